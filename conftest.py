@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make `ansible_collections.homelab.tailsync` importable from the checkout.
+
+ansible-core has no public way to import a collection's Python from outside a
+playbook; this is the only file that touches the private one.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import tempfile
+
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent
+
+
+def _install_collection_finder() -> None:
+    root = pathlib.Path(tempfile.mkdtemp(prefix="tailsync-collections-"))
+    namespace = root / "ansible_collections" / "homelab"
+    namespace.mkdir(parents=True)
+    (namespace / "tailsync").symlink_to(CHECKOUT)
+    os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(root)
+    _AnsibleCollectionFinder(paths=[str(root)])._install()
+
+
+_install_collection_finder()
