@@ -1,0 +1,24 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The addresses of a tailnet: the one place that knows them.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+# Tailscale hands out the shared address space of RFC 6598 and this ULA prefix
+# (https://tailscale.com/kb/1015/100.x-addresses and /kb/1121/ipv6).
+TAILNET_NETWORKS = ("100.64.0.0/10", "fd7a:115c:a1e0::/48")
+
+
+def is_tailnet_address(text: str) -> bool:
+    """Whether an address, a zone such as `%eth0` allowed, is one of a tailnet's."""
+    try:
+        address = ipaddress.ip_address(text.split("%", 1)[0])
+    except ValueError:
+        return False
+    return any(address in ipaddress.ip_network(network) for network in TAILNET_NETWORKS)

@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: way_in
+short_description: Find the address at which a host lets an SSH login in
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Tries the given addresses of a host one after the other, with the host's own SSH settings
+    (user, key, port, C(ProxyCommand), C(~/.ssh/config)), and returns the first that lets a login in.
+  - The host must show the same host key at every address; it is the one that is already known under
+    the address of the inventory.
+  - A machine whose firewall lets only the tailnet in does not answer at its RV(ignore:ansible_host) any more.
+    This is how one inventory serves the first run and all later ones.
+attributes:
+  check_mode:
+    support: full
+    description: Runs in check mode as well; it changes nothing.
+  diff_mode:
+    support: none
+    description: There is nothing to differ.
+  platform:
+    support: full
+    platforms: posix
+    description: The hosts this plugin can be used against.
+  idempotent:
+    support: full
+    description: It changes nothing.
+options:
+  addresses:
+    description:
+      - Names or addresses to try, in order. Names are resolved by SSH, on the jump host if there is one.
+    type: list
+    elements: str
+    required: true
+  timeout:
+    description:
+      - How long one address may take, in seconds.
+    type: int
+    default: 5
+  require_tailnet:
+    description:
+      - Let only a login count that arrived at a tailnet address of the host
+        (100.64.0.0/10 or fd7a:115c:a1e0::/48), as the host's own C(SSH_CONNECTION) says.
+    type: bool
+    default: false
+  fresh:
+    description:
+      - Make a new connection instead of using an open multiplexed one.
+      - An established connection survives a firewall that no new one would get through, so only a new
+        one proves anything.
+    type: bool
+    default: true
+notes:
+  - Needs a host that is managed over the connection plugin P(ansible.builtin.ssh#connection).
+seealso:
+  - module: ansible.builtin.wait_for_connection
+"""
+
+EXAMPLES = r"""
+- name: Find out whether the host is reached over the tailnet or as the inventory says
+  homelab.tailsync.way_in:
+    addresses:
+      - "{{ inventory_hostname }}"
+      - "{{ ansible_host }}"
+    fresh: false
+  register: way
+
+- name: Use that way from here on
+  ansible.builtin.set_fact:
+    ansible_ssh_common_args: "{{ way.ssh_common_args }}"
+
+- name: Prove that a new login over the tailnet gets in
+  homelab.tailsync.way_in:
+    addresses: [100.64.0.7]
+    require_tailnet: true
+"""
+
+RETURN = r"""
+address:
+  description: The first address that let a login in, V(null) if none did.
+  returned: always
+  type: str
+  sample: nas
+tailnet:
+  description: Whether that login arrived at a tailnet address of the host.
+  returned: always
+  type: bool
+ssh_client:
+  description: The address that the login came from, as the host saw it.
+  returned: always
+  type: str
+  sample: 100.64.0.1
+ssh_server:
+  description: The address of the host that the login arrived at.
+  returned: always
+  type: str
+  sample: 100.64.0.7
+ssh_common_args:
+  description: What C(ansible_ssh_common_args) has to be to go that way; what it was is kept in front.
+  returned: always
+  type: str
+  sample: -o HostName=nas -o HostKeyAlias=192.168.1.10
+tried:
+  description: The addresses that were tried before, and why each did not do.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - address: nas
+      error: "ssh: connect to host nas port 22: Connection timed out"
+"""
