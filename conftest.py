@@ -8,8 +8,10 @@ playbook; this is the only file that touches the private one.
 
 from __future__ import annotations
 
+import atexit
 import os
 import pathlib
+import shutil
 import tempfile
 
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
@@ -19,6 +21,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent
 
 def _install_collection_finder() -> None:
     root = pathlib.Path(tempfile.mkdtemp(prefix="tailsync-collections-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     namespace = root / "ansible_collections" / "homelab"
     namespace.mkdir(parents=True)
     (namespace / "tailsync").symlink_to(CHECKOUT)

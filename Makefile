@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Two commands matter: `make demo` shows the network, `make test` tests everything.
+# Both do their own set-up and are quick when it is there.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Everything slow to build lies outside the work tree, under a name made of what it is built from.
+export TAILSYNC_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tailsync
+PYTHON ?= python3
+VENV := $(TAILSYNC_CACHE)/venv-$(shell { cat requirements-dev.txt; $(PYTHON) -c 'import sys; print(sys.version, sys.executable)'; } | sha256sum | cut -c1-12)
+BIN := $(VENV)/bin
+export PATH := $(BIN):$(PATH)
+
+# The checkout's own collection only: one in ~/.ansible would silently be used instead.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
+# A scenario folder at the root is fine as long as molecule is told where it is.
+export MOLECULE_GLOB := $(CURDIR)/molecule/*/molecule.yml
+export PY_COLORS ?= 0
+
+LAB := $(BIN)/python molecule/lab/lab.py
+HOST ?= nas
+
+.PHONY: help
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: $(VENV)/.complete  ## Make the virtual environment
+
+$(VENV)/.complete: requirements-dev.txt
+	@echo "==> virtual environment (about a minute, once)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+.PHONY: check-machine
+check-machine:
+	@bash tests/tools/check-machine
+
+# --- the demonstration ------------------------------------------------------------------------
+
+.PHONY: demo
+demo: check-machine setup  ## Boot three bare hosts, make them a sync network, show it
+	@$(BIN)/python molecule/lab/demo.py
+
+.PHONY: demo-shell
+demo-shell:  ## Look around on a host of the demonstration: make demo-shell HOST=nas
+	@$(LAB) shell $(HOST)
+
+.PHONY: demo-down
+demo-down:  ## Remove what `make demo` started
+	@$(LAB) down
+
+# --- the tests --------------------------------------------------------------------------------
+
+.PHONY: test
+test: check-machine setup lint unit integration sanity build molecule  ## Everything that CI runs
+
+.PHONY: lint
+lint: setup  ## Style, types and the rules of ansible-lint's profile production
+	ruff check .
+	ruff format --check .
+	yamllint --strict .
+	cd collections && mypy --config-file ../pyproject.toml -p ansible_collections.homelab.tailsync.plugins
+	mypy tests molecule conftest.py
+	ansible-lint
+	antsibull-changelog lint
+
+.PHONY: unit
+unit: setup  ## Unit tests
+	pytest tests/unit
+
+.PHONY: integration
+integration: setup  ## The engine against real Syncthing daemons on loopback
+	pytest tests/integration
+
+.PHONY: sanity
+sanity: setup  ## ansible-test sanity
+	python tests/sanity/run.py --work $(TAILSYNC_CACHE)/sanity-$(shell pwd | sha256sum | cut -c1-12)
+
+.PHONY: build
+build: setup  ## Build the collection and install the tarball into an empty path
+	bash tests/tools/build-and-install $(TAILSYNC_CACHE)/build-$(shell pwd | sha256sum | cut -c1-12)
+
+.PHONY: molecule
+molecule: check-machine setup  ## The real thing: every host, every daemon, looked at from the outside
+	TAILSYNC_LAB=molecule molecule test

@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run ansible-test's sanity tests on what git tracks or would track.
+
+ansible-test wants a real path that ends in ansible_collections/NAMESPACE/NAME, skips
+every file of a copy inside somebody's git checkout and then reports success. So the
+copy lies outside the checkout, and a run that named no test is a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+# ansible-test bootstraps pip in its virtual environments from a file that it would
+# download; with this one in its place, Python's own bundled pip does.
+GET_PIP = '''\
+import os
+import subprocess
+import sys
+
+environment = dict(os.environ)  # as it was before ensurepip points PIP_CONFIG_FILE at nothing
+import ensurepip
+
+ensurepip.bootstrap(upgrade=True)
+arguments = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
+sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *arguments], env=environment))
+'''
+
+
+def tracked_files(checkout: pathlib.Path) -> list[str]:
+    command = ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # The symlink that makes the checkout a collection path would make the copy contain itself.
+    return [
+        name for name in listed.split("\0") if name and not name.startswith("collections/") and (checkout / name).exists()
+    ]
+
+
+def copy(checkout: pathlib.Path, collection: pathlib.Path) -> None:
+    shutil.rmtree(collection, ignore_errors=True)
+    for name in tracked_files(checkout):
+        target = collection / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(checkout / name, target, follow_symlinks=False)
+
+
+def provide_get_pip() -> None:
+    cache = pathlib.Path("~/.ansible/test/cache").expanduser()
+    cache.mkdir(parents=True, exist_ok=True)
+    for version in ("20_3_4", "21_3_1", "23_1_2", "24_2", "25_0_1", "25_1_1"):
+        path = cache / f"get_pip_{version}.py"
+        if not path.exists():
+            path.write_text(GET_PIP, encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for the copy, outside any git checkout")
+    parser.add_argument("tests", nargs=argparse.REMAINDER, help="arguments for ansible-test sanity")
+    arguments = parser.parse_args()
+    checkout = pathlib.Path(__file__).resolve().parents[2]
+    collection = arguments.work / "ansible_collections" / "homelab" / "tailsync"
+    copy(checkout, collection)
+    provide_get_pip()
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    ansible_test = pathlib.Path(sys.executable).with_name("ansible-test")
+    process = subprocess.Popen(
+        [ansible_test, "sanity", "--venv", "--python", version, "--color", "no", *arguments.tests],
+        cwd=collection,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    ran = 0
+    for line in process.stdout or ():
+        print(line, end="", flush=True)
+        ran += bool(re.match(r'Running sanity test "', line))
+    code = process.wait()
+    if code == 0 and ran == 0:
+        print("ansible-test sanity ran no test", file=sys.stderr)
+        return 1
+    print(f"sanity: {ran} tests run, exit {code}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
