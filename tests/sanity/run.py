@@ -18,7 +18,7 @@ import sys
 
 # ansible-test bootstraps pip in its virtual environments from a file that it would
 # download; with this one in its place, Python's own bundled pip does.
-GET_PIP = '''\
+GET_PIP = """\
 import os
 import subprocess
 import sys
@@ -29,7 +29,7 @@ import ensurepip
 ensurepip.bootstrap(upgrade=True)
 arguments = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
 sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *arguments], env=environment))
-'''
+"""
 
 
 def tracked_files(checkout: pathlib.Path) -> list[str]:
@@ -37,7 +37,9 @@ def tracked_files(checkout: pathlib.Path) -> list[str]:
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # The symlink that makes the checkout a collection path would make the copy contain itself.
     return [
-        name for name in listed.split("\0") if name and not name.startswith("collections/") and (checkout / name).exists()
+        name
+        for name in listed.split("\0")
+        if name and not name.startswith("collections/") and (checkout / name).exists()
     ]
 
 
@@ -60,7 +62,9 @@ def provide_get_pip() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for the copy, outside any git checkout")
+    parser.add_argument(
+        "--work", type=pathlib.Path, required=True, help="folder for the copy, outside any git checkout"
+    )
     parser.add_argument("tests", nargs=argparse.REMAINDER, help="arguments for ansible-test sanity")
     arguments = parser.parse_args()
     checkout = pathlib.Path(__file__).resolve().parents[2]

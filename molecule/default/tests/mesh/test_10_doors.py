@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the outsider finds, and what the hosts themselves say they have open."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from testinfra.host import Host
+
+
+@pytest.mark.parametrize("port", [22, 8384, 22000])
+@pytest.mark.parametrize("family", ["4", "6"])
+def test_the_outsider_finds_the_door_closed(door: t.Any, eye: Host, addresses: t.Any, family: str, port: int) -> None:
+    assert not door(addresses(eye, family), port)
+
+
+def test_the_laptop_still_gets_in_over_the_tailnet(eyes: dict[str, Host], eye: Host) -> None:
+    address = eye.check_output("tailscale ip -4")
+    assert eyes["laptop"].run(f"nc -z -w 5 {address} 22").succeeded
+
+
+def test_syncthing_listens_on_the_tailnet_address_only(eye: Host) -> None:
+    address = eye.check_output("tailscale ip -4")
+    sockets = eye.check_output("ss -H -ltnup | grep syncthing").splitlines()
+    listening = {line.split()[4] for line in sockets}
+    assert listening == {f"{address}:22000", "127.0.0.1:8384"}
+
+
+def test_ufw_is_on_and_stays_on(eye: Host) -> None:
+    status = eye.check_output("ufw status verbose")
+    assert "Status: active" in status
+    assert "Default: deny (incoming)" in status
+    assert eye.service("ufw").is_enabled
+    incoming = [line for line in eye.check_output("ufw show added").splitlines() if line.startswith("ufw ")]
+    assert all(" on tailscale0" in line for line in incoming if " out " not in line), incoming
+
+
+def test_the_chains_of_tailscaled_are_in_front(eye: Host) -> None:
+    for command in ("iptables", "ip6tables"):
+        rules = eye.check_output(f"{command} -S INPUT").splitlines()
+        assert rules[0] == "-P INPUT DROP"
+        assert rules[1] == "-A INPUT -j ts-input"

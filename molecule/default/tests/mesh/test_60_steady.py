@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run on what is as declared changes nothing, whatever happened to the daemons in between."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import typing as t
+
+import pytest
+from testinfra.host import Host
+
+NOTHING = {"nas": 0, "pi": 0, "vps": 0}
+
+
+def test_check_mode_predicts_no_change(play: t.Any) -> None:
+    run = play("site.yml", "--check", "--diff")
+    assert run.code == 0, run.output
+    assert run.changed == NOTHING
+
+
+def test_the_installed_tarball_finds_nothing_to_do_either(
+    play: t.Any, tmp_path: pathlib.Path, pytestconfig: pytest.Config
+) -> None:
+    built = subprocess.run(
+        ["bash", "tests/tools/build-and-install", tmp_path / "built"],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    environment = {"ANSIBLE_COLLECTIONS_PATH": built.stdout.strip(), "ANSIBLE_CONFIG": os.devnull}
+    run = play("homelab.tailsync.site", cwd=tmp_path, ANSIBLE_PIPELINING="1", **environment)
+    assert run.code == 0, run.output
+    assert run.changed == NOTHING
+
+
+def test_nor_after_syncthing_and_tailscaled_were_restarted(
+    play: t.Any, lab: t.Any, eyes: dict[str, Host], eventually: t.Any
+) -> None:
+    lab("coordinator", "require-key", "")  # the test's control server asks known nodes for it, too
+    for name in NOTHING:
+        eyes[name].check_output("systemctl restart tailscaled syncthing@syncthing")
+    for name in NOTHING:
+        assert eventually(lambda name=name: eyes[name].run("tailscale ip -4").succeeded, 30)
+    run = play("site.yml")
+    assert run.code == 0, run.output
+    assert run.changed == NOTHING
+
+
+def test_a_rebooted_host_comes_back_by_itself(lab: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
+    lab("reboot", "pi")
+    pi = eyes["pi"]
+    assert eventually(lambda: pi.run("tailscale ip -4").succeeded, 60)
+    address = pi.check_output("tailscale ip -4")
+    assert eventually(lambda: f"{address}:22000" in pi.run("ss -H -ltn").stdout, 90)
+    assert "Status: active" in pi.check_output("ufw status")

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The recipe's own proof: with Tailscale down nothing connects, although the LAN is there."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from testinfra.host import Host
+
+SHARED = "/srv/sync/shared"
+API = (
+    "curl -s -H \"X-API-Key: $(sed -n 's:.*<apikey>\\(.*\\)</apikey>.*:\\1:p' /var/lib/syncthing/config.xml)\" "
+    "http://127.0.0.1:8384/rest/"
+)
+
+
+def connected(eye: Host, peer_id: str) -> bool:
+    answer: dict[str, t.Any] = json.loads(eye.check_output(API + "system/connections"))
+    return bool(answer["connections"][peer_id]["connected"])
+
+
+def device_id(eye: Host) -> str:
+    return str(json.loads(eye.check_output(API + "system/status"))["myID"])
+
+
+@pytest.fixture(scope="module")
+def pi_is_down(eyes: dict[str, Host]) -> t.Iterator[str]:
+    name = device_id(eyes["pi"])
+    eyes["pi"].check_output("tailscale down")
+    yield name
+    eyes["pi"].check_output("tailscale up")
+
+
+def test_peers_show_it_disconnected(pi_is_down: str, eyes: dict[str, Host], eventually: t.Any) -> None:
+    for name in ("nas", "vps"):
+        # A connection that was open lasts until Syncthing's receive time-out of 300 s; a fresh start does not wait.
+        eyes[name].check_output("systemctl restart syncthing@syncthing")
+        assert eventually(lambda name=name: eyes[name].run(API + "system/ping").stdout.startswith("{"), 60, pause=1)
+        assert not eventually(lambda name=name: connected(eyes[name], pi_is_down), 15, pause=1), name
+
+
+def test_the_lan_between_them_still_works(pi_is_down: str, eyes: dict[str, Host], addresses: t.Any) -> None:
+    assert eyes["nas"].run(f"ping -c 1 -W 3 {addresses(eyes['pi'], '4')}").succeeded
+
+
+def test_no_file_arrives(pi_is_down: str, eyes: dict[str, Host]) -> None:
+    eyes["nas"].check_output(f"su syncthing -s /bin/sh -c 'echo later > {SHARED}/later.txt'")
+    # A change takes some seconds to arrive when Tailscale is up (test_30_sync.py).
+    assert (
+        not eyes["pi"]
+        .run(f"for i in $(seq 30); do [ -e {SHARED}/later.txt ] && exit 0; sleep 1; done; exit 1")
+        .succeeded
+    )
+
+
+def test_verify_names_the_host(pi_is_down: str, play: t.Any) -> None:
+    run = play("playbooks/verify.yml", variables={"tailsync_verify_retries": 1})
+    assert run.code != 0
+    assert "pi cannot be reached by SSH" in run.output
+    assert "nas is not connected to pi" in run.output
+
+
+def test_coming_back_heals_it_and_the_file_arrives(eyes: dict[str, Host], eventually: t.Any, play: t.Any) -> None:
+    assert eventually(lambda: eyes["pi"].run("tailscale ip -4").succeeded, 30)
+    assert eventually(lambda: eyes["pi"].file(f"{SHARED}/later.txt").exists, 120, pause=2)
+    run = play("playbooks/verify.yml")
+    assert run.code == 0, run.output

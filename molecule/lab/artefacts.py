@@ -1,0 +1,326 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lab is made of, built once: programs, host image, package mirror.
+
+Each artefact is a folder in the cache, named by a hash of what it is made from, and
+appears there only when it is complete: a build that was killed leaves nothing half-made.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+import typing as t
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(
+    os.environ.get("TAILSYNC_CACHE")
+    or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tailsync"
+)
+SUITE = "trixie"
+# A host as Debian's installer leaves one: systemd, sshd, Python with apt's bindings, an administrator with sudo.
+HOST_PACKAGES = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "python3",
+    "python3-apt",
+    "sudo",
+    "openssh-server",
+    "iproute2",
+    "iputils-ping",
+    "netcat-openbsd",
+    "ca-certificates",
+    "gpgv",
+)
+# What the roles install on top of it, from the lab's mirror.
+MIRRORED_PACKAGES = ("ufw", "iptables", "syncthing", "python3-requests", "gnupg", "curl")
+TAILSCALE = "tailscale.com"
+TAILSCALE_OLDER = "1.102.4"  # the same programs under an older number, to upgrade from
+MACHINE_PACKAGES = {
+    "podman": "podman",
+    "crun": "crun",
+    "/usr/lib/podman/netavark": "netavark",
+    "mmdebstrap": "mmdebstrap",
+    "apt-ftparchive": "apt-utils",
+    "dpkg-deb": "dpkg",
+    "gpg": "gnupg",
+    "tcpdump": "tcpdump",
+    "ssh": "openssh-client",
+    "nft": "nftables",
+    "iptables": "iptables",
+}
+
+POSTINST = """\
+#!/bin/sh
+set -e
+if [ -d /run/systemd/system ]; then
+  systemctl daemon-reload
+  systemctl enable tailscaled.service
+  systemctl restart tailscaled.service
+fi
+"""
+
+
+def say(text: str) -> None:
+    print(f"==> {text}", flush=True)
+
+
+def run(*command: str | os.PathLike[str], **options: t.Any) -> None:
+    subprocess.run(command, check=True, **options)
+
+
+def output(*command: str | os.PathLike[str], **options: t.Any) -> str:
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout.strip()
+
+
+def digest(*inputs: str | pathlib.Path) -> str:
+    """A short hash of texts and of files' contents."""
+    total = hashlib.sha256()
+    for item in inputs:
+        data = item.read_bytes() if isinstance(item, pathlib.Path) else item.encode()
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()[:12]
+
+
+def cached(name: str, key: str, what: str, make: t.Callable[[pathlib.Path], None]) -> pathlib.Path:
+    """The artefact's folder; made now if it is not there."""
+    folder = CACHE / f"{name}-{key}"
+    if folder.exists():
+        return folder
+    say(what)
+    started = time.monotonic()
+    work = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        make(work)
+        work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    say(f"    done in {time.monotonic() - started:.0f} s")
+    return folder
+
+
+def install_machine_packages() -> None:
+    """What this machine needs of its distribution's packages; nothing happens when all is there."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    missing = sorted({package for tool, package in MACHINE_PACKAGES.items() if not shutil.which(tool, path=path)})
+    if not missing:
+        return
+    say(f"installing {', '.join(missing)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", "update", "-qq", env=environment, stdout=subprocess.DEVNULL)
+    run(
+        "apt-get",
+        "install",
+        "--yes",
+        "-qq",
+        "--no-install-recommends",
+        *missing,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def programs() -> pathlib.Path:
+    """tailscale, tailscaled and the coordinator, from the Go modules that go.mod pins."""
+    source = HERE / "coordinator"
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
+
+    def make(work: pathlib.Path) -> None:
+        version = output("go", "list", "-m", "-f", "{{.Version}}", TAILSCALE, cwd=source, env=environment)
+        stamp = f"-X tailscale.com/version.shortStamp={version[1:]} -X tailscale.com/version.longStamp={version[1:]}-lab"
+        for package in (f"{TAILSCALE}/cmd/tailscale", f"{TAILSCALE}/cmd/tailscaled", "."):
+            target = work / (pathlib.Path(package).name or "coordinator")
+            run(
+                *("go", "build", "-trimpath", "-ldflags", f"-s -w {stamp}", "-o", target, package),
+                cwd=source,
+                env=environment,
+            )
+        module = pathlib.Path(output("go", "list", "-m", "-f", "{{.Dir}}", TAILSCALE, cwd=source, env=environment))
+        for name in (
+            "tailscaled.service",
+            "tailscaled.defaults",
+            "tailscale-online.target",
+            "tailscale-wait-online.service",
+        ):
+            shutil.copyfile(module / "cmd" / "tailscaled" / name, work / name)
+        (work / "version").write_text(version.removeprefix("v"), encoding="ascii")
+
+    key = digest(*(source / name for name in ("go.mod", "go.sum", "main.go")), "3")
+    return cached("programs", key, "building Tailscale and the coordinator (some minutes, once)", make)
+
+
+def host_image() -> pathlib.Path:
+    """The hosts' file system (`image.tar`) and the packages that the roles will ask for (`debs/`)."""
+
+    def make(work: pathlib.Path) -> None:
+        (work / "debs").mkdir()
+        fetch = (
+            'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --yes --download-only --no-install-recommends '
+            f'{" ".join(MIRRORED_PACKAGES)} && cp "$1"/var/cache/apt/archives/*.deb {work}/debs/'
+        )
+        administrator = (
+            'chroot "$1" useradd --create-home --shell /bin/bash admin '
+            '&& echo "admin ALL=(ALL) NOPASSWD: ALL" > "$1"/etc/sudoers.d/admin '
+            '&& rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id && touch "$1"/etc/machine-id'
+        )
+        run(
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            f"--include={','.join(HOST_PACKAGES)}",
+            f"--customize-hook={fetch}",
+            f"--customize-hook={administrator}",
+            SUITE,
+            work / "image.tar",
+        )
+
+    key = digest(SUITE, *HOST_PACKAGES, "-", *MIRRORED_PACKAGES, "4")
+    return cached("image", key, f"making the hosts' image from Debian's packages ({SUITE})", make)
+
+
+def mirror() -> pathlib.Path:
+    """A package mirror with the vendors' layout, each repository signed with the lab's own throw-away key."""
+    built, image = programs(), host_image()
+
+    def make(work: pathlib.Path) -> None:
+        home = work / "gnupg"
+        home.mkdir(mode=0o700)
+        environment = {**os.environ, "GNUPGHOME": str(home)}
+        for who in ("lab@example.org", "stranger@example.org"):
+            run(
+                *("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", who, "ed25519", "sign", "1y"),
+                env=environment,
+            )
+        keyring = work / "keyring.gpg"
+        run("gpg", "--batch", "--output", keyring, "--export", "lab@example.org", env=environment)
+
+        def repository(path: str, suite: str, component: str, packages: t.Iterable[pathlib.Path], signer: str) -> None:
+            publish(work / "www" / path, suite, component, packages, signer, environment)
+
+        version = (built / "version").read_text(encoding="ascii")
+        debs = work / "debs"
+        debs.mkdir()
+        tailscale = [tailscale_package(built, debs, number) for number in (TAILSCALE_OLDER, version)]
+        tailscale.append(keyring_package(keyring, debs))
+        from_debian = list((image / "debs").glob("*.deb"))
+        syncthing = [package for package in from_debian if package.name.startswith("syncthing_")]
+        me, stranger = "lab@example.org", "stranger@example.org"
+        repository("debian", SUITE, "main", from_debian, me)
+        repository("tailscale/stable/debian", SUITE, "main", tailscale, me)
+        repository("tailscale-badly-signed/stable/debian", SUITE, "main", tailscale, stranger)
+        repository("syncthing", "syncthing", "stable-v2", syncthing, me)
+        for path in (
+            f"tailscale/stable/debian/{SUITE}.noarmor.gpg",
+            f"tailscale-badly-signed/stable/debian/{SUITE}.noarmor.gpg",
+            "syncthing/release-key.gpg",
+            "debian/keyring.gpg",
+        ):
+            shutil.copyfile(keyring, work / "www" / path)
+        shutil.rmtree(home)
+        shutil.rmtree(debs)
+
+    key = digest(built.name, image.name, (HERE / "artefacts.py"))
+    return cached("mirror", key, "laying out the package mirror", make)
+
+
+def architecture() -> str:
+    return output("dpkg", "--print-architecture")
+
+
+def package_up(root: pathlib.Path, control: dict[str, str], folder: pathlib.Path) -> pathlib.Path:
+    (root / "DEBIAN").mkdir(exist_ok=True)
+    text = "".join(f"{key}: {value}\n" for key, value in control.items())
+    (root / "DEBIAN" / "control").write_text(text, encoding="utf-8")
+    target = folder / f"{control['Package']}_{control['Version']}_{control['Architecture']}.deb"
+    run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", root, target, stdout=subprocess.DEVNULL)
+    shutil.rmtree(root)
+    return target
+
+
+def tailscale_package(built: pathlib.Path, folder: pathlib.Path, version: str) -> pathlib.Path:
+    """Tailscale's .deb with the file layout of the vendor's own."""
+    root = folder / "root"
+    for source, target, mode in (
+        ("tailscale", "usr/bin/tailscale", 0o755),
+        ("tailscaled", "usr/sbin/tailscaled", 0o755),
+        ("tailscaled.defaults", "etc/default/tailscaled", 0o644),
+        ("tailscaled.service", "usr/lib/systemd/system/tailscaled.service", 0o644),
+        ("tailscale-online.target", "usr/lib/systemd/system/tailscale-online.target", 0o644),
+        ("tailscale-wait-online.service", "usr/lib/systemd/system/tailscale-wait-online.service", 0o644),
+    ):
+        path = root / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(built / source, path)
+        path.chmod(mode)
+    (root / "DEBIAN").mkdir()
+    (root / "DEBIAN" / "postinst").write_text(POSTINST, encoding="ascii")
+    (root / "DEBIAN" / "postinst").chmod(0o755)
+    (root / "DEBIAN" / "conffiles").write_text("/etc/default/tailscaled\n", encoding="ascii")
+    control = {
+        "Package": "tailscale",
+        "Version": version,
+        "Architecture": architecture(),
+        "Depends": "iptables",
+        "Maintainer": "The tailsync lab <lab@example.org>",
+        "Description": "Tailscale, built for the lab from its Go module",
+    }
+    return package_up(root, control, folder)
+
+
+def keyring_package(keyring: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    root = folder / "root"
+    path = root / "usr/share/keyrings/tailscale-archive-keyring.gpg"
+    path.parent.mkdir(parents=True)
+    shutil.copyfile(keyring, path)
+    control = {
+        "Package": "tailscale-archive-keyring",
+        "Version": "1.35.181",
+        "Architecture": "all",
+        "Maintainer": "The tailsync lab <lab@example.org>",
+        "Description": "The key of the lab's Tailscale repository",
+    }
+    return package_up(root, control, folder)
+
+
+def publish(
+    root: pathlib.Path,
+    suite: str,
+    component: str,
+    packages: t.Iterable[pathlib.Path],
+    signer: str,
+    environment: dict[str, str],
+) -> None:
+    """One signed apt repository."""
+    binary = root / "dists" / suite / component / f"binary-{architecture()}"
+    binary.mkdir(parents=True)
+    pool = root / "pool"
+    pool.mkdir()
+    for package in packages:
+        shutil.copyfile(package, pool / package.name)
+    index = output("apt-ftparchive", "packages", "pool", cwd=root) + "\n"
+    (binary / "Packages").write_text(index, encoding="utf-8")
+    (binary / "Packages.gz").write_bytes(gzip.compress(index.encode(), mtime=0))
+    release = output(
+        "apt-ftparchive",
+        *("-o", f"APT::FTPArchive::Release::Suite={suite}"),
+        *("-o", f"APT::FTPArchive::Release::Codename={suite}"),
+        *("-o", f"APT::FTPArchive::Release::Components={component}"),
+        *("-o", f"APT::FTPArchive::Release::Architectures={architecture()}"),
+        "release",
+        root / "dists" / suite,
+    )
+    release_file = root / "dists" / suite / "Release"
+    release_file.write_text(release + "\n", encoding="utf-8")
+    run(
+        *("gpg", "--batch", "--quiet", "--yes", "--local-user", signer, "--clearsign"),
+        *("--output", release_file.with_name("InRelease"), release_file),
+        env=environment,
+    )

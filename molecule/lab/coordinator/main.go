@@ -1,0 +1,196 @@
+// SPDX-FileCopyrightText: 2026 The tailsync contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Coordinator is the test network's stand-in for Tailscale's hosted services:
+// the control server that Tailscale tests its own client with, a DERP relay and
+// a STUN server. All state is in memory; a restarted coordinator has forgotten everybody.
+//
+// An admin interface on its own port changes what it demands of nodes:
+//
+//	POST /require-key      body: the auth key that registrations must show, empty for none
+//	POST /require-approval body: true or false
+//	POST /approve          approve every node that waits for it
+//	POST /expire           body: true or false, for all nodes
+//	POST /pause            body: true or false; while paused the control server answers nothing
+//	GET  /nodes            the nodes it knows
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"tailscale.com/derp/derpserver"
+	"tailscale.com/net/stunserver"
+	"tailscale.com/tailcfg"
+	"tailscale.com/tstest/integration/testcontrol"
+	"tailscale.com/types/dnstype"
+	"tailscale.com/types/key"
+)
+
+const (
+	controlPort = 8080
+	adminPort   = 8081
+	derpPort    = 8443
+	stunPort    = 3478
+)
+
+func main() {
+	address := flag.String("address", "127.0.0.1", "IPv4 address to listen on")
+	domain := flag.String("domain", "tailnet.test", "MagicDNS domain")
+	authKey := flag.String("auth-key", "", "auth key that registrations must show")
+	flag.Parse()
+
+	go serveDERP(*address)
+	go serveSTUN(*address)
+
+	control := &testcontrol.Server{
+		DERPMap:         derpMap(*address),
+		ExplicitBaseURL: fmt.Sprintf("http://%s:%d", *address, controlPort),
+		RequireAuthKey:  *authKey,
+		MagicDNSDomain:  *domain,
+		DNSConfig: &tailcfg.DNSConfig{
+			Proxied: true,
+			Domains: []string{*domain},
+			// Without a resolver for the rest, a look-up of a foreign name would
+			// wait for a server that is not there; an empty route refuses at once.
+			Routes: map[string][]*dnstype.Resolver{".": nil},
+		},
+		AllNodesSameUser: true,
+		AllOnline:        true,
+	}
+	var paused atomic.Bool
+	go serveAdmin(*address, control, &paused)
+	log.Fatal(http.ListenAndServe(listenAddress(*address, controlPort), http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			if paused.Load() {
+				panic(http.ErrAbortHandler)
+			}
+			control.ServeHTTP(w, r)
+		})))
+}
+
+func listenAddress(address string, port int) string {
+	return net.JoinHostPort(address, fmt.Sprint(port))
+}
+
+func derpMap(address string) *tailcfg.DERPMap {
+	return &tailcfg.DERPMap{
+		OmitDefaultRegions: true,
+		Regions: map[int]*tailcfg.DERPRegion{
+			1: {
+				RegionID:   1,
+				RegionCode: "lab",
+				Nodes: []*tailcfg.DERPNode{{
+					Name:             "1a",
+					RegionID:         1,
+					HostName:         address,
+					IPv4:             address,
+					IPv6:             "none",
+					DERPPort:         derpPort,
+					STUNPort:         stunPort,
+					InsecureForTests: true,
+				}},
+			},
+		},
+	}
+}
+
+func serveDERP(address string) {
+	server := derpserver.New(key.NewNode(), func(string, ...any) {})
+	https := &http.Server{
+		Addr:      listenAddress(address, derpPort),
+		Handler:   derpserver.Handler(server),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{selfSigned(address)}},
+		// DERP upgrades the connection, which HTTP/2 cannot.
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+		ErrorLog:     log.New(io.Discard, "", 0),
+	}
+	log.Fatal(https.ListenAndServeTLS("", ""))
+}
+
+func serveSTUN(address string) {
+	server := stunserver.New(context.Background())
+	log.Fatal(server.ListenAndServe(listenAddress(address, stunPort)))
+}
+
+func selfSigned(address string) tls.Certificate {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		log.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: address},
+		IPAddresses:  []net.IP{net.ParseIP(address)},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(30 * 24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
+}
+
+func serveAdmin(address string, control *testcontrol.Server, paused *atomic.Bool) {
+	mux := http.NewServeMux()
+	post := func(path string, do func(body string)) {
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(io.LimitReader(r.Body, 4096))
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			do(strings.TrimSpace(string(body)))
+		})
+	}
+	post("/require-key", func(body string) { control.RequireAuthKey = body })
+	post("/require-approval", func(body string) { control.RequireMachineAuth = body == "true" })
+	post("/expire", func(body string) { control.SetExpireAllNodes(body == "true") })
+	post("/pause", func(body string) { paused.Store(body == "true") })
+	post("/approve", func(string) {
+		for _, node := range control.AllNodes() {
+			if !node.MachineAuthorized {
+				node.MachineAuthorized = true
+				control.UpdateNode(node)
+			}
+		}
+	})
+	mux.HandleFunc("GET /nodes", func(w http.ResponseWriter, _ *http.Request) {
+		type shown struct {
+			Name      string   `json:"name"`
+			Addresses []string `json:"addresses"`
+			Approved  bool     `json:"approved"`
+			Tags      []string `json:"tags"`
+		}
+		nodes := []shown{}
+		for _, node := range control.AllNodes() {
+			one := shown{Name: node.Name, Approved: node.MachineAuthorized, Tags: node.Tags}
+			for _, prefix := range node.Addresses {
+				one.Addresses = append(one.Addresses, prefix.Addr().String())
+			}
+			nodes = append(nodes, one)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(nodes); err != nil {
+			log.Print(err)
+		}
+	})
+	log.Fatal(http.ListenAndServe(listenAddress(address, adminPort), mux))
+}
