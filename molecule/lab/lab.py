@@ -94,11 +94,15 @@ def podman(*arguments: str) -> list[str]:
     return inside("podman", "--network-config-dir", str(STATE / "networks"), *arguments)
 
 
-def podman_run(*arguments: str) -> str:
-    done = subprocess.run(podman(*arguments), capture_output=True, text=True, check=False)
+def checked(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     if done.returncode != 0:
-        raise LabError(f"podman {' '.join(arguments[:3])}: {done.stderr.strip()}")
+        raise LabError(f"{' '.join(command[-4:])}: {done.stderr.strip()}")
     return done.stdout.strip()
+
+
+def podman_run(*arguments: str) -> str:
+    return checked(podman(*arguments))
 
 
 def container(machine: str) -> str:
@@ -137,16 +141,26 @@ def address(machine: str, family: int = 4) -> str:
 
 
 def create(machine: str, *options: str, command: t.Sequence[str]) -> None:
-    podman_run(
+    """Start a container.
+
+    Without podman's own cgroups every systemd in a container would take the same cgroup for
+    its root, and remove the others' services from it; so each container is started from a
+    cgroup of its own, which its private cgroup namespace then shows as the root.
+    """
+    own_cgroup = f"/sys/fs/cgroup/{container(machine)}"
+    enter = f'mkdir -p {own_cgroup} && echo $$ > {own_cgroup}/cgroup.procs && exec "$@"'
+    command_line = podman(
         "run",
         "--detach",
         *("--name", container(machine), "--hostname", machine),
         *("--network", "lan", "--ip", address(machine), "--ip6", address(machine, 6)),
-        *("--cgroups=disabled", *LIMITS),
+        *("--cgroups=disabled", "--cgroupns=private", *LIMITS),
         *options,
         image_name(),
         *command,
     )
+    split = command_line.index("podman")
+    checked([*command_line[:split], "sh", "-c", enter, "sh", *command_line[split:]])
 
 
 def create_host(machine: str) -> None:
@@ -208,6 +222,7 @@ mkdir -p /etc/systemd/system/tailscaled.service.d
 printf '[Service]\\nEnvironment=TS_NO_LOGS_NO_SUPPORT=true\\n' > /etc/systemd/system/tailscaled.service.d/lab.conf
 systemctl daemon-reload
 ls /etc/ssh/ssh_host_ed25519_key >/dev/null 2>&1 || ssh-keygen -A >/dev/null
+systemctl reset-failed ssh
 systemctl restart ssh
 apt-get update -qq
 """
