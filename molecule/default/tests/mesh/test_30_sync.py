@@ -26,5 +26,5 @@ def test_a_host_that_is_given_no_trust_holds_only_ciphertext(eyes: dict[str, Hos
     assert eventually(lambda: int(vps.check_output(count)) > 0, 90), "nothing arrived"
     assert vps.run(f"grep -r -l {secret} /srv/sync/photos").stdout == ""
     assert vps.run(f"find /srv/sync/photos -name '*{secret}*'").stdout == ""
-    arrived = eyes["pi"].file(f"/srv/sync/photos/{secret}.txt")
+    arrived = eyes["pi"].file(f"/srv/photos/{secret}.txt")
     assert eventually(lambda: arrived.exists, 60)
