@@ -1,0 +1,115 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: syncthing_identity
+short_description: Give a host its Syncthing identity and its first configuration
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Makes sure that Syncthing's home folder, its key pair and a configuration are there before its first start,
+    and returns the device ID, computed from the certificate without Syncthing running.
+  - What is there is never changed. A key pair is the device's identity, and the configuration belongs to Syncthing
+    once it has started.
+  - The API key is made on the host, with Python's C(secrets), and is not returned.
+attributes:
+  check_mode:
+    support: full
+    description: Says what would be made; RV(device_id) is then V(null) if there is no key pair yet.
+  diff_mode:
+    support: full
+    description: Shows the first configuration, its API key masked.
+  platform:
+    support: full
+    platforms: posix
+    description: Where Syncthing runs as a service of its own user.
+  idempotent:
+    support: full
+    description: The second run changes nothing.
+options:
+  home:
+    description: Syncthing's home folder, what its option C(--home) gets.
+    type: path
+    default: /var/lib/syncthing
+  owner:
+    description: User that Syncthing runs as, and that everything made here belongs to. It must exist.
+    type: str
+    default: syncthing
+  configuration:
+    description:
+      - The text of C(config.xml) for the first start, used only if there is none.
+      - Its C(apikey) element, if it is empty, gets the API key.
+    type: str
+    required: true
+  api_key:
+    description: API key to use instead of a new one, for the first start only.
+    type: str
+  certificate:
+    description:
+      - A certificate in PEM form to use instead of a new one, so that a re-installed host keeps its device ID.
+      - It is an error if the host has another one already.
+    type: str
+  private_key:
+    description: The private key that belongs to O(certificate), in PEM form.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Give this host an identity
+  homelab.tailsync.syncthing_identity:
+    home: /var/lib/syncthing
+    configuration: "{{ lookup('ansible.builtin.template', 'config.xml.j2') }}"
+  register: identity
+
+- name: Show it
+  ansible.builtin.debug:
+    var: identity.device_id
+"""
+
+RETURN = r"""
+device_id:
+  description: The host's device ID, V(null) in check mode if it has no key pair yet.
+  returned: always
+  type: str
+  sample: MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD
+created:
+  description: What was made, or in check mode would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [home, key pair, config.xml]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._first_boot import IdentityError, ensure
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "home": {"type": "path", "default": "/var/lib/syncthing"},
+            "owner": {"type": "str", "default": "syncthing"},
+            "configuration": {"type": "str", "required": True},
+            "api_key": {"type": "str", "no_log": True},
+            "certificate": {"type": "str"},
+            "private_key": {"type": "str", "no_log": True},
+        },
+        required_together=[("certificate", "private_key")],
+        supports_check_mode=True,
+    )
+    try:
+        result = ensure(module.params, module.check_mode, module.get_bin_path("syncthing"))
+    except IdentityError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
