@@ -425,7 +425,7 @@ def status() -> dict[str, t.Any]:
 
 def proxy(host: str, port: str) -> t.NoReturn:
     """SSH's way in: from the laptop, over the LAN or the tailnet, whichever the name leads to."""
-    command = podman("exec", "-i", container("laptop"), "nc", "-w", "5", host, port)
+    command = podman("exec", "-i", container("laptop"), "nc", host, port)
     os.execvp(command[0], command)
 
 

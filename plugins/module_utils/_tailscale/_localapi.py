@@ -1,0 +1,97 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""tailscaled's LocalAPI: endpoints and errors, no decisions.
+
+It is plain HTTP over a unix socket (tailscale.com/ipn/localapi). A key that is sent in a
+request's body is in no process's arguments and on no disk, which the command line cannot offer.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+import urllib.error
+from pathlib import Path
+
+from ansible.module_utils.urls import open_url
+
+SOCKET = "/run/tailscale/tailscaled.sock"
+# tailscaled refuses other names, so that no web page can talk to it (ipn/localapi/localapi.go).
+BASE = "http://local-tailscaled.sock/localapi/v0/"
+REQUEST_TIMEOUT = 10  # seconds
+
+
+class NodeError(Exception):
+    """Why the node is not as wanted, in words for the user."""
+
+
+class DaemonUnavailable(NodeError):
+    """tailscaled does not answer."""
+
+
+class LocalAPI:
+    def __init__(self, socket: str = SOCKET) -> None:
+        self.socket = socket
+        self.reads = 0
+        self.writes = 0
+
+    def status(self, peers: bool = False) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", self._request("GET", f"status?peers={'true' if peers else 'false'}"))
+
+    def prefs(self) -> dict[str, t.Any]:
+        prefs = t.cast("dict[str, t.Any]", self._request("GET", "prefs"))
+        prefs.pop("Config", None)  # key material
+        return prefs
+
+    def edit_prefs(self, masked: dict[str, t.Any]) -> None:
+        self._request("PATCH", "prefs", masked)
+
+    def start(self, auth_key: str, prefs: dict[str, t.Any]) -> None:
+        self._request("POST", "start", {"AuthKey": auth_key, "UpdatePrefs": prefs})
+
+    def login_interactive(self) -> None:
+        """Log in with what start was given; despite its name nobody is asked."""
+        self._request("POST", "login-interactive")
+
+    def logout(self) -> None:
+        self._request("POST", "logout")
+
+    def _request(self, method: str, path: str, body: t.Any = None) -> t.Any:
+        if method == "GET":
+            self.reads += 1
+        else:
+            self.writes += 1
+        if not Path(self.socket).exists():
+            raise DaemonUnavailable(f"tailscaled is not running on this host: there is no socket {self.socket}")
+        try:
+            answer = open_url(
+                BASE + path,
+                method=method,
+                data=None if body is None else json.dumps(body),
+                headers={"Content-Type": "application/json"},
+                unix_socket=self.socket,
+                timeout=REQUEST_TIMEOUT,
+                use_proxy=False,
+            ).read()
+        except urllib.error.HTTPError as error:
+            raise NodeError(f"tailscaled refused {method} {path.split('?')[0]}: {_reason(error)}") from error
+        except OSError as error:
+            raise DaemonUnavailable(f"tailscaled does not answer at {self.socket}: {error}") from error
+        if not answer:
+            return None
+        try:
+            return json.loads(answer)
+        except ValueError as error:
+            raise NodeError(f"tailscaled answered {path.split('?')[0]} with something that is not JSON") from error
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """What tailscaled says, which is JSON for some endpoints and plain text for others."""
+    text = error.read().decode(errors="replace").strip()
+    try:
+        return str(json.loads(text)["Error"])
+    except (ValueError, KeyError, TypeError):
+        return text or f"HTTP {error.code}"

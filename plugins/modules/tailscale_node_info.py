@@ -1,0 +1,92 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: tailscale_node_info
+short_description: Tell a node's state, addresses and peers
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Asks tailscaled over its LocalAPI for the node's state, addresses, health and peers.
+extends_documentation_fragment:
+  - homelab.tailsync.tailscale
+attributes:
+  check_mode:
+    support: full
+    description: Runs in check mode as well; it changes nothing.
+  diff_mode:
+    support: none
+    description: There is nothing to differ.
+  idempotent:
+    support: full
+    description: It changes nothing.
+options:
+  missing_ok:
+    description: Return a node of nulls instead of failing when tailscaled is not there.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Where is this host in the tailnet?
+  homelab.tailsync.tailscale_node_info:
+  register: tailscale
+"""
+
+RETURN = r"""
+node:
+  description: The node itself.
+  returned: always
+  type: dict
+  sample:
+    backend_state: Running
+    dns_name: nas.tail1234.ts.net
+    ipv4: 100.64.0.2
+peers:
+  description: The other nodes it knows.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {hostname: pi, dns_name: pi.tail1234.ts.net, addresses: [100.64.0.3], online: true, os: linux, tags: []}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import (
+    DaemonUnavailable,
+    LocalAPI,
+    NodeError,
+)
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import (
+    describe,
+    describe_peers,
+    unknown_node,
+)
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={**CONNECTION, "missing_ok": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+    )
+    try:
+        status = LocalAPI(module.params["socket"]).status(peers=True)
+    except DaemonUnavailable as error:
+        if not module.params["missing_ok"]:
+            module.fail_json(msg=str(error))
+        module.exit_json(changed=False, node=unknown_node(), peers=[])
+    except NodeError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, node=describe(status), peers=describe_peers(status))
+
+
+if __name__ == "__main__":
+    main()
