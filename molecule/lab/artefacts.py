@@ -135,7 +135,9 @@ def programs() -> pathlib.Path:
 
     def make(work: pathlib.Path) -> None:
         version = output("go", "list", "-m", "-f", "{{.Version}}", TAILSCALE, cwd=source, env=environment)
-        stamp = f"-X tailscale.com/version.shortStamp={version[1:]} -X tailscale.com/version.longStamp={version[1:]}-lab"
+        stamp = (
+            f"-X tailscale.com/version.shortStamp={version[1:]} -X tailscale.com/version.longStamp={version[1:]}-lab"
+        )
         for package in (f"{TAILSCALE}/cmd/tailscale", f"{TAILSCALE}/cmd/tailscaled", "."):
             target = work / (pathlib.Path(package).name or "coordinator")
             run(
@@ -196,7 +198,18 @@ def mirror() -> pathlib.Path:
         environment = {**os.environ, "GNUPGHOME": str(home)}
         for who in ("lab@example.org", "stranger@example.org"):
             run(
-                *("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", who, "ed25519", "sign", "1y"),
+                *(
+                    "gpg",
+                    "--batch",
+                    "--quiet",
+                    "--passphrase",
+                    "",
+                    "--quick-generate-key",
+                    who,
+                    "ed25519",
+                    "sign",
+                    "1y",
+                ),
                 env=environment,
             )
         keyring = work / "keyring.gpg"

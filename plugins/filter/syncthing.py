@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.homelab.tailsync.plugins.module_utils import _mesh
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import device_id_of_certificate
 

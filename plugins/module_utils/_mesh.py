@@ -134,7 +134,9 @@ def _share_problems(
         found.append(f"{where} has the type {kind!r}: use one of {', '.join(FOLDER_TYPES)}")
     versioning = setting(folder, share, "versioning")
     if versioning and (not isinstance(versioning, t.Mapping) or versioning.get("type") not in VERSIONING_TYPES):
-        found.append(f"{where} has the versioning {versioning!r}: its type must be one of {', '.join(VERSIONING_TYPES)}")
+        found.append(
+            f"{where} has the versioning {versioning!r}: its type must be one of {', '.join(VERSIONING_TYPES)}"
+        )
     return found
 
 

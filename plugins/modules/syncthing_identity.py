@@ -87,7 +87,6 @@ created:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._first_boot import IdentityError, ensure
 
 

@@ -119,7 +119,6 @@ requests:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI, NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import Runner
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION, NODE

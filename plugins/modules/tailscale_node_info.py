@@ -58,7 +58,6 @@ peers:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import (
     DaemonUnavailable,
     LocalAPI,

@@ -77,7 +77,9 @@ def _owner(name: str) -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(name)
     except KeyError as error:
-        raise IdentityError(f"owner is the user {name!r}, who does not exist on this host: make the user first") from error
+        raise IdentityError(
+            f"owner is the user {name!r}, who does not exist on this host: make the user first"
+        ) from error
 
 
 def _make_home(home: Path, owner: pwd.struct_passwd) -> None:

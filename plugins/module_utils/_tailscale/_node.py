@@ -26,7 +26,18 @@ LOGIN_ERROR = "last login error was: "
 # The warning of an earlier refusal may still stand when a new login has only begun.
 STALE_AFTER = 5  # seconds
 UNKNOWN_NODE = dict.fromkeys(
-    ("backend_state", "id", "hostname", "dns_name", "magic_dns_suffix", "ipv4", "ipv6", "key_expiry", "online", "version")
+    (
+        "backend_state",
+        "id",
+        "hostname",
+        "dns_name",
+        "magic_dns_suffix",
+        "ipv4",
+        "ipv6",
+        "key_expiry",
+        "online",
+        "version",
+    )
 )
 
 
@@ -211,9 +222,7 @@ class Runner:
             if status["BackendState"] == "NeedsLogin"
             else ""
         )
-        return (
-            f"the node did not {what} within {self.params['timeout']} s: it is {status['BackendState']} ({health}).{hint}"
-        )
+        return f"the node did not {what} within {self.params['timeout']} s: it is {status['BackendState']} ({health}).{hint}"
 
 
 def _refusal(status: t.Mapping[str, t.Any]) -> str | None:
