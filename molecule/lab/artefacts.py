@@ -19,8 +19,7 @@ import typing as t
 
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(
-    os.environ.get("TAILSYNC_CACHE")
-    or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tailsync"
+    os.environ.get("TAILSYNC_CACHE") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tailsync"
 )
 SUITE = "trixie"
 # A host as Debian's installer leaves one: systemd, sshd, Python with apt's bindings, an administrator with sudo.
@@ -135,9 +134,7 @@ def programs() -> pathlib.Path:
 
     def make(work: pathlib.Path) -> None:
         version = output("go", "list", "-m", "-f", "{{.Version}}", TAILSCALE, cwd=source, env=environment)
-        stamp = (
-            f"-X tailscale.com/version.shortStamp={version[1:]} -X tailscale.com/version.longStamp={version[1:]}-lab"
-        )
+        stamp = f"-X tailscale.com/version.shortStamp={version[1:]} -X tailscale.com/version.longStamp={version[1:]}-lab"
         for package in (f"{TAILSCALE}/cmd/tailscale", f"{TAILSCALE}/cmd/tailscaled", "."):
             target = work / (pathlib.Path(package).name or "coordinator")
             run(

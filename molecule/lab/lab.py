@@ -254,8 +254,8 @@ def join_laptop() -> None:
     script = f"""
 set -e
 install -m 644 /usr/share/keyrings/lab.gpg /usr/share/keyrings/tailscale-archive-keyring.gpg
-echo 'deb [signed-by=/usr/share/keyrings/tailscale-archive-keyring.gpg] {MIRROR}/tailscale/stable/debian {artefacts.SUITE} main' \
-  > /etc/apt/sources.list.d/tailscale.list
+keyring=/usr/share/keyrings/tailscale-archive-keyring.gpg
+echo "deb [signed-by=$keyring] {MIRROR}/tailscale/stable/debian {artefacts.SUITE} main" > /etc/apt/sources.list.d/tailscale.list
 apt-get update -qq
 command -v tailscale >/dev/null || apt-get install -y -qq tailscale >/dev/null 2>&1
 tailscale up --login-server={CONTROL} --auth-key=file:/dev/stdin --hostname=laptop --timeout=30s --force-reauth --reset
@@ -417,8 +417,7 @@ def status() -> dict[str, t.Any]:
     return {
         "up": True,
         "machines": {
-            machine: {"running": machine in alive, "ipv4": address(machine), "ipv6": address(machine, 6)}
-            for machine in MACHINES
+            machine: {"running": machine in alive, "ipv4": address(machine), "ipv6": address(machine, 6)} for machine in MACHINES
         },
     }
 

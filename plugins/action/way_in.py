@@ -63,9 +63,7 @@ class ActionModule(ActionBase):
             client, server = answer
             tailnet = is_tailnet_address(server)
             if arguments["require_tailnet"] and not tailnet:
-                tried.append(
-                    {"address": address, "error": f"answered, but at {server}, which is not a tailnet address"}
-                )
+                tried.append({"address": address, "error": f"answered, but at {server}, which is not a tailnet address"})
                 continue
             return {
                 "changed": False,

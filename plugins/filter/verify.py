@@ -29,9 +29,7 @@ def _mesh_findings(
     return _verify.mesh_findings(name, syncthing, wanted, managed)
 
 
-def _views(
-    names: t.Iterable[str], hostvars: t.Mapping[str, t.Any], mesh: t.Mapping[str, t.Any]
-) -> dict[str, dict[str, t.Any]]:
+def _views(names: t.Iterable[str], hostvars: t.Mapping[str, t.Any], mesh: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     """What the plays registered of each host, under the names that _verify.py speaks of."""
     views = {}
     for name in names:

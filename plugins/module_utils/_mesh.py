@@ -116,9 +116,7 @@ def _folder_problems(mesh: Mesh, folder_id: str, folder: t.Any) -> list[str]:
     return found
 
 
-def _share_problems(
-    mesh: Mesh, where: str, name: str, folder: t.Mapping[str, t.Any], share: t.Mapping[str, t.Any]
-) -> list[str]:
+def _share_problems(mesh: Mesh, where: str, name: str, folder: t.Mapping[str, t.Any], share: t.Mapping[str, t.Any]) -> list[str]:
     found = [
         f"{where}.{key} is not a key of a device's share: use one of {_listed(SHARE_KEYS)}, and settings for the rest"
         for key in sorted(set(share) - SHARE_KEYS)
@@ -134,9 +132,7 @@ def _share_problems(
         found.append(f"{where} has the type {kind!r}: use one of {', '.join(FOLDER_TYPES)}")
     versioning = setting(folder, share, "versioning")
     if versioning and (not isinstance(versioning, t.Mapping) or versioning.get("type") not in VERSIONING_TYPES):
-        found.append(
-            f"{where} has the versioning {versioning!r}: its type must be one of {', '.join(VERSIONING_TYPES)}"
-        )
+        found.append(f"{where} has the versioning {versioning!r}: its type must be one of {', '.join(VERSIONING_TYPES)}")
     return found
 
 

@@ -57,9 +57,7 @@ def doors_to_try(views: t.Mapping[str, View], name: str, ssh_ports: t.Iterable[i
         if other == name:
             continue
         ports = sorted({*USUAL_DOORS, *ssh_ports, *((view.get("self") or {}).get("listening") or [])})
-        doors += [
-            {"address": address, "port": port} for address in addresses_of(view) if address not in own for port in ports
-        ]
+        doors += [{"address": address, "port": port} for address in addresses_of(view) if address not in own for port in ports]
     return doors
 
 
@@ -175,9 +173,7 @@ def _ping_findings(views: t.Mapping[str, View], name: str, pings: t.Iterable[Vie
     ]
 
 
-def _door_findings(
-    views: t.Mapping[str, View], name: str, doors: t.Iterable[View], open_ports: t.Collection[int]
-) -> list[str]:
+def _door_findings(views: t.Mapping[str, View], name: str, doors: t.Iterable[View], open_ports: t.Collection[int]) -> list[str]:
     owner = {address: other for other, view in views.items() for address in addresses_of(view)}
     return [
         f"{owner.get(door['address'], 'a host')} lets a TCP connection in at {door['address']} port {door['port']}, "

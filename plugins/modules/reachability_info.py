@@ -119,9 +119,7 @@ def main() -> None:
     )
     timeout, doors, pinged = module.params["timeout"], module.params["tcp"], module.params["ping"]
     ping = module.get_bin_path("ping", required=bool(pinged))
-    _code, links, _error = module.run_command(
-        [module.get_bin_path("ip", required=True), "-json", "address"], check_rc=True
-    )
+    _code, links, _error = module.run_command([module.get_bin_path("ip", required=True), "-json", "address"], check_rc=True)
     refusals = all_at_once(lambda item: connect(item["address"], item["port"], timeout), doors)
     silences = all_at_once(lambda address: echo(address, timeout, ping), pinged)
     module.exit_json(

@@ -36,11 +36,7 @@ def tracked_files(checkout: pathlib.Path) -> list[str]:
     command = ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # The symlink that makes the checkout a collection path would make the copy contain itself.
-    return [
-        name
-        for name in listed.split("\0")
-        if name and not name.startswith("collections/") and (checkout / name).exists()
-    ]
+    return [name for name in listed.split("\0") if name and not name.startswith("collections/") and (checkout / name).exists()]
 
 
 def copy(checkout: pathlib.Path, collection: pathlib.Path) -> None:
@@ -62,9 +58,7 @@ def provide_get_pip() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--work", type=pathlib.Path, required=True, help="folder for the copy, outside any git checkout"
-    )
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for the copy, outside any git checkout")
     parser.add_argument("tests", nargs=argparse.REMAINDER, help="arguments for ansible-test sanity")
     arguments = parser.parse_args()
     checkout = pathlib.Path(__file__).resolve().parents[2]

@@ -63,9 +63,7 @@ class Client:
                 "or home is wrong"
             ) from error
         except PermissionError as error:
-            raise SyncthingError(
-                f"{path} cannot be read: run this task as root or as Syncthing's user (become)"
-            ) from error
+            raise SyncthingError(f"{path} cannot be read: run this task as root or as Syncthing's user (become)") from error
         except ET.ParseError as error:
             raise SyncthingError(f"{path} is not XML ({error}): Syncthing could not start with it either") from error
         address = (gui.findtext("address") or "127.0.0.1:8384") if gui is not None else "127.0.0.1:8384"
@@ -105,9 +103,7 @@ class Client:
         answer = self._send("GET", path, params=query)
         # While version 2 converts its database, something else answers everything with 200 and plain text.
         if answer.status_code == 200 and (VERSION_HEADER not in answer.headers or not _is_json(answer)):
-            raise NotReady(
-                f"Syncthing at {self.url} is not ready yet: {answer.text.strip()[:200] or 'an empty answer'}"
-            )
+            raise NotReady(f"Syncthing at {self.url} is not ready yet: {answer.text.strip()[:200] or 'an empty answer'}")
         if answer.status_code == 403 and "Host check" in answer.text:
             raise SyncthingError(f"Syncthing refuses the name in {self.url} (host check): use a loopback address")
         if answer.status_code in (401, 403):
@@ -121,13 +117,9 @@ class Client:
         try:
             return self.session.request(method, f"{self.url}/rest/{path}", timeout=REQUEST_TIMEOUT, **options)
         except requests.exceptions.SSLError as error:
-            raise SyncthingError(
-                f"the certificate of {self.url} is not the one in Syncthing's home: {error}"
-            ) from error
+            raise SyncthingError(f"the certificate of {self.url} is not the one in Syncthing's home: {error}") from error
         except requests.exceptions.RequestException as error:
-            raise NotReady(
-                f"Syncthing does not answer at {self.url}: is its service running? ({_cause(error)})"
-            ) from error
+            raise NotReady(f"Syncthing does not answer at {self.url}: is its service running? ({_cause(error)})") from error
 
 
 def _is_json(answer: requests.Response) -> bool:

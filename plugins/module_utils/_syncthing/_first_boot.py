@@ -77,9 +77,7 @@ def _owner(name: str) -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(name)
     except KeyError as error:
-        raise IdentityError(
-            f"owner is the user {name!r}, who does not exist on this host: make the user first"
-        ) from error
+        raise IdentityError(f"owner is the user {name!r}, who does not exist on this host: make the user first") from error
 
 
 def _make_home(home: Path, owner: pwd.struct_passwd) -> None:
@@ -124,7 +122,7 @@ def _write(path: Path, text: str, owner: pwd.struct_passwd) -> None:
     """Put a file in its place at once, readable by its owner only."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text.rstrip("\n") + "\n")
         file.flush()
         os.fsync(file.fileno())

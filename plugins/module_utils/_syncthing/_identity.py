@@ -58,9 +58,7 @@ def parse_device_id(text: str) -> str:
     for at in range(0, len(plain), GROUP + 1):
         group, check = plain[at : at + GROUP], plain[at + GROUP]
         if check_character(group) != check:
-            raise InvalidDeviceID(
-                f"{text!r} is not a device ID: its check characters do not fit, so it has a typing error"
-            )
+            raise InvalidDeviceID(f"{text!r} is not a device ID: its check characters do not fit, so it has a typing error")
     return _dashed(plain)
 
 

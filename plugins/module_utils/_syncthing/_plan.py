@@ -177,9 +177,7 @@ def project(config: Json, declared: Json, devices: list[Json], folders: list[Jso
     by_id = {device["deviceID"]: device for device in config.get("devices") or []}
     by_folder = {folder["id"]: folder for folder in config.get("folders") or []}
     return {
-        "devices": {
-            one["name"]: _part(by_id.get(one["device_id"]), one, _schema.DEVICE_KEYS, ("deviceID",)) for one in devices
-        },
+        "devices": {one["name"]: _part(by_id.get(one["device_id"]), one, _schema.DEVICE_KEYS, ("deviceID",)) for one in devices},
         "folders": {
             one["id"]: _part(
                 by_folder.get(one["id"]), one, {**_schema.FOLDER_KEYS, "devices": "devices", "versioning": "versioning"}
@@ -212,11 +210,7 @@ def missed(config: Json, plan: Plan) -> list[str]:
             if key not in present:
                 found.append(f"{kind} {key}")
             elif not same(present[key], value):
-                names = [
-                    name
-                    for name in value
-                    if _schema.canonical(present[key].get(name)) != _schema.canonical(value[name])
-                ]
+                names = [name for name in value if _schema.canonical(present[key].get(name)) != _schema.canonical(value[name])]
                 found.append(f"{kind} {key}: {', '.join(names)}")
     options = plan.wanted["options"]
     found += [f"options: {name}" for name, value in options.items() if config["options"].get(name) != value]

@@ -106,8 +106,7 @@ def look(params: Params) -> dict[str, t.Any]:
         "device_id": own_id,
         "version": client.version,
         "listeners": {
-            address: {"error": one.get("error")}
-            for address, one in (status.get("connectionServiceStatus") or {}).items()
+            address: {"error": one.get("error")} for address, one in (status.get("connectionServiceStatus") or {}).items()
         },
         "dials": {
             address: {"error": one.get("error"), "when": one.get("when")}

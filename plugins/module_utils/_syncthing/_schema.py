@@ -120,9 +120,7 @@ def canonical(value: t.Any) -> t.Any:
     return value
 
 
-def without_secrets(
-    value: t.Any, secret_keys: t.Collection[str] = ("encryptionPassword", "password", "apiKey")
-) -> t.Any:
+def without_secrets(value: t.Any, secret_keys: t.Collection[str] = ("encryptionPassword", "password", "apiKey")) -> t.Any:
     """For diffs and returns. Two different secrets look alike; that there is one can be seen."""
     if isinstance(value, dict):
         return {

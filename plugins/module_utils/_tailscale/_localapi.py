@@ -77,9 +77,7 @@ class LocalAPI:
                 use_proxy=False,
             ).read()
         except urllib.error.HTTPError as error:
-            raise NodeError(
-                f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(error)}"
-            ) from error
+            raise NodeError(f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(error)}") from error
         except OSError as error:
             raise DaemonUnavailable(f"tailscaled does not answer at {self.socket}: {error}") from error
         if not answer:
@@ -87,9 +85,7 @@ class LocalAPI:
         try:
             return json.loads(answer)
         except ValueError as error:
-            raise NodeError(
-                f"tailscaled answered {path.split('?', maxsplit=1)[0]} with something that is not JSON"
-            ) from error
+            raise NodeError(f"tailscaled answered {path.split('?', maxsplit=1)[0]} with something that is not JSON") from error
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

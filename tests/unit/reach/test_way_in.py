@@ -62,8 +62,7 @@ def test_ends_of_a_connection(text: str, expected: tuple[str, str] | None) -> No
 
 def test_the_telling_line_of_an_ssh_failure() -> None:
     text = (
-        "Failed to connect to the host via ssh: debug1: something\n"
-        "ssh: connect to host 10.0.0.1 port 22: Connection timed out\n"
+        "Failed to connect to the host via ssh: debug1: something\nssh: connect to host 10.0.0.1 port 22: Connection timed out\n"
     )
     assert _way_in.shorten_ssh_error(text) == "ssh: connect to host 10.0.0.1 port 22: Connection timed out"
     assert _way_in.shorten_ssh_error("") == "no answer"

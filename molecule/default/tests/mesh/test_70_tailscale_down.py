@@ -49,11 +49,7 @@ def test_the_lan_between_them_still_works(pi_is_down: str, eyes: dict[str, Host]
 def test_no_file_arrives(pi_is_down: str, eyes: dict[str, Host]) -> None:
     eyes["nas"].check_output(f"su syncthing -s /bin/sh -c 'echo later > {SHARED}/later.txt'")
     # A change takes some seconds to arrive when Tailscale is up (test_30_sync.py).
-    assert (
-        not eyes["pi"]
-        .run(f"for i in $(seq 30); do [ -e {SHARED}/later.txt ] && exit 0; sleep 1; done; exit 1")
-        .succeeded
-    )
+    assert not eyes["pi"].run(f"for i in $(seq 30); do [ -e {SHARED}/later.txt ] && exit 0; sleep 1; done; exit 1").succeeded
 
 
 def test_verify_names_the_host(pi_is_down: str, play: t.Any) -> None:
