@@ -46,7 +46,8 @@ def refuse_unmounted(folder_id: str, path: str) -> None:
     point = mount_point_of(path, points)
     if point and not os.path.ismount(point):
         raise SyncthingError(
-            f"folder {folder_id} is to be at {path}, but the disk for {point} (in /etc/fstab) is not mounted: mount it and run again"
+            f"folder {folder_id} is to be at {path}, but the disk for {point} (in /etc/fstab) is not mounted: "
+            "mount it and run again"
         )
 
 

@@ -30,7 +30,7 @@ class Plan(t.NamedTuple):
     writes: list[Write]
     before: Json  # of what is declared, secrets masked
     after: Json
-    wanted: Json  # the objects that must be there afterwards
+    declared: Json  # with the IDs of the devices that are known by name
     unresolved: list[str]  # names of devices whose ID nobody knows
     new_folders: list[Json]
 
@@ -92,11 +92,12 @@ def make(config: Json, own_id: str, declared: Json) -> Plan:
     if changed_options:
         writes.append(Write("PUT", "config/options", options))
     wanted = {"devices": wanted_devices, "folders": wanted_folders, "options": options}
+    resolved = {"devices": devices, "folders": folders, "options": declared.get("options") or {}}
     return Plan(
         writes,
-        before=project(config, declared, devices, folders),
-        after=project(_as_config(config, wanted), declared, devices, folders),
-        wanted=wanted,
+        before=project(config, resolved),
+        after=project(_as_config(config, wanted), resolved),
+        declared=resolved,
         unresolved=unresolved,
         new_folders=[folder for key, folder in wanted_folders.items() if key not in present_folders],
     )
@@ -172,19 +173,18 @@ def _as_config(config: Json, wanted: Json) -> Json:
     }
 
 
-def project(config: Json, declared: Json, devices: list[Json], folders: list[Json]) -> Json:
+def project(config: Json, declared: Json) -> Json:
     """Of a configuration, what the user declared, in Syncthing's words and without secrets."""
-    by_id = {device["deviceID"]: device for device in config.get("devices") or []}
-    by_folder = {folder["id"]: folder for folder in config.get("folders") or []}
+    devices = {device["deviceID"]: device for device in config.get("devices") or []}
+    folders = {folder["id"]: folder for folder in config.get("folders") or []}
+    of_folder = {**_schema.FOLDER_KEYS, "devices": "devices", "versioning": "versioning"}
     return {
-        "devices": {one["name"]: _part(by_id.get(one["device_id"]), one, _schema.DEVICE_KEYS, ("deviceID",)) for one in devices},
-        "folders": {
-            one["id"]: _part(
-                by_folder.get(one["id"]), one, {**_schema.FOLDER_KEYS, "devices": "devices", "versioning": "versioning"}
-            )
-            for one in folders
+        "devices": {
+            one["name"]: _part(devices.get(one["device_id"]), one, _schema.DEVICE_KEYS, ("deviceID",))
+            for one in declared["devices"]
         },
-        "options": {key: (config.get("options") or {}).get(key) for key in declared.get("options") or {}},
+        "folders": {one["id"]: _part(folders.get(one["id"]), one, of_folder) for one in declared["folders"]},
+        "options": {key: (config.get("options") or {}).get(key) for key in declared["options"]},
     }
 
 
@@ -198,20 +198,22 @@ def _part(value: Json | None, declared: Json, names: t.Mapping[str, str], always
 
 
 def missed(config: Json, plan: Plan) -> list[str]:
-    """What did not stick, by name: Syncthing takes some writes with 200 and drops them."""
-    devices = {device["deviceID"]: device for device in config["devices"]}
-    folders = {folder["id"]: folder for folder in config["folders"]}
+    """What did not stick, by name: Syncthing takes some writes with 200 and drops them.
+
+    Only declared keys count. Syncthing sets others by itself, for a folder that holds ciphertext say.
+    """
     found = []
-    for kind, present, wanted in (
-        ("device", devices, plan.wanted["devices"]),
-        ("folder", folders, plan.wanted["folders"]),
-    ):
-        for key, value in wanted.items():
-            if key not in present:
-                found.append(f"{kind} {key}")
-            elif not same(present[key], value):
-                names = [name for name in value if _schema.canonical(present[key].get(name)) != _schema.canonical(value[name])]
-                found.append(f"{kind} {key}: {', '.join(names)}")
-    options = plan.wanted["options"]
-    found += [f"options: {name}" for name, value in options.items() if config["options"].get(name) != value]
+    present = project(config, plan.declared)
+    for kind, wanted in plan.after.items():
+        for name, part in wanted.items():
+            has = present[kind][name]
+            if has != part:
+                found.append(f"{kind}: {name}" + _which(has, part))
     return found
+
+
+def _which(present: t.Any, wanted: t.Any) -> str:
+    """The keys of an object that differ, for an error's sentence."""
+    if not isinstance(wanted, dict) or not isinstance(present, dict):
+        return ""
+    return f" ({', '.join(key for key in wanted if present.get(key) != wanted[key])})"

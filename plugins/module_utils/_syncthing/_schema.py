@@ -78,8 +78,6 @@ def folder(base: Json, declared: Json, own_id: str) -> Json:
         wanted["versioning"] = versioning(base.get("versioning") or {}, declared["versioning"])
     if declared.get("devices") is not None:
         wanted["devices"] = members(base.get("devices") or [], declared["devices"], own_id)
-    if wanted["type"] == "receiveencrypted":
-        wanted["ignorePerms"] = True  # Syncthing sets it by itself
     return wanted
 
 
