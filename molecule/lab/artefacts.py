@@ -75,7 +75,7 @@ def run(*command: str | os.PathLike[str], **options: t.Any) -> None:
 
 
 def output(*command: str | os.PathLike[str], **options: t.Any) -> str:
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout.strip()
+    return str(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout).strip()
 
 
 def digest(*inputs: str | pathlib.Path) -> str:

@@ -291,9 +291,13 @@ def refuse_a_way_out() -> None:
 # --- what the command line offers ---------------------------------------------------------------
 
 
-def up() -> None:
+def build() -> None:
     artefacts.install_machine_packages()
     artefacts.mirror()
+
+
+def up() -> None:
+    build()
     STATE.mkdir(parents=True, exist_ok=True)
     if holder() is None:
         (STATE / "networks").mkdir(exist_ok=True)
@@ -371,7 +375,7 @@ def coordinator(action: str, value: str = "") -> str:
         ".read().decode(), end='')"
     )
     method = "GET" if action == "nodes" else "POST"
-    return execute("mirror", "python3", "-c", code, f"{ADMIN}/{action}", method, input=value).stdout
+    return str(execute("mirror", "python3", "-c", code, f"{ADMIN}/{action}", method, input=value).stdout)
 
 
 def reboot(machine: str) -> None:
@@ -465,7 +469,7 @@ def main() -> int:
     if given.action in ("exec", "shell", "proxy"):
         return enter(given)
     simple: dict[str, t.Callable[[], object]] = {
-        "build": lambda: (artefacts.install_machine_packages(), artefacts.mirror()),
+        "build": build,
         "up": up,
         "reset": reset,
         "down": down,

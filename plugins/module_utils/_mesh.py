@@ -163,7 +163,7 @@ def desired_state(mesh: Mesh, host: str) -> dict[str, list[dict[str, t.Any]]]:
 def _device(mesh: Mesh, name: str) -> dict[str, t.Any]:
     external = (mesh.get("external_devices") or {}).get(name)
     if external is not None:
-        device = {"name": name, "device_id": parse_device_id(str(external["device_id"]))}
+        device: dict[str, t.Any] = {"name": name, "device_id": parse_device_id(str(external["device_id"]))}
         # Without an address of its own a phone can only call in; it does so over the tailnet.
         return {**device, **{key: external[key] for key in ("addresses", "settings") if key in external}}
     device = {"name": name}
@@ -206,7 +206,7 @@ def _member(mesh: Mesh, name: str, share: t.Mapping[str, t.Any], own: t.Mapping[
     Only who holds the files in clear has the password; the one without trust must never be told.
     """
     device = _device(mesh, name)
-    member = {key: device[key] for key in ("name", "device_id") if key in device}
+    member: dict[str, t.Any] = {key: device[key] for key in ("name", "device_id") if key in device}
     if share.get("encryption_password") and not own.get("encryption_password"):
         member["encryption_password"] = share["encryption_password"]
     return member

@@ -143,7 +143,7 @@ def addresses() -> t.Callable[[Host, str], str]:
 
     def of(eye: Host, family: str) -> str:
         listed = eye.check_output(f"ip -{family} -oneline address show dev eth0 scope global")
-        return listed.split()[3].split("/")[0]
+        return str(listed.split()[3].split("/")[0])
 
     return of
 
@@ -153,6 +153,6 @@ def door(eyes: dict[str, Host]) -> t.Callable[[str, int], bool]:
     """Whether the outsider gets a TCP connection."""
 
     def opens(address: str, port: int) -> bool:
-        return eyes["outsider"].run(f"nc -z -w 3 {address} {port}").succeeded
+        return bool(eyes["outsider"].run(f"nc -z -w 3 {address} {port}").succeeded)
 
     return opens
