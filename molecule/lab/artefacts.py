@@ -53,7 +53,10 @@ MACHINE_PACKAGES = {
     "ssh": "openssh-client",
     "nft": "nftables",
     "iptables": "iptables",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
+# Whose Syncthing the integration tests run: 1.19 and 1.29, the oldest and the newest that Debian ships.
+SYNCTHING_SUITES = ("bookworm", "trixie")
 
 POSTINST = """\
 #!/bin/sh
@@ -109,7 +112,11 @@ def cached(name: str, key: str, what: str, make: t.Callable[[pathlib.Path], None
 def install_machine_packages() -> None:
     """What this machine needs of its distribution's packages; nothing happens when all is there."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    missing = sorted({package for tool, package in MACHINE_PACKAGES.items() if not shutil.which(tool, path=path)})
+
+    def there(tool: str) -> bool:
+        return pathlib.Path(tool).exists() if tool.startswith("/") else shutil.which(tool, path=path) is not None
+
+    missing = sorted({package for tool, package in MACHINE_PACKAGES.items() if not there(tool)})
     if not missing:
         return
     say(f"installing {', '.join(missing)}")
@@ -183,6 +190,18 @@ def host_image() -> pathlib.Path:
 
     key = digest(SUITE, *HOST_PACKAGES, "-", *MIRRORED_PACKAGES, "4")
     return cached("image", key, f"making the hosts' image from Debian's packages ({SUITE})", make)
+
+
+def syncthing(suite: str) -> pathlib.Path:
+    """Syncthing's program as a release of Debian ships it, to run on this machine's loopback."""
+    program = "usr/bin/syncthing"
+
+    def make(work: pathlib.Path) -> None:
+        run("mmdebstrap", "--quiet", "--variant=extract", "--include=syncthing", suite, work / "root.tar")
+        run("tar", "--extract", "--file", work / "root.tar", "--directory", work, "--strip-components=3", f"./{program}")
+        (work / "root.tar").unlink()
+
+    return cached("syncthing", digest(suite, program, "1"), f"fetching Syncthing of Debian {suite}", make) / "syncthing"
 
 
 def mirror() -> pathlib.Path:
