@@ -77,9 +77,13 @@ lint: setup  ## Style, types and the rules of ansible-lint's profile production
 unit: setup  ## Unit tests
 	pytest tests/unit
 
+.PHONY: artefacts
+artefacts: check-machine setup
+	@$(LAB) build
+
 .PHONY: integration
-integration: setup  ## The engine against real Syncthing daemons on loopback
-	pytest tests/integration
+integration: artefacts  ## The engine against real Syncthing daemons on loopback
+	unshare --net sh -c "ip link set lo up && exec pytest tests/integration"
 
 .PHONY: sanity
 sanity: setup  ## ansible-test sanity
@@ -90,5 +94,6 @@ build: setup  ## Build the collection and install the tarball into an empty path
 	bash tests/tools/build-and-install $(TAILSYNC_CACHE)/build-$(shell pwd | sha256sum | cut -c1-12)
 
 .PHONY: molecule
-molecule: check-machine setup  ## The real thing: every host, every daemon, looked at from the outside
+molecule: artefacts  ## The real thing: every host, every daemon, looked at from the outside
+	@rm -rf $(TAILSYNC_CACHE)/molecule && mkdir -p $(TAILSYNC_CACHE)/molecule
 	TAILSYNC_LAB=molecule molecule test

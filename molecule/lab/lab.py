@@ -5,6 +5,7 @@
 Each lab lives in a network and mount namespace of its own, held by one sleeping process.
 Nothing in it can reach anything outside, because outside does not exist there; and labs
 with different names (environment variable TAILSYNC_LAB) run side by side with the same addresses.
+What podman keeps lies in the lab's own folder, so that nothing of it is left on this machine.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import pathlib
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -61,10 +63,15 @@ def start_holder() -> int:
     """Open the namespaces.
 
     On a machine with cgroup v1, podman's crun finds no cgroup it could use: a cgroup v2
-    tree takes its place, in here only.
+    tree takes its place, in here only. And in here podman's usual places are the lab's own.
     """
+    shutil.rmtree(STATE / "storage", ignore_errors=True)
+    (STATE / "storage").mkdir()
     script = (
         "set -e; "
+        "mkdir -p /var/lib/containers /run/containers /run/libpod /run/netns; "
+        f"mount --bind {shlex.quote(str(STATE / 'storage'))} /var/lib/containers; "
+        "for place in /run/containers /run/libpod /run/netns; do mount -t tmpfs tmpfs $place; done; "
         'if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then '
         "umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi; "
         "ip link set lo up; echo ready; exec >/dev/null; exec -a tailsync-lab-holder sleep infinity"
@@ -292,17 +299,20 @@ def refuse_a_way_out() -> None:
 
 
 def build() -> None:
+    """Everything that takes long, so that what comes after needs no network."""
     artefacts.install_machine_packages()
     artefacts.mirror()
+    for suite in artefacts.SYNCTHING_SUITES:
+        artefacts.syncthing(suite)
 
 
 def up() -> None:
-    build()
+    artefacts.install_machine_packages()
+    artefacts.mirror()
     STATE.mkdir(parents=True, exist_ok=True)
     if holder() is None:
         (STATE / "networks").mkdir(exist_ok=True)
         start_holder()
-        forget_containers()
     if not (STATE / "id_ed25519").exists():
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", STATE / "id_ed25519")
     provide_image()
@@ -351,18 +361,13 @@ def reset() -> None:
     boot(gone)
 
 
-def forget_containers() -> None:
-    """Remove what an earlier holder left: it died with the machine, and its network is gone."""
-    for machine in sorted(existing()):
-        podman_run("rm", "--force", "--time", "0", container(machine))
-
-
 def down() -> None:
     capture_stop()
     pid = holder()
     if pid is not None:
         for machine in sorted(existing()):
             podman_run("rm", "--force", "--time", "0", container(machine))
+        subprocess.run(inside("find", "/sys/fs/cgroup", "-depth", "-path", f"*/{container('*')}", "-delete"), check=False)
         os.kill(pid, signal.SIGTERM)
     shutil.rmtree(STATE, ignore_errors=True)
 

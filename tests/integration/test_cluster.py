@@ -1,0 +1,218 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""syncthing_cluster's engine against real daemons."""
+
+from __future__ import annotations
+
+import pathlib
+import threading
+import time
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
+
+NAS = "P56IOI7-MZJNU2Y-IQGDREY-DM2MGTI-MGL3BXN-PQ6W5BM-TBBZ4TJ-XZWICQ2"
+PI = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
+VPS = "LYXKCHX-VI3NYZR-ALCJBHF-WMZYSPK-QG6QJA3-MPFYMSO-U56GTUK-NA2MIAW"
+NETWORKS = ["100.64.0.0/10", "fd7a:115c:a1e0::/48"]
+
+
+def mesh(root: pathlib.Path) -> dict[str, t.Any]:
+    return {
+        "devices": [
+            {"name": "nas", "device_id": NAS, "addresses": ["tcp://nas.tailnet.test:22000"], "allowed_networks": NETWORKS},
+            {"name": "vps", "device_id": VPS.lower(), "addresses": ["tcp://vps.tailnet.test:22000"]},
+        ],
+        "folders": [
+            {"id": "documents", "path": str(root / "documents"), "devices": [{"name": "nas"}]},
+            {
+                "id": "photos",
+                "path": str(root / "photos"),
+                "devices": [{"name": "nas"}, {"name": "vps", "encryption_password": "a-secret-of-the-photos"}],
+                "versioning": {"type": "staggered", "params": {"maxAge": 31536000}},
+                "settings": {"fsWatcherDelayS": 1},
+            },
+        ],
+    }
+
+
+def test_the_first_time_everything_the_second_nothing(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    wanted = mesh(tmp_path)
+    first = daemon.cluster(**wanted)
+    assert first["changed"]
+    assert first["requests"] == {"reads": 2, "writes": 2}
+    assert daemon.device("nas")["allowedNetworks"] == NETWORKS
+    assert daemon.device("vps")["deviceID"] == VPS
+    members = {share["deviceID"]: share["encryptionPassword"] for share in daemon.folder("photos")["devices"]}
+    assert members == {daemon.device_id: "", NAS: "", VPS: "a-secret-of-the-photos"}
+    assert daemon.folder("photos")["versioning"]["params"] == {"maxAge": "31536000"}
+    assert daemon.folder("photos")["fsWatcherDelayS"] == 1
+    second = daemon.cluster(**wanted)
+    assert not second["changed"]
+    assert second["requests"] == {"reads": 1, "writes": 0}
+
+
+def test_check_mode_says_what_a_run_does_and_does_nothing(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    before = daemon.get("config")
+    check = daemon.cluster(check_mode=True, **mesh(tmp_path))
+    assert daemon.get("config") == before
+    real = daemon.cluster(**mesh(tmp_path))
+    assert (check["changed"], check["before"], check["after"]) == (real["changed"], real["before"], real["after"])
+    assert not daemon.cluster(check_mode=True, **mesh(tmp_path))["changed"]
+
+
+def test_no_secret_in_what_it_returns(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    text = str(daemon.cluster(**mesh(tmp_path))) + str(daemon.look())
+    key = daemon.get("config/gui")["apiKey"]
+    assert "a-secret-of-the-photos" not in text
+    assert key
+    assert key not in text
+
+
+def test_what_is_not_declared_keeps_its_value(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    daemon.cluster(**mesh(tmp_path))
+    daemon.change("PATCH", "config/folders/documents", {"rescanIntervalS": 77, "order": "newestFirst"})
+    daemon.change("PATCH", f"config/devices/{NAS}", {"maxSendKbps": 123})
+    daemon.change("PATCH", "config/options", {"maxFolderConcurrency": 3})
+    changed = mesh(tmp_path)
+    changed["folders"][0]["label"] = "My documents"
+    changed["devices"][0]["compression"] = "always"
+    assert daemon.cluster(**changed)["changed"]
+    folder, device = daemon.folder("documents"), daemon.device("nas")
+    assert (folder["label"], folder["rescanIntervalS"], folder["order"]) == ("My documents", 77, "newestFirst")
+    assert (device["compression"], device["maxSendKbps"]) == ("always", 123)
+    assert daemon.get("config/options")["maxFolderConcurrency"] == 3
+
+
+def test_options_of_which_one_is_declared_keep_the_others(daemon: t.Any) -> None:
+    """PUT on options takes what is left out for its default, relays and discovery among them."""
+    before = daemon.get("config/options")
+    assert daemon.cluster(options={"maxFolderConcurrency": 2})["changed"]
+    assert daemon.get("config/options") == {**before, "maxFolderConcurrency": 2}
+    assert not daemon.cluster(options={"maxFolderConcurrency": 2})["changed"]
+
+
+def test_another_kind_of_versioning_leaves_no_parameters_of_the_old(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    wanted = mesh(tmp_path)
+    daemon.cluster(**wanted)
+    wanted["folders"][1]["versioning"] = {"type": "simple", "params": {"keep": 3}}
+    daemon.cluster(**wanted)
+    assert daemon.folder("photos")["versioning"]["params"] == {"keep": "3"}
+    wanted["folders"][1]["versioning"] = {"type": "none"}
+    daemon.cluster(**wanted)
+    assert daemon.folder("photos")["versioning"]["type"] == ""
+
+
+def test_a_password_does_not_slip_to_another_device(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    """Syncthing decodes an array into the old elements by position."""
+    wanted = mesh(tmp_path)
+    daemon.cluster(**wanted)
+    wanted["devices"].append({"name": "pi", "device_id": PI})
+    wanted["folders"][1]["devices"] = [{"name": "pi"}, {"name": "nas"}]
+    daemon.cluster(**wanted)
+    passwords = {share["deviceID"]: share["encryptionPassword"] for share in daemon.folder("photos")["devices"]}
+    assert passwords == {daemon.device_id: "", NAS: "", PI: ""}
+
+
+def test_a_typing_error_is_an_error(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    wanted = mesh(tmp_path)
+    wanted["folders"][0]["settings"] = {"rescanInterval": 60}
+    with pytest.raises(SyncthingError, match=r"folder documents.*'rescanInterval'.*rescanIntervalS"):
+        daemon.cluster(**wanted)
+    with pytest.raises(SyncthingError, match=r"'relayEnabled'.*relaysEnabled"):
+        daemon.cluster(options={"relayEnabled": False})
+    assert daemon.get("config/folders") == []
+
+
+@pytest.mark.parametrize(("key", "value"), [("path", "elsewhere"), ("type", "receiveonly")])
+def test_a_folder_neither_moves_nor_turns_by_the_way(daemon: t.Any, tmp_path: pathlib.Path, key: str, value: str) -> None:
+    daemon.cluster(**mesh(tmp_path))
+    before = daemon.get("config/folders")
+    wanted = mesh(tmp_path)
+    wanted["folders"][0][key] = str(tmp_path / value) if key == "path" else value
+    with pytest.raises(SyncthingError, match=f"folder documents: its {key} is .* allow_moves"):
+        daemon.cluster(**wanted)
+    assert daemon.get("config/folders") == before
+    assert daemon.cluster(**wanted, allow_moves=True)["changed"]
+
+
+def test_a_peer_that_is_not_in_the_run_is_known_by_its_name(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    wanted = mesh(tmp_path)
+    daemon.cluster(**wanted)
+    del wanted["devices"][0]["device_id"]
+    again = daemon.cluster(**wanted)
+    assert (again["changed"], again["unresolved"]) == (False, [])
+
+
+def test_a_peer_that_nobody_knows_is_left_out_and_named(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    wanted = mesh(tmp_path)
+    del wanted["devices"][0]["device_id"]
+    first = daemon.cluster(**wanted)
+    assert first["unresolved"] == ["nas"]
+    assert [share["deviceID"] for share in daemon.folder("documents")["devices"]] == [daemon.device_id]
+
+
+def test_it_waits_for_a_syncthing_that_is_only_starting(make_daemon: t.Any, suite: str, tmp_path: pathlib.Path) -> None:
+    daemon = make_daemon(suite, start=False)
+    timer = threading.Timer(1.5, daemon.start)
+    timer.start()
+    assert daemon.cluster(**mesh(tmp_path))["changed"]
+    timer.join()
+
+
+def test_one_that_does_not_run_is_named_within_the_time(make_daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    daemon = make_daemon("trixie", start=False)
+    started = time.monotonic()
+    with pytest.raises(SyncthingError, match=r"does not answer.*is its service running.*waited 2 s"):
+        daemon.cluster(timeout=2, **mesh(tmp_path))
+    assert time.monotonic() - started < 10
+
+
+def test_a_wrong_api_key_is_named(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    path = daemon.home / "config.xml"
+    right = path.read_text(encoding="utf-8")
+    path.write_text(right.replace("<apikey>", "<apikey>wrong"), encoding="utf-8")
+    with pytest.raises(SyncthingError, match="does not take the API key"):
+        daemon.cluster(**mesh(tmp_path))
+
+
+def test_the_root_of_a_folder_is_made_for_its_owner(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    daemon.cluster(folder_owner="nobody", **mesh(tmp_path))
+    assert (tmp_path / "photos").owner() == "nobody"
+
+
+def test_check_mode_before_the_first_start(make_daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    daemon = make_daemon("trixie", start=False)
+    (daemon.home / "config.xml").unlink()
+    check = daemon.cluster(check_mode=True, **mesh(tmp_path))
+    assert check["changed"]
+    with pytest.raises(SyncthingError, match=r"there is no .*config\.xml"):
+        daemon.cluster(**mesh(tmp_path))
+
+
+@pytest.mark.parametrize("suites", [("bookworm", "bookworm"), ("trixie", "trixie"), ("bookworm", "trixie")])
+def test_two_pair_and_a_file_arrives(
+    make_daemon: t.Any, suites: tuple[str, str], tmp_path: pathlib.Path, eventually: t.Any
+) -> None:
+    one, two = (make_daemon(suite) for suite in suites)
+    for own, other in ((one, two), (two, one)):
+        root = tmp_path / own.home.name.replace("home", "files")
+        own.cluster(
+            devices=[
+                {
+                    "name": "other",
+                    "device_id": other.device_id,
+                    "addresses": [other.address],
+                    "allowed_networks": ["127.0.0.0/8"],
+                }
+            ],
+            folders=[{"id": "shared", "path": str(root), "devices": [{"name": "other"}], "settings": {"fsWatcherDelayS": 1}}],
+        )
+    connection = one.look()["connections"][two.device_id]
+    assert eventually(lambda: one.look()["connections"][two.device_id]["connected"], 30), connection
+    assert one.look()["connections"][two.device_id]["type"].startswith("tcp")
+    (tmp_path / "files-0" / "hello.txt").write_text("hello", encoding="ascii")
+    assert eventually((tmp_path / "files-1" / "hello.txt").exists, 60)
+    state = two.look()["folders"]["shared"]["completion"][one.device_id]["remote_state"]
+    assert state in ("valid", None)
