@@ -82,16 +82,20 @@ def wanted(state: State, policy: Policy) -> State:
 
 
 def misplaced(state: State, policy: Policy) -> list[Rule]:
-    """Declared rules that stand in the wrong order among themselves; the first that match win in ufw."""
-    present = [rule for rule in state.rules if rule in policy.rules]
-    expected = [rule for rule in policy.rules if rule in present]
-    for at, (has, should) in enumerate(zip(present, expected)):
-        if has != should:
-            return present[at:]
-    # A declared rule that is missing in front of present ones would be appended behind them.
-    missing_from = next((at for at, rule in enumerate(policy.rules) if rule not in present), len(policy.rules))
-    behind = set(policy.rules[missing_from:])
-    return [rule for rule in present if rule in behind and rule.direction == "out"]
+    """Declared rules that are there but stand where another would win; in ufw the first that matches does.
+
+    Among rules that only allow, in one direction, the order means nothing, and none of them is touched.
+    """
+    moved: list[Rule] = []
+    for direction in _rules.DIRECTIONS:
+        declared = [rule for rule in policy.rules if rule.direction == direction]
+        if all(rule.action == "allow" for rule in declared):
+            continue
+        present = [rule for rule in state.rules if rule in declared]
+        # Rules are added at the end, so what is there must be the beginning of what is declared.
+        fitting = next((at for at, (has, should) in enumerate(zip(present, declared)) if has != should), len(present))
+        moved += [rule for rule in declared if rule in present[fitting:]]
+    return moved
 
 
 def commands(state: State, policy: Policy) -> list[list[str]]:
@@ -99,10 +103,13 @@ def commands(state: State, policy: Policy) -> list[list[str]]:
     if not policy.active:
         return [["disable"]] if state.active else []
     moved = misplaced(state, policy)
-    missing = [rule for rule in policy.rules if rule not in state.rules or rule in moved]
     after = wanted(state, policy)
-    plan = [["delete", *_rules.arguments(rule)] for rule in moved]
-    plan += [_with_comment(rule) for rule in missing]
+    plan: list[list[str]] = []
+    for rule in policy.rules:
+        if rule in moved:
+            plan.append(["delete", *_rules.arguments(rule)])
+        if rule in moved or rule not in state.rules:
+            plan.append(_with_comment(rule))
     plan += [["default", value, name] for name, value in after.defaults.items() if state.defaults[name] != value]
     if after.logging != state.logging:
         plan.append(["logging", after.logging])

@@ -14,6 +14,7 @@ import shlex
 import typing as t
 
 ACTIONS = ("allow", "deny", "reject", "limit")
+DIRECTIONS = ("in", "out", "routed")
 ANY = "any"
 
 

@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ufw's rules: what it prints is read, and what is written is what it takes."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _rules
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import Rule
+from hypothesis import given
+from hypothesis import strategies as st
+
+# As `ufw show added` of ufw 0.36 prints them.
+PRINTED = [
+    ("ufw allow in on tailscale0", Rule("allow", interface="tailscale0")),
+    ("ufw allow 22/tcp", Rule("allow", port="22", protocol="tcp")),
+    ("ufw allow 22", Rule("allow", port="22")),
+    ("ufw allow 6000:6007/tcp", Rule("allow", port="6000:6007", protocol="tcp")),
+    ("ufw allow 80,443/tcp comment 'the web'", Rule("allow", port="80,443", protocol="tcp")),
+    ("ufw limit OpenSSH", Rule("limit", app="OpenSSH")),
+    ("ufw allow 'Nginx Full'", Rule("allow", app="Nginx Full")),
+    ("ufw allow from 192.168.1.0/24", Rule("allow", source="192.168.1.0/24")),
+    (
+        "ufw allow from 192.168.1.0/24 to any port 22 proto tcp",
+        Rule("allow", source="192.168.1.0/24", port="22", protocol="tcp"),
+    ),
+    ("ufw deny out 25/tcp", Rule("deny", direction="out", port="25", protocol="tcp")),
+    ("ufw reject out on eth0 to any port 22000", Rule("reject", direction="out", interface="eth0", port="22000")),
+    ("ufw allow in on eth0 to any port 41641 proto udp", Rule("allow", interface="eth0", port="41641", protocol="udp")),
+    (
+        "ufw route allow in on tailscale0 out on eth0",
+        Rule("allow", direction="routed", interface="tailscale0", interface_out="eth0"),
+    ),
+    ("ufw allow log 22/tcp", Rule("allow", log="log", port="22", protocol="tcp")),
+]
+
+
+@pytest.mark.parametrize(("line", "rule"), PRINTED, ids=[line for line, _rule in PRINTED])
+def test_it_reads_what_ufw_prints(line: str, rule: Rule) -> None:
+    assert _rules.parse(line) == rule
+
+
+def test_a_comment_is_kept_but_makes_no_other_rule() -> None:
+    rule = _rules.parse("ufw allow 443/tcp comment 'the web server'")
+    assert rule.comment == "the web server"
+    assert rule == _rules.parse("ufw allow 443/tcp")
+
+
+@pytest.mark.parametrize("line", ["ufw frobnicate 22", "ufw allow to", "ufw allow 'unbalanced", "ufw "])
+def test_what_it_does_not_understand_is_kept_as_it_is(line: str) -> None:
+    rule = _rules.parse(line)
+    assert rule.raw == line.strip().removeprefix("ufw ")
+
+
+addresses = st.sampled_from(["any", "192.168.1.0/24", "10.0.0.1", "fd00::/8", "2001:db8::1"])
+ports = st.sampled_from(["", "22", "80,443", "6000:6007"])
+interfaces = st.sampled_from(["", "eth0", "tailscale0", "docker0", "wlan0.5"])
+
+
+@st.composite
+def rules(draw: t.Any) -> Rule:
+    direction = draw(st.sampled_from(["in", "out", "routed"]))
+    protocol = draw(st.sampled_from(["any", "tcp", "udp"]))
+    return Rule(
+        action=draw(st.sampled_from(_rules.ACTIONS)),
+        direction=direction,
+        interface=draw(interfaces),
+        interface_out=draw(interfaces) if direction == "routed" else "",
+        source=draw(addresses),
+        source_port=draw(ports) if protocol != "any" else "",
+        destination=draw(addresses),
+        port=draw(ports),
+        protocol=protocol,
+        log=draw(st.sampled_from(["", "log", "log-all"])),
+    )
+
+
+@given(rules())
+def test_what_it_writes_it_reads_back(rule: Rule) -> None:
+    assert _rules.parse(" ".join(_rules.arguments(rule))) == rule
+
+
+@given(st.text(max_size=60))
+def test_no_line_makes_it_fail(line: str) -> None:
+    _rules.parse(line)
