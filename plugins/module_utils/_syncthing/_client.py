@@ -111,7 +111,10 @@ class Client:
         if answer.status_code >= 400:
             raise SyncthingError(f"Syncthing refused GET {path}: {_reason(answer)}")
         self.version = answer.headers[VERSION_HEADER]
-        return answer.json()
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise SyncthingError(f"Syncthing answered GET {path} with something that is not JSON: {error}") from error
 
     def _send(self, method: str, path: str, **options: t.Any) -> requests.Response:
         try:

@@ -127,8 +127,7 @@ def refuse_moves(present: Json, declared: Json, allowed: bool) -> None:
         value, now = declared.get(option), present.get(key)
         if value is None or allowed:
             continue
-        same = posixpath.normpath(value) == posixpath.normpath(now or "") if option == "path" else value == now
-        if not same:
+        if not (_schema.same_path(value, now) if option == "path" else value == now):
             raise SyncthingError(
                 f"folder {declared['id']}: its {option} is {now}, and is to be {value}. Changing that can lose files, so it is "
                 f"not done by the way: put {option} back, or move the files and set allow_moves: true for one run"

@@ -11,6 +11,7 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
@@ -74,11 +75,17 @@ def folder(base: Json, declared: Json, own_id: str) -> Json:
     own = {FOLDER_KEYS[key]: value for key, value in declared.items() if key in FOLDER_KEYS and value is not None}
     wanted = overlay(base, own, declared.get("settings"), f"folder {declared['id']}")
     wanted["id"] = declared["id"]
+    if same_path(wanted.get("path"), base.get("path")):
+        wanted["path"] = base["path"]  # another spelling of the same place is no change
     if declared.get("versioning") is not None:
         wanted["versioning"] = versioning(base.get("versioning") or {}, declared["versioning"])
     if declared.get("devices") is not None:
         wanted["devices"] = members(base.get("devices") or [], declared["devices"], own_id)
     return wanted
+
+
+def same_path(one: str | None, other: str | None) -> bool:
+    return bool(one) and bool(other) and posixpath.normpath(str(one)) == posixpath.normpath(str(other))
 
 
 def versioning(present: Json, declared: Json) -> Json:

@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A role's manual (argument_specs), its defaults and its tasks say the same."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import typing as t
+
+import pytest
+import yaml
+
+ROLES = pathlib.Path(__file__).resolve().parents[3] / "roles"
+NAMES = sorted(path.name for path in ROLES.iterdir())
+
+
+def load(role: str, name: str) -> dict[str, t.Any]:
+    return dict(yaml.safe_load((ROLES / role / name).read_text(encoding="utf-8")))
+
+
+def options(role: str) -> dict[str, dict[str, t.Any]]:
+    return dict(load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+
+
+def test_there_are_roles() -> None:
+    assert {"tailscale", "firewall", "syncthing", "syncthing_mesh"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_every_default_is_in_the_manual_and_the_other_way_round(role: str) -> None:
+    assert set(options(role)) == set(load(role, "defaults/main.yml"))
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_the_manual_names_the_same_values(role: str) -> None:
+    for name, value in load(role, "defaults/main.yml").items():
+        if "{{" in str(value):
+            assert "default" not in options(role)[name], f"{name} is computed: the description says how"
+        else:
+            assert options(role)[name].get("default") == value, name
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_public_variables_carry_the_roles_name(role: str) -> None:
+    assert all(name.startswith(f"{role}_") for name in options(role))
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_secrets_are_marked(role: str) -> None:
+    for name, option in options(role).items():
+        if re.search(r"(_key|_password|_secret|_token)$", name):
+            assert option.get("no_log") is True, name
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_preflight_takes_the_same_variables(role: str) -> None:
+    specs = load(role, "meta/argument_specs.yml")["argument_specs"]
+    assert specs["preflight"]["options"] == specs["main"]["options"]

@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan, whatever was there before and whatever is declared."""
+
+from __future__ import annotations
+
+import copy
+import random
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _plan, _schema
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .double import OWN, Syncthing
+
+Json = t.Dict[str, t.Any]  # noqa: UP006
+IDS = {
+    "nas": "P56IOI7-MZJNU2Y-IQGDREY-DM2MGTI-MGL3BXN-PQ6W5BM-TBBZ4TJ-XZWICQ2",
+    "vps": "LYXKCHX-VI3NYZR-ALCJBHF-WMZYSPK-QG6QJA3-MPFYMSO-U56GTUK-NA2MIAW",
+    "pi": "NQJFBOP-KQH7YX4-2DQZ2HZ-PXYOZ5P-EDYKMDL-DVEXCDB-5N6RIM2-JVBZYAA",
+}
+NETWORKS = ["100.64.0.0/10"]
+
+
+@st.composite
+def devices(draw: t.Any, names: list[str]) -> list[Json]:
+    found = []
+    for name in names:
+        device: Json = {"name": name, "device_id": IDS[name]}
+        for key, values in (
+            ("addresses", st.sampled_from([[], ["dynamic"], [f"tcp://{name}:22000"], ["tcp://a:1", "tcp://b:2"]])),
+            ("allowed_networks", st.sampled_from([[], NETWORKS])),
+            ("introducer", st.booleans()),
+            ("paused", st.booleans()),
+            ("compression", st.sampled_from(["metadata", "always"])),
+            ("settings", st.fixed_dictionaries({"maxSendKbps": st.integers(0, 3)})),
+        ):
+            if draw(st.booleans()):
+                device[key] = draw(values)
+        found.append(device)
+    return found
+
+
+@st.composite
+def folders(draw: t.Any, names: list[str]) -> list[Json]:
+    found = []
+    for folder_id in draw(st.lists(st.sampled_from(["documents", "photos", "music"]), unique=True)):
+        folder: Json = {"id": folder_id, "path": f"/srv/{folder_id}"}
+        members = draw(st.lists(st.sampled_from(names), unique=True)) if names else []
+        if draw(st.booleans()):
+            folder["devices"] = [
+                {"name": name, **({"encryption_password": "secret"} if draw(st.booleans()) else {})} for name in members
+            ]
+        for key, values in (
+            ("label", st.sampled_from(["", "My files"])),
+            ("rescan_interval", st.integers(0, 3)),
+            ("paused", st.booleans()),
+            ("versioning", st.sampled_from([{"type": "none"}, {"type": "simple", "params": {"keep": 5}}, {"type": "trashcan"}])),
+            ("settings", st.fixed_dictionaries({"maxConflicts": st.integers(0, 3)})),
+        ):
+            if draw(st.booleans()):
+                folder[key] = draw(values)
+        found.append(folder)
+    return found
+
+
+@st.composite
+def declarations(draw: t.Any) -> Json:
+    names = draw(st.lists(st.sampled_from(sorted(IDS)), unique=True))
+    options = draw(st.dictionaries(st.sampled_from(["relaysEnabled", "urAccepted"]), st.sampled_from([-1, 0, 3]), max_size=2))
+    return {"devices": draw(devices(names)), "folders": draw(folders(names)), "options": options}
+
+
+def apply(double: Syncthing, plan: _plan.Plan) -> None:
+    for write in plan.writes:
+        double.write(write.path, copy.deepcopy(write.body))
+
+
+wires = st.sampled_from([1, 2])
+
+
+@given(wires, declarations(), declarations())
+def test_applying_it_gives_the_wanted_state_and_leaves_nothing_to_do(wire: int, first: Json, second: Json) -> None:
+    double = Syncthing(wire)
+    for declared in (first, second):
+        plan = _plan.make(copy.deepcopy(double.config), OWN, declared)
+        apply(double, plan)
+        assert _plan.missed(double.config, plan) == []
+        assert _plan.project(double.config, plan.declared) == plan.after
+        again = _plan.make(copy.deepcopy(double.config), OWN, declared)
+        assert again.writes == []
+        assert again.before == again.after == plan.after
+
+
+@given(wires, declarations(), declarations())
+def test_what_is_not_declared_never_changes(wire: int, first: Json, second: Json) -> None:
+    double = Syncthing(wire)
+    apply(double, _plan.make(copy.deepcopy(double.config), OWN, first))
+    before = copy.deepcopy(double.config)
+    apply(double, _plan.make(copy.deepcopy(double.config), OWN, second))
+    after = double.config
+    keys = {"options": set(second["options"])}
+    for key, value in before["options"].items():
+        assert key in keys["options"] or after["options"][key] == value
+    for kind, identifier, names, extra in (
+        ("devices", "deviceID", _schema.DEVICE_KEYS, {}),
+        ("folders", "id", _schema.FOLDER_KEYS, {"devices": "devices", "versioning": "versioning"}),
+    ):
+        wanted = {one.get("device_id") or one["id"]: one for one in second[kind]}
+        now = {one[identifier]: one for one in after[kind]}
+        for one in before[kind]:
+            declared = wanted.get(one[identifier], {})
+            named = {{**names, **extra}[key] for key in declared if key in {**names, **extra}}
+            named |= {*(declared.get("settings") or {})}
+            for key, value in one.items():
+                assert key in named or now[one[identifier]][key] == value, (kind, key)
+
+
+@given(wires, declarations(), st.randoms(use_true_random=False))
+def test_the_order_of_lists_never_matters(wire: int, declared: Json, shuffler: random.Random) -> None:
+    double = Syncthing(wire)
+    apply(double, _plan.make(copy.deepcopy(double.config), OWN, declared))
+    shuffled = copy.deepcopy(declared)
+    for folder in shuffled["folders"]:
+        shuffler.shuffle(folder.get("devices") or [])
+    for key in ("devices", "folders"):
+        shuffler.shuffle(shuffled[key])
+    assert _plan.make(copy.deepcopy(double.config), OWN, shuffled).writes == []
+
+
+@given(wires, declarations())
+def test_no_secret_in_what_is_shown(wire: int, declared: Json) -> None:
+    plan = _plan.make(Syncthing(wire).config, OWN, declared)
+    assert "secret" not in str((plan.before, plan.after))
+
+
+def test_devices_are_written_before_the_folders_that_need_them() -> None:
+    declared = {
+        "devices": [{"name": "nas", "device_id": IDS["nas"]}],
+        "folders": [{"id": "documents", "path": "/srv/documents", "devices": [{"name": "nas"}]}],
+    }
+    plan = _plan.make(Syncthing().config, OWN, declared)
+    assert [write.path for write in plan.writes] == ["config/devices", "config/folders"]
+
+
+def test_whom_an_introducer_brought_stays() -> None:
+    double = Syncthing()
+    double.write("config/devices", [{"deviceID": IDS["pi"], "introducedBy": IDS["nas"]}, {"deviceID": IDS["nas"], "name": "nas"}])
+    shares = [{"deviceID": IDS["pi"], "introducedBy": IDS["nas"]}, {"deviceID": IDS["nas"]}]
+    double.write("config/folders", [{"id": "documents", "path": "/srv/documents", "devices": shares}])
+    declared = {"folders": [{"id": "documents", "devices": [{"name": "nas"}]}]}
+    assert _plan.make(double.config, OWN, declared).writes == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ({"id": "new", "path": "/srv/documents/inside"}, "folder new .* lies inside folder documents"),
+        ({"id": "new", "path": "/srv/documents"}, "lies inside"),
+        ({"id": "documents", "path": "/elsewhere"}, "its path is /srv/documents.* allow_moves"),
+        ({"id": "documents", "type": "sendonly"}, "its type is sendreceive.* allow_moves"),
+        ({"id": "new", "path": "/srv/new", "devices": [{"device_id": IDS["vps"]}]}, "no device here"),
+        ({"id": "documents", "settings": {"rescanInterval": 1}}, "'rescanInterval'.*rescanIntervalS"),
+    ],
+)
+def test_what_could_lose_files_or_never_converge_is_refused(folder: Json, words: str) -> None:
+    double = Syncthing()
+    double.write("config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
+    with pytest.raises(SyncthingError, match=words):
+        _plan.make(double.config, OWN, {"folders": [folder]})
+
+
+def test_the_same_path_written_otherwise_is_no_move() -> None:
+    double = Syncthing()
+    double.write("config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
+    plan = _plan.make(double.config, OWN, {"folders": [{"id": "documents", "path": "/srv/documents/"}]})
+    assert plan.writes == []
