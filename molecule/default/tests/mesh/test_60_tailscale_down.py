@@ -55,7 +55,7 @@ def test_the_lan_between_them_still_works(pi_is_down: str, eyes: dict[str, Host]
 
 def test_no_file_arrives(pi_is_down: str, eyes: dict[str, Host]) -> None:
     eyes["nas"].check_output(f"su syncthing -s /bin/sh -c 'echo later > {SHARED}/later.txt'")
-    # A change takes some seconds to arrive when Tailscale is up (test_30_sync.py).
+    # A change takes some seconds to arrive when Tailscale is up (test_10_sync.py).
     assert not eyes["pi"].run(f"for i in $(seq 30); do [ -e {SHARED}/later.txt ] && exit 0; sleep 1; done; exit 1").succeeded
 
 
@@ -66,7 +66,9 @@ def test_verify_names_the_host(pi_is_down: str, play: t.Any) -> None:
     assert "nas is not connected to pi" in run.output
 
 
-def test_coming_back_heals_it_and_the_file_arrives(pi_is_down: str, eyes: dict[str, Host], eventually: t.Any, play: t.Any) -> None:
+def test_coming_back_heals_it_and_the_file_arrives(
+    pi_is_down: str, eyes: dict[str, Host], eventually: t.Any, play: t.Any
+) -> None:
     eyes["pi"].check_output("tailscale up")
     assert eventually(lambda: connected(eyes["nas"], pi_is_down), 90, pause=1)
     assert eventually(lambda: eyes["pi"].file(f"{SHARED}/later.txt").exists, 120, pause=2)
