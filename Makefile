@@ -44,6 +44,11 @@ $(VENV)/.complete: requirements-dev.txt
 check-machine:
 	@bash tests/tools/check-machine
 
+.PHONY: env
+env: setup  ## Print the environment to work in: eval "$(make env)"
+	@echo 'export PATH="$(BIN):$$PATH" ANSIBLE_CONFIG="$(ANSIBLE_CONFIG)" ANSIBLE_COLLECTIONS_PATH="$(ANSIBLE_COLLECTIONS_PATH)"'
+	@echo 'export TAILSYNC_CACHE="$(TAILSYNC_CACHE)" MOLECULE_GLOB="$(MOLECULE_GLOB)"'
+
 # --- the demonstration ------------------------------------------------------------------------
 
 .PHONY: demo
