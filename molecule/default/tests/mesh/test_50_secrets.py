@@ -24,6 +24,7 @@ def secrets(eyes: dict[str, Host], lab: t.Any) -> dict[str, str]:
         api_key = re.search("<apikey>(.+)</apikey>", config)
         assert api_key, name
         found[f"API key of {name}"] = api_key.group(1)
+    assert found["API key of pi"] == "an-api-key-for-the-lab-and-nothing-else", "the planted one is not in use"
     assert all(len(secret) > 12 for secret in found.values()), found.keys()
     return found
 

@@ -38,6 +38,13 @@ def test_the_installed_tarball_finds_nothing_to_do_either(
     assert run.changed == NOTHING
 
 
+@pytest.mark.parametrize("role", ["tailscale", "firewall", "syncthing", "syncthing_mesh"])
+def test_a_role_alone_in_somebody_elses_playbook_needs_nothing_of_the_others(play: t.Any, role: str) -> None:
+    run = play("molecule/default/alone.yml", variables={"role": role, "tailscale_auth_key": ""})
+    assert run.code == 0, run.output
+    assert run.changed == NOTHING
+
+
 def test_nor_after_syncthing_and_tailscaled_were_restarted(
     play: t.Any, lab: t.Any, eyes: dict[str, Host], eventually: t.Any
 ) -> None:
