@@ -20,6 +20,7 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _spec
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import (
     InvalidDeviceID,
     parse_device_id,
@@ -30,12 +31,14 @@ Mesh = t.Mapping[str, t.Any]
 FOLDERS = "syncthing_mesh_folders"
 EXTERNAL = "syncthing_mesh_external_devices"
 # https://docs.syncthing.net/users/versioning.html
-VERSIONING_TYPES = ("trashcan", "simple", "staggered", "external")
-FOLDER_TYPES = ("sendreceive", "sendonly", "receiveonly", "receiveencrypted")
-# Of a folder as a whole, and of one device's part in it.
-FOLDER_KEYS = frozenset({"path", "label", "devices", "type", "versioning", "settings"})
-SHARE_KEYS = frozenset({"path", "type", "versioning", "settings", "encryption_password"})
-DEVICE_KEYS = frozenset({"device_id", "addresses", "settings"})
+VERSIONING_TYPES = tuple(_spec.VERSIONING["type"]["choices"])
+FOLDER_TYPES = tuple(_spec.FOLDER["type"]["choices"])
+# Of a folder as a whole, and of one device's part in it: what syncthing_cluster takes.
+FOLDER_KEYS = frozenset(_spec.FOLDER) - {"id"}
+SHARE_KEYS = FOLDER_KEYS - {"devices"} | {"encryption_password"}
+DEVICE_KEYS = frozenset(_spec.DEVICE) - {"name"}
+# What is made of these is more than a copy.
+MADE = frozenset({"id", "label", "path", "type", "devices", "settings"})
 
 
 def shares(folder: t.Any) -> dict[str, dict[str, t.Any]]:
@@ -165,7 +168,7 @@ def _device(mesh: Mesh, name: str) -> dict[str, t.Any]:
     if external is not None:
         device: dict[str, t.Any] = {"name": name, "device_id": parse_device_id(str(external["device_id"]))}
         # Without an address of its own a phone can only call in; it does so over the tailnet.
-        return {**device, **{key: external[key] for key in ("addresses", "settings") if key in external}}
+        return {**device, **{key: external[key] for key in sorted(DEVICE_KEYS - {"device_id"}) if key in external}}
     device = {"name": name}
     for key, known in (("device_id", "device_ids"), ("addresses", "addresses")):
         value = (mesh.get(known) or {}).get(name)
@@ -185,15 +188,16 @@ def _folders_of(mesh: Mesh, host: str) -> list[dict[str, t.Any]]:
         own = members[host]
         wanted: dict[str, t.Any] = {
             "id": str(folder_id),
-            "label": folder.get("label", str(folder_id)),
+            "label": own.get("label", folder.get("label", str(folder_id))),
             "path": setting(folder, own, "path"),
             "type": folder_type(folder, own),
             "devices": [_member(mesh, name, share, own) for name, share in sorted(members.items()) if name != host],
         }
+        for key in sorted(FOLDER_KEYS - MADE):
+            value = setting(folder, own, key)
+            if value is not None:
+                wanted[key] = value
         settings = {**(folder.get("settings") or {}), **(own.get("settings") or {})}
-        versioning = setting(folder, own, "versioning")
-        if versioning:
-            wanted["versioning"] = dict(versioning)
         if settings:
             wanted["settings"] = settings
         folders.append(wanted)

@@ -31,7 +31,7 @@ def mesh(root: pathlib.Path) -> dict[str, t.Any]:
                 "path": str(root / "photos"),
                 "devices": [{"name": "nas"}, {"name": "vps", "encryption_password": "a-secret-of-the-photos"}],
                 "versioning": {"type": "staggered", "params": {"maxAge": 31536000}},
-                "settings": {"fsWatcherDelayS": 1},
+                "fs_watcher_delay": 1,
             },
         ],
     }
@@ -88,9 +88,9 @@ def test_what_is_not_declared_keeps_its_value(daemon: t.Any, tmp_path: pathlib.P
 def test_options_of_which_one_is_declared_keep_the_others(daemon: t.Any) -> None:
     """PUT on options takes what is left out for its default, relays and discovery among them."""
     before = daemon.get("config/options")
-    assert daemon.cluster(options={"maxFolderConcurrency": 2})["changed"]
+    assert daemon.cluster(options={"max_folder_concurrency": 2})["changed"]
     assert daemon.get("config/options") == {**before, "maxFolderConcurrency": 2}
-    assert not daemon.cluster(options={"maxFolderConcurrency": 2})["changed"]
+    assert not daemon.cluster(options={"max_folder_concurrency": 2})["changed"]
 
 
 def test_another_kind_of_versioning_leaves_no_parameters_of_the_old(daemon: t.Any, tmp_path: pathlib.Path) -> None:
@@ -121,7 +121,7 @@ def test_a_typing_error_is_an_error(daemon: t.Any, tmp_path: pathlib.Path) -> No
     with pytest.raises(SyncthingError, match=r"folder documents.*'rescanInterval'.*rescanIntervalS"):
         daemon.cluster(**wanted)
     with pytest.raises(SyncthingError, match=r"'relayEnabled'.*relaysEnabled"):
-        daemon.cluster(options={"relayEnabled": False})
+        daemon.cluster(options={"settings": {"relayEnabled": False}})
     assert daemon.get("config/folders") == []
 
 
@@ -207,7 +207,7 @@ def test_two_pair_and_a_file_arrives(
                     "allowed_networks": ["127.0.0.0/8"],
                 }
             ],
-            folders=[{"id": "shared", "path": str(root), "devices": [{"name": "other"}], "settings": {"fsWatcherDelayS": 1}}],
+            folders=[{"id": "shared", "path": str(root), "devices": [{"name": "other"}], "fs_watcher_delay": 1}],
         )
     connection = one.look()["connections"][two.device_id]
     assert eventually(lambda: one.look()["connections"][two.device_id]["connected"], 30), connection

@@ -14,13 +14,16 @@ from __future__ import annotations
 import os
 import posixpath
 import pwd
+import re
 import typing as t
 from pathlib import Path
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
 
 FSTAB = Path("/etc/fstab")
+UNITS = Path("/etc/systemd/system")
 NOT_A_PLACE = ("none", "swap")
+IGNORE_FILE = ".stignore"  # https://docs.syncthing.net/users/ignoring.html
 
 
 def declared_mounts(fstab: str) -> list[str]:
@@ -34,6 +37,11 @@ def declared_mounts(fstab: str) -> list[str]:
     return [point for point in points if posixpath.normpath(point) != "/"]
 
 
+def mount_of_unit(text: str) -> list[str]:
+    """The mount point of a systemd unit file (systemd.mount(5))."""
+    return re.findall(r"^\s*Where\s*=\s*(/\S.*?)\s*$", text, re.MULTILINE)
+
+
 def mount_point_of(path: str, points: t.Iterable[str]) -> str | None:
     """The innermost of the mount points that a path lies under."""
     normal = posixpath.normpath(path)
@@ -41,14 +49,22 @@ def mount_point_of(path: str, points: t.Iterable[str]) -> str | None:
     return max(above, key=len, default=None)
 
 
-def refuse_unmounted(folder_id: str, path: str) -> None:
+def mount_points() -> list[str]:
     points = declared_mounts(FSTAB.read_text(encoding="utf-8", errors="replace")) if FSTAB.exists() else []
-    point = mount_point_of(path, points)
-    if point and not os.path.ismount(point):
-        raise SyncthingError(
-            f"folder {folder_id} is to be at {path}, but the disk for {point} (in /etc/fstab) is not mounted: "
-            "mount it and run again"
-        )
+    for unit in sorted(UNITS.glob("*.mount")):
+        points += mount_of_unit(unit.read_text(encoding="utf-8", errors="replace"))
+    return points
+
+
+def refuse_unmounted(folder_id: str, path: str, points: t.Iterable[str]) -> None:
+    # What is behind a link is where the files would go.
+    for place in (path, os.path.realpath(path)):
+        point = mount_point_of(place, points)
+        if point and not os.path.ismount(point):
+            raise SyncthingError(
+                f"folder {folder_id} is to be at {path}, but the disk for {point} (in /etc/fstab, or a mount unit) is not "
+                "mounted: mount it and run again"
+            )
 
 
 def make_root(path: str, owner: str) -> bool:
@@ -56,10 +72,32 @@ def make_root(path: str, owner: str) -> bool:
     root = Path(path)
     if root.exists():
         return False
-    try:
-        user = pwd.getpwnam(owner)
-    except KeyError as error:
-        raise SyncthingError(f"folder_owner is {owner!r}, a user who does not exist on this host") from error
+    user = user_named(owner)
     root.mkdir(mode=0o750, parents=True)
     os.chown(root, user.pw_uid, user.pw_gid)
     return True
+
+
+def user_named(owner: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(owner)
+    except KeyError as error:
+        raise SyncthingError(f"folder_owner is {owner!r}, a user who does not exist on this host") from error
+
+
+def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
+    """Ignore patterns of a folder that Syncthing does not have yet, so that its first scan knows them."""
+    root = Path(path)
+    if not root.is_absolute():
+        raise SyncthingError(f"folder {folder_id}: ignores need a path that begins with /, and it is {path}")
+    if not root.is_dir():
+        raise SyncthingError(
+            f"folder {folder_id}: ignores are to be there before the first scan, but {path} is not: make it, or set folder_owner"
+        )
+    target = root / IGNORE_FILE
+    owner = root.stat()
+    temporary = root / f".syncthing.{IGNORE_FILE}.tmp"  # a name that Syncthing itself never syncs
+    temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    os.chown(temporary, owner.st_uid, owner.st_gid)
+    temporary.chmod(0o644)
+    temporary.replace(target)

@@ -98,7 +98,7 @@ def _word(found: dict[str, str], rest: list[str]) -> None:
     elif word == "proto":
         found["protocol"] = rest.pop(0)
     elif re.fullmatch(r"[0-9:,]+(/(tcp|udp))?", word):
-        found["port"], _, protocol = word.partition("/")
+        found["port"], _slash, protocol = word.partition("/")
         found["protocol"] = protocol or ANY
     elif not rest:
         found["app"] = word

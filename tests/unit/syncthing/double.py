@@ -49,6 +49,7 @@ FOLDER: Json = {
     "rescanIntervalS": 3600,
     "fsWatcherEnabled": True,
     "fsWatcherDelayS": 10,
+    "fsWatcherTimeoutS": 0,
     "ignorePerms": False,
     "minDiskFree": {"value": 1, "unit": "%"},
     "versioning": {"type": "", "params": {}, "cleanupIntervalS": 3600, "fsPath": "", "fsType": "basic"},

@@ -23,10 +23,11 @@ IDS = {
     "pi": "NQJFBOP-KQH7YX4-2DQZ2HZ-PXYOZ5P-EDYKMDL-DVEXCDB-5N6RIM2-JVBZYAA",
 }
 NETWORKS = ["100.64.0.0/10"]
+SEEN = _plan.Seen(OWN)
 
 
 @st.composite
-def devices(draw: t.Any, names: list[str]) -> list[Json]:
+def devices(draw: st.DrawFn, names: list[str]) -> list[Json]:
     found = []
     for name in names:
         device: Json = {"name": name, "device_id": IDS[name]}
@@ -36,7 +37,8 @@ def devices(draw: t.Any, names: list[str]) -> list[Json]:
             ("introducer", st.booleans()),
             ("paused", st.booleans()),
             ("compression", st.sampled_from(["metadata", "always"])),
-            ("settings", st.fixed_dictionaries({"maxSendKbps": st.integers(0, 3)})),
+            ("max_send_kbps", st.integers(0, 3)),
+            ("settings", st.fixed_dictionaries({"maxRequestKiB": st.integers(0, 3)})),
         ):
             if draw(st.booleans()):
                 device[key] = draw(values)
@@ -45,7 +47,7 @@ def devices(draw: t.Any, names: list[str]) -> list[Json]:
 
 
 @st.composite
-def folders(draw: t.Any, names: list[str]) -> list[Json]:
+def folders(draw: st.DrawFn, names: list[str]) -> list[Json]:
     found = []
     for folder_id in draw(st.lists(st.sampled_from(["documents", "photos", "music"]), unique=True)):
         folder: Json = {"id": folder_id, "path": f"/srv/{folder_id}"}
@@ -59,7 +61,9 @@ def folders(draw: t.Any, names: list[str]) -> list[Json]:
             ("rescan_interval", st.integers(0, 3)),
             ("paused", st.booleans()),
             ("versioning", st.sampled_from([{"type": "none"}, {"type": "simple", "params": {"keep": 5}}, {"type": "trashcan"}])),
-            ("settings", st.fixed_dictionaries({"maxConflicts": st.integers(0, 3)})),
+            ("min_disk_free", st.sampled_from(["0", "1 %", "10 GB"])),
+            ("max_conflicts", st.integers(0, 3)),
+            ("settings", st.fixed_dictionaries({"fsWatcherTimeoutS": st.integers(0, 3)})),
         ):
             if draw(st.booleans()):
                 folder[key] = draw(values)
@@ -68,9 +72,11 @@ def folders(draw: t.Any, names: list[str]) -> list[Json]:
 
 
 @st.composite
-def declarations(draw: t.Any) -> Json:
+def declarations(draw: st.DrawFn) -> Json:
     names = draw(st.lists(st.sampled_from(sorted(IDS)), unique=True))
-    options = draw(st.dictionaries(st.sampled_from(["relaysEnabled", "urAccepted"]), st.sampled_from([-1, 0, 3]), max_size=2))
+    options = draw(
+        st.fixed_dictionaries({}, optional={"relays_enabled": st.booleans(), "ur_accepted": st.sampled_from([-1, 0, 3])})
+    )
     return {"devices": draw(devices(names)), "folders": draw(folders(names)), "options": options}
 
 
@@ -86,11 +92,11 @@ wires = st.sampled_from([1, 2])
 def test_applying_it_gives_the_wanted_state_and_leaves_nothing_to_do(wire: int, first: Json, second: Json) -> None:
     double = Syncthing(wire)
     for declared in (first, second):
-        plan = _plan.make(copy.deepcopy(double.config), OWN, declared)
+        plan = _plan.make(copy.deepcopy(double.config), SEEN, declared)
         apply(double, plan)
-        assert _plan.missed(double.config, plan) == []
-        assert _plan.project(double.config, plan.declared) == plan.after
-        again = _plan.make(copy.deepcopy(double.config), OWN, declared)
+        assert _plan.missed(double.config, {}, plan) == []
+        assert _plan.project(double.config, {}, plan.declared) == plan.after
+        again = _plan.make(copy.deepcopy(double.config), SEEN, declared)
         assert again.writes == []
         assert again.before == again.after == plan.after
 
@@ -98,16 +104,16 @@ def test_applying_it_gives_the_wanted_state_and_leaves_nothing_to_do(wire: int, 
 @given(wires, declarations(), declarations())
 def test_what_is_not_declared_never_changes(wire: int, first: Json, second: Json) -> None:
     double = Syncthing(wire)
-    apply(double, _plan.make(copy.deepcopy(double.config), OWN, first))
+    apply(double, _plan.make(copy.deepcopy(double.config), SEEN, first))
     before = copy.deepcopy(double.config)
-    apply(double, _plan.make(copy.deepcopy(double.config), OWN, second))
+    apply(double, _plan.make(copy.deepcopy(double.config), SEEN, second))
     after = double.config
-    keys = {"options": set(second["options"])}
+    declared_options = {_schema.OPTIONS_KEYS[key] for key in second["options"]}
     for key, value in before["options"].items():
-        assert key in keys["options"] or after["options"][key] == value
+        assert key in declared_options or after["options"][key] == value
     for kind, identifier, names, extra in (
         ("devices", "deviceID", _schema.DEVICE_KEYS, {}),
-        ("folders", "id", _schema.FOLDER_KEYS, {"devices": "devices", "versioning": "versioning"}),
+        ("folders", "id", _schema.FOLDER_KEYS, _schema.FOLDER_PARTS),
     ):
         wanted = {one.get("device_id") or one["id"]: one for one in second[kind]}
         now = {one[identifier]: one for one in after[kind]}
@@ -122,18 +128,18 @@ def test_what_is_not_declared_never_changes(wire: int, first: Json, second: Json
 @given(wires, declarations(), st.randoms(use_true_random=False))
 def test_the_order_of_lists_never_matters(wire: int, declared: Json, shuffler: random.Random) -> None:
     double = Syncthing(wire)
-    apply(double, _plan.make(copy.deepcopy(double.config), OWN, declared))
+    apply(double, _plan.make(copy.deepcopy(double.config), SEEN, declared))
     shuffled = copy.deepcopy(declared)
     for folder in shuffled["folders"]:
         shuffler.shuffle(folder.get("devices") or [])
     for key in ("devices", "folders"):
         shuffler.shuffle(shuffled[key])
-    assert _plan.make(copy.deepcopy(double.config), OWN, shuffled).writes == []
+    assert _plan.make(copy.deepcopy(double.config), SEEN, shuffled).writes == []
 
 
 @given(wires, declarations())
 def test_no_secret_in_what_is_shown(wire: int, declared: Json) -> None:
-    plan = _plan.make(Syncthing(wire).config, OWN, declared)
+    plan = _plan.make(Syncthing(wire).config, SEEN, declared)
     assert "secret" not in str((plan.before, plan.after))
 
 
@@ -142,7 +148,7 @@ def test_devices_are_written_before_the_folders_that_need_them() -> None:
         "devices": [{"name": "nas", "device_id": IDS["nas"]}],
         "folders": [{"id": "documents", "path": "/srv/documents", "devices": [{"name": "nas"}]}],
     }
-    plan = _plan.make(Syncthing().config, OWN, declared)
+    plan = _plan.make(Syncthing().config, SEEN, declared)
     assert [write.path for write in plan.writes] == ["config/devices", "config/folders"]
 
 
@@ -152,7 +158,7 @@ def test_whom_an_introducer_brought_stays() -> None:
     shares = [{"deviceID": IDS["pi"], "introducedBy": IDS["nas"]}, {"deviceID": IDS["nas"]}]
     double.write("config/folders", [{"id": "documents", "path": "/srv/documents", "devices": shares}])
     declared = {"folders": [{"id": "documents", "devices": [{"name": "nas"}]}]}
-    assert _plan.make(double.config, OWN, declared).writes == []
+    assert _plan.make(double.config, SEEN, declared).writes == []
 
 
 @pytest.mark.parametrize(
@@ -170,11 +176,11 @@ def test_what_could_lose_files_or_never_converge_is_refused(folder: Json, words:
     double = Syncthing()
     double.write("config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
     with pytest.raises(SyncthingError, match=words):
-        _plan.make(double.config, OWN, {"folders": [folder]})
+        _plan.make(double.config, SEEN, {"folders": [folder]})
 
 
 def test_the_same_path_written_otherwise_is_no_move() -> None:
     double = Syncthing()
     double.write("config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
-    plan = _plan.make(double.config, OWN, {"folders": [{"id": "documents", "path": "/srv/documents/"}]})
+    plan = _plan.make(double.config, SEEN, {"folders": [{"id": "documents", "path": "/srv/documents/"}]})
     assert plan.writes == []

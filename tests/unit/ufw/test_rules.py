@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _rules
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import Rule
@@ -60,7 +58,7 @@ interfaces = st.sampled_from(["", "eth0", "tailscale0", "docker0", "wlan0.5"])
 
 
 @st.composite
-def rules(draw: t.Any) -> Rule:
+def rules(draw: st.DrawFn) -> Rule:
     direction = draw(st.sampled_from(["in", "out", "routed"]))
     protocol = draw(st.sampled_from(["any", "tcp", "udp"]))
     return Rule(

@@ -1,0 +1,105 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: syncthing_device
+short_description: Manage one device of a host's Syncthing
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Makes another device known to this host, changes what is declared of it, or removes it.
+  - For many devices and folders M(homelab.tailsync.syncthing_cluster) does it in one call.
+extends_documentation_fragment:
+  - homelab.tailsync.syncthing
+  - homelab.tailsync.syncthing.writer
+  - homelab.tailsync.syncthing.device
+options:
+  name:
+    description: The device's name; with O(state=absent) it may be left out where O(device_id) is given.
+    type: str
+  state:
+    description: Whether this host is to know it. Folders are not shared with a device that is removed.
+    type: str
+    choices: [present, absent]
+    default: present
+  replace:
+    description:
+      - When O(name) is known here by another ID, put O(device_id) in its place, in all folders, and remove the old one.
+        Without it that is an error.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Know the phone
+  homelab.tailsync.syncthing_device:
+    name: phone
+    device_id: MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD
+    allowed_networks: [100.64.0.0/10]
+  become: true
+
+- name: Forget it
+  homelab.tailsync.syncthing_device:
+    name: phone
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+device_id:
+  description: The host's own device ID.
+  returned: always
+  type: str
+version:
+  description: Syncthing's version.
+  returned: always
+  type: str
+  sample: v1.29.5
+before:
+  description: The declared keys as they were, in Syncthing's words, secrets masked; V(null) for what was not there.
+  returned: always
+  type: dict
+after:
+  description: The declared keys as they are now, or in check mode would be; V(null) for what is gone.
+  returned: always
+  type: dict
+requests:
+  description: How many requests went to Syncthing.
+  returned: always
+  type: dict
+  sample: {reads: 1, writes: 0}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION, DEVICE_DEFAULTS, STATE, STR
+
+
+def main() -> None:
+    spec = {
+        **CONNECTION,
+        "name": STR,
+        "device_id": STR,
+        **DEVICE_DEFAULTS,
+        "state": STATE,
+        "replace": {"type": "bool", "default": False},
+    }
+    module = AnsibleModule(
+        argument_spec=spec,
+        supports_check_mode=True,
+        required_if=[("state", "present", ("name",)), ("state", "absent", ("name", "device_id"), True)],
+    )
+    if module.params["state"] == "absent":
+        run(module, {"absent_devices": [module.params["device_id"] or module.params["name"]]})
+    else:
+        run(module, {"devices": [module.params], "replace_devices": module.params["replace"], "all_known": True})
+
+
+if __name__ == "__main__":
+    main()

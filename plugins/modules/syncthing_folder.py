@@ -1,0 +1,97 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: syncthing_folder
+short_description: Manage one folder of a host's Syncthing
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Makes a folder on this host, changes what is declared of it, or removes it. The files in it are never touched.
+  - For many devices and folders M(homelab.tailsync.syncthing_cluster) does it in one call.
+extends_documentation_fragment:
+  - homelab.tailsync.syncthing
+  - homelab.tailsync.syncthing.writer
+  - homelab.tailsync.syncthing.folder
+options:
+  id:
+    description: The folder's ID, the same on all devices.
+    type: str
+    required: true
+  state:
+    description: Whether it is to be here. The files of a folder that is removed stay where they are.
+    type: str
+    choices: [present, absent]
+    default: present
+"""
+
+EXAMPLES = r"""
+- name: Share the photos with the NAS, and with a server that holds only ciphertext
+  homelab.tailsync.syncthing_folder:
+    id: photos
+    path: /mnt/ssd/photos
+    folder_owner: syncthing
+    devices:
+      - name: nas
+      - name: vps
+        encryption_password: "{{ vault_photos_password }}"
+    versioning:
+      type: staggered
+      params: {maxAge: 31536000}
+    ignores: ["(?d).DS_Store", "*.tmp"]
+  become: true
+
+- name: Do not sync it any longer, and leave the files
+  homelab.tailsync.syncthing_folder:
+    id: photos
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+device_id:
+  description: The host's own device ID.
+  returned: always
+  type: str
+version:
+  description: Syncthing's version.
+  returned: always
+  type: str
+  sample: v1.29.5
+before:
+  description: The declared keys as they were, in Syncthing's words, secrets masked; V(null) for what was not there.
+  returned: always
+  type: dict
+after:
+  description: The declared keys as they are now, or in check mode would be; V(null) for what is gone.
+  returned: always
+  type: dict
+requests:
+  description: How many requests went to Syncthing.
+  returned: always
+  type: dict
+  sample: {reads: 1, writes: 0}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION, FOLDER, FOLDER_GUARDS, STATE
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**CONNECTION, **FOLDER, **FOLDER_GUARDS, "state": STATE}, supports_check_mode=True)
+    if module.params["state"] == "absent":
+        run(module, {"absent_folders": [module.params["id"]]})
+    else:
+        guards = {name: module.params[name] for name in FOLDER_GUARDS}
+        run(module, {"folders": [module.params], **guards, "all_known": True})
+
+
+if __name__ == "__main__":
+    main()
