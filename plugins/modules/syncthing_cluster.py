@@ -84,11 +84,13 @@ version:
   type: str
   sample: v1.29.5
 before:
-  description: The declared keys as they were, in Syncthing's words, secrets masked; V(null) for what was not there.
+  description:
+    - Of each device, folder and section that changes, the declared keys as they were, in Syncthing's words, secrets masked;
+      V(null) for what was not there.
   returned: always
   type: dict
 after:
-  description: The declared keys as they are now, or in check mode would be; V(null) for what is gone.
+  description: The same as they are now, or in check mode would be; V(null) for what is gone.
   returned: always
   type: dict
 requests:

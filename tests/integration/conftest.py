@@ -1,125 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real Syncthing daemons on loopback, in a network namespace that has nothing else.
-
-The engine is called as the modules call it; what it did is then asked of Syncthing by
-a plain HTTP client that shares no code with it.
-"""
+"""Real Syncthing daemons on loopback, in a network namespace that has nothing else."""
 
 from __future__ import annotations
 
-import dataclasses
-import getpass
-import json
 import pathlib
-import re
 import signal
-import socket
-import subprocess
-import time
 import typing as t
-import urllib.request
 
 import artefacts
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _first_boot, _runner, _spec
-from jinja2 import Environment, StrictUndefined
-
-CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
-TEMPLATE = CHECKOUT / "roles" / "syncthing" / "templates" / "config.xml.j2"
-VERSIONS = {"bookworm": "v1.19.2", "trixie": "v1.29.5"}
-START_TIMEOUT = 30  # seconds
-Json = t.Dict[str, t.Any]  # noqa: UP006
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@dataclasses.dataclass
-class Daemon:
-    """One Syncthing with a home of its own."""
-
-    program: pathlib.Path
-    home: pathlib.Path
-    gui: int = dataclasses.field(default_factory=free_port)
-    port: int = dataclasses.field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-    device_id: str = ""
-
-    def first_boot(self) -> Json:
-        """What the role does before the first start, with its template and its module's engine."""
-        template = Environment(undefined=StrictUndefined, autoescape=False).from_string(TEMPLATE.read_text(encoding="utf-8"))
-        configuration = template.render(
-            syncthing_gui_address=f"127.0.0.1:{self.gui}",
-            syncthing_listen_addresses=[self.address],
-        )
-        params = {
-            "home": str(self.home),
-            "owner": getpass.getuser(),
-            "configuration": configuration,
-            "api_key": None,
-            "certificate": None,
-            "private_key": None,
-        }
-        result = _first_boot.ensure(params, check_mode=False, syncthing=str(self.program))
-        self.device_id = result["device_id"]
-        return result
-
-    @property
-    def address(self) -> str:
-        return f"tcp://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [str(self.program), "serve", f"--home={self.home}", "--no-browser", "--no-restart"]
-        log = (self.home / "log").open("ab")
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        log.close()
-
-    def stop(self, how: int = signal.SIGTERM) -> None:
-        if self.process is not None:
-            self.process.send_signal(how)
-            self.process.wait(timeout=30)
-            self.process = None
-
-    def get(self, path: str) -> t.Any:
-        """GET by a client of the tests' own."""
-        key = re.search("<apikey>(.+)</apikey>", (self.home / "config.xml").read_text(encoding="utf-8"))
-        assert key
-        request = urllib.request.Request(f"http://127.0.0.1:{self.gui}/rest/{path}", headers={"X-API-Key": key.group(1)})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
-
-    def change(self, method: str, path: str, body: t.Any) -> None:
-        """As somebody does who clicks in the web interface."""
-        key = re.search("<apikey>(.+)</apikey>", (self.home / "config.xml").read_text(encoding="utf-8"))
-        assert key
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.gui}/rest/{path}",
-            method=method,
-            data=json.dumps(body).encode(),
-            headers={"X-API-Key": key.group(1), "Content-Type": "application/json"},
-        )
-        urllib.request.urlopen(request, timeout=10).close()
-
-    def folder(self, folder_id: str) -> Json:
-        return next(folder for folder in self.get("config/folders") if folder["id"] == folder_id)
-
-    def device(self, name: str) -> Json:
-        return next(device for device in self.get("config/devices") if device["name"] == name)
-
-    def cluster(self, check_mode: bool = False, **options: t.Any) -> Json:
-        """The module syncthing_cluster, from its options on."""
-        validator = ArgumentSpecValidator({**_spec.CONNECTION, **_spec.CLUSTER})
-        outcome = validator.validate({"home": str(self.home), **options})
-        assert not outcome.error_messages, outcome.error_messages
-        return _runner.bring(outcome.validated_parameters, check_mode)
-
-    def look(self) -> Json:
-        return _runner.look({"home": str(self.home), "timeout": 30})
+from syncthing_daemon import START_TIMEOUT, VERSIONS, Daemon, wait_until
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -156,18 +47,6 @@ def make_daemon(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., Daemon]]:
 @pytest.fixture
 def daemon(make_daemon: t.Callable[..., Daemon], suite: str) -> Daemon:
     return make_daemon(suite)
-
-
-def wait_until(condition: t.Callable[[], object], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return True
-        except OSError:
-            pass
-        time.sleep(0.1)
-    return bool(condition())
 
 
 @pytest.fixture

@@ -27,4 +27,6 @@ def run(module: AnsibleModule, declared: t.Mapping[str, t.Any]) -> None:
     if not module.check_mode and result["unresolved"]:
         names = ", ".join(result["unresolved"])
         module.warn(f"left out, because their device ID is not known here yet: {names}. Run once together with them")
+    if module._diff:
+        result["diff"] = {"before": result["before"], "after": result["after"]}
     module.exit_json(**result)

@@ -4,7 +4,8 @@
 """From what Syncthing has and what is declared to the smallest ordered set of writes: pure functions.
 
 Always whole objects, never a PATCH of a folder or a device: some versions reset what a
-PATCH leaves out, and all of them merge lists by position (syncthing#10746).
+PATCH leaves out, and all of them merge lists by position (syncthing#10746). The web interface's
+settings are the exception; they hold no lists.
 
 Private to this collection: it may change in any release.
 """
@@ -39,8 +40,9 @@ class Seen(t.NamedTuple):
 
 class Plan(t.NamedTuple):
     writes: list[Write]
-    before: Json  # of what is declared, secrets masked
+    before: Json  # what is declared of everything that changes, secrets masked
     after: Json
+    shown: Json  # what is declared of everything, as it will be, secrets masked
     declared: Json  # with the IDs of the devices that are known by name
     unresolved: list[str]  # names of devices whose ID nobody knows
     new_folders: list[Json]
@@ -73,10 +75,14 @@ def make(config: Json, seen: Seen, declared: Json) -> Plan:
     _refuse_contradictions(present, wanted, folders, seen.own_id)
     new_folders = [one for key, one in wanted.folders.items() if key not in present.folders]
     ignores = {one["id"]: _schema.patterns(one["ignores"]) for one in folders if one.get("ignores") is not None}
+    before = project(config, seen.ignores, resolved)
+    after = project(wanted.over(config), {**seen.ignores, **ignores}, resolved)
+    differences = _differences(before, after)
     return Plan(
         _writes(present, wanted, {key: lines for key, lines in ignores.items() if key in present.folders}, seen.ignores),
-        before=project(config, seen.ignores, resolved),
-        after=project(wanted.over(config), {**seen.ignores, **ignores}, resolved),
+        before=differences[0],
+        after=differences[1],
+        shown=_schema.without_secrets(after),
         declared=resolved,
         unresolved=unresolved,
         new_folders=new_folders,
@@ -151,16 +157,17 @@ def resolve(devices: list[Json], folders: list[Json], present: list[Json]) -> tu
 def _replaced(present: _Present, devices: list[Json], allowed: bool) -> dict[str, str]:
     """New device ID to the old one that the same name has here."""
     found = {}
+    known = {one["name"]: key for key, one in present.devices.items() if one.get("name")}
     for device in devices:
-        old = [key for key, one in present.devices.items() if one.get("name") == device["name"] and key != device["device_id"]]
-        if not old or device["device_id"] in present.devices:
+        old = known.get(device["name"])
+        if old is None or device["device_id"] in present.devices:
             continue
         if not allowed:
             raise SyncthingError(
-                f"device {device['name']} is known here as {old[0]}, and is to be {device['device_id']}. If the machine was set "
+                f"device {device['name']} is known here as {old}, and is to be {device['device_id']}. If the machine was set "
                 "up anew, set replace_devices: true for one run; if not, somebody may be posing as it"
             )
-        found[device["device_id"]] = old[0]
+        found[device["device_id"]] = old
     return found
 
 
@@ -176,13 +183,13 @@ def _gone(present: _Present, declared: Json, own_id: str, replaced: t.Mapping[st
     if declared.get("purge_devices"):
         # Whom an introducer brought it would bring again.
         devices |= {key for key, one in present.devices.items() if key not in wanted and not one.get("introducedBy")}
-    folders = {key for key in declared.get("absent_folders") or [] if key in present.folders}
+    folders = set(declared.get("absent_folders") or [])
     ids = {folder["id"] for folder in declared["folders"]}
     for folder_id in sorted(folders & ids):
         raise SyncthingError(f"absent_folders names {folder_id}, which is among folders as well: take it out of one of them")
     if declared.get("purge_folders"):
         folders |= set(present.folders) - ids
-    return {"devices": sorted(devices - {own_id}), "folders": sorted(folders)}
+    return {"devices": sorted(devices - {own_id}), "folders": sorted(folders & set(present.folders))}
 
 
 def _devices_called(present: _Present, text: str) -> set[str]:
@@ -227,6 +234,8 @@ def _wanted_folders(
         base = wanted.get(one["id"]) or present.folders.get(one["id"])
         if base is not None:
             refuse_moves(base, one, declared.get("allow_moves", False))
+        elif not one.get("path"):
+            raise SyncthingError(f"folder {one['id']} is not here yet, and has no path: say where it is to be")
         # A new folder is shared with nobody but who is declared, whatever the template says.
         folder = _schema.folder(base or ({**template, "devices": []} if template else {}), one, own_id)
         _refuse_unknown_members(folder, known)
@@ -327,8 +336,10 @@ def _writes(
     writes += [Write("DELETE", f"config/devices/{key}") for key in wanted.gone["devices"]]
     if not same(present.options, wanted.options):
         writes.append(Write("PUT", "config/options", wanted.options))
-    if not same(present.gui, wanted.gui):
-        writes.append(Write("PUT", "config/gui", wanted.gui))
+    gui = {key: value for key, value in wanted.gui.items() if key not in present.gui or present.gui[key] != value}
+    if gui:
+        # Only what changes: before 1.25 a PUT hashes the stored hash of the password once more.
+        writes.append(Write("PATCH", "config/gui", gui))
     return writes
 
 
@@ -341,7 +352,7 @@ def same(present: Json | None, wanted: Json) -> bool:
 
 
 def project(config: Json, ignores: t.Mapping[str, list[str]], declared: Json) -> Json:
-    """Of a configuration, what the user declared, in Syncthing's words and without secrets."""
+    """Of a configuration, what the user declared, in Syncthing's words, secrets and all."""
     present = _Present(config)
     shown: Json = {"devices": {}, "folders": {}}
     for one in declared["devices"]:
@@ -364,6 +375,21 @@ def project(config: Json, ignores: t.Mapping[str, list[str]], declared: Json) ->
     return shown
 
 
+def _differences(before: Json, after: Json) -> tuple[Json, Json]:
+    """Only what differs, object by object: a large mesh in which nothing changes has nothing to return."""
+    found: tuple[Json, Json] = ({}, {})
+    for kind in after:
+        if kind in ("devices", "folders"):
+            keys = [key for key in after[kind] if before[kind][key] != after[kind][key]]
+            pairs = {key: _schema.masked_pair(before[kind][key], after[kind][key]) for key in keys}
+            if pairs:
+                found[0][kind] = {key: pair[0] for key, pair in pairs.items()}
+                found[1][kind] = {key: pair[1] for key, pair in pairs.items()}
+        elif before[kind] != after[kind]:
+            found[0][kind], found[1][kind] = _schema.masked_pair(before[kind], after[kind])
+    return found
+
+
 def _projected_defaults(present: Json, declared: Json) -> Json:
     shown: Json = {}
     for kind, keys in (("device", _schema.DEVICE_KEYS), ("folder", {**_schema.FOLDER_KEYS, **_schema.FOLDER_PARTS})):
@@ -379,8 +405,7 @@ def _part(value: Json | None, declared: Json, names: t.Mapping[str, str], always
         return None
     keys = {names[key] for key, item in declared.items() if key in names and item is not None}
     keys |= {*(declared.get("settings") or {}), *always}
-    part = _schema.without_secrets({key: value.get(key) for key in sorted(keys)})
-    return t.cast("Json", _schema.canonical(part))
+    return t.cast("Json", _schema.canonical({key: value.get(key) for key in sorted(keys)}))
 
 
 def missed(config: Json, ignores: t.Mapping[str, list[str]], plan: Plan) -> list[str]:
@@ -388,18 +413,16 @@ def missed(config: Json, ignores: t.Mapping[str, list[str]], plan: Plan) -> list
 
     Only declared keys count. Syncthing sets others by itself, for a folder that holds ciphertext say.
     """
-    present = project(config, ignores, plan.declared)
+    present, wanted = _schema.without_secrets(project(config, ignores, plan.declared)), plan.shown
     found = []
     for kind in ("devices", "folders"):
-        found += [
-            f"{kind}: {name}{_which(present[kind][name], part)}"
-            for name, part in plan.after[kind].items()
-            if present[kind][name] != part
-        ]
+        for name, part in wanted[kind].items():
+            if present[kind][name] != part:
+                found.append(f"{kind}: {name}{_which(present[kind][name], part)}")
     found += [
-        f"{kind}{_which(present[kind], plan.after[kind])}"
+        f"{kind}{_which(present[kind], wanted[kind])}"
         for kind in ("options", "gui", "defaults")
-        if kind in plan.after and present[kind] != plan.after[kind]
+        if kind in wanted and present[kind] != wanted[kind]
     ]
     return found
 

@@ -59,7 +59,6 @@ def bring(params: Params, check_mode: bool) -> dict[str, t.Any]:
         "unresolved": plan.unresolved,
         "before": plan.before,
         "after": plan.after,
-        "diff": {"before": plan.before, "after": plan.after},
         "requests": {"reads": client.reads, "writes": client.writes} if client else {"reads": 0, "writes": 0},
     }
 

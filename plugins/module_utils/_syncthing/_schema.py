@@ -83,6 +83,7 @@ GUI_KEYS: Keys = {
 }
 ID_KEYS = frozenset({"deviceID", "id", "introducedBy"})
 MASK = "********"
+NEW_MASK = "******** (new)"
 SECRET_KEYS = frozenset({"encryptionPassword", "password", "apiKey"})
 # What a version lacks in its answer when it is new, and so must be spelt out when an element is sent:
 # Syncthing decodes into the elements that were there, and a key that is left out keeps the old one's value.
@@ -257,8 +258,30 @@ def canonical(value: t.Any) -> t.Any:
     return value
 
 
+def masked_pair(before: t.Any, after: t.Any) -> tuple[t.Any, t.Any]:
+    """Both for a diff, without secrets; that one is another than before can be seen."""
+    return without_secrets(before), _marked(before, after)
+
+
+def _marked(before: t.Any, after: t.Any) -> t.Any:
+    if isinstance(after, dict):
+        old = before if isinstance(before, dict) else {}
+        return {
+            key: (NEW_MASK if item and key in old and old[key] != item else MASK if item else item)
+            if key in SECRET_KEYS
+            else _marked(old.get(key), item)
+            for key, item in after.items()
+        }
+    if isinstance(after, list):
+        # Shares are told apart by their device.
+        old_items = before if isinstance(before, list) else []
+        known = {item.get("deviceID"): item for item in old_items if isinstance(item, dict)}
+        return [_marked(known.get(item.get("deviceID")) if isinstance(item, dict) else None, item) for item in after]
+    return after
+
+
 def without_secrets(value: t.Any) -> t.Any:
-    """For diffs and returns. Two different secrets look alike; that there is one can be seen."""
+    """The same with secrets masked: that there is one can be seen."""
     if isinstance(value, dict):
         return {key: (MASK if item else item) if key in SECRET_KEYS else without_secrets(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -13,8 +13,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
 from hypothesis import given
 from hypothesis import strategies as st
-
-from .double import OWN, Syncthing
+from syncthing_double import OWN, Syncthing
 
 Json = t.Dict[str, t.Any]  # noqa: UP006
 IDS = {
@@ -82,7 +81,7 @@ def declarations(draw: st.DrawFn) -> Json:
 
 def apply(double: Syncthing, plan: _plan.Plan) -> None:
     for write in plan.writes:
-        double.write(write.path, copy.deepcopy(write.body))
+        double.write(write.method, write.path, copy.deepcopy(write.body))
 
 
 wires = st.sampled_from([1, 2])
@@ -95,10 +94,11 @@ def test_applying_it_gives_the_wanted_state_and_leaves_nothing_to_do(wire: int, 
         plan = _plan.make(copy.deepcopy(double.config), SEEN, declared)
         apply(double, plan)
         assert _plan.missed(double.config, {}, plan) == []
-        assert _plan.project(double.config, {}, plan.declared) == plan.after
+        assert _schema.without_secrets(_plan.project(double.config, {}, plan.declared)) == plan.shown
         again = _plan.make(copy.deepcopy(double.config), SEEN, declared)
         assert again.writes == []
-        assert again.before == again.after == plan.after
+        assert again.before == again.after == {}
+        assert again.shown == plan.shown
 
 
 @given(wires, declarations(), declarations())
@@ -154,9 +154,11 @@ def test_devices_are_written_before_the_folders_that_need_them() -> None:
 
 def test_whom_an_introducer_brought_stays() -> None:
     double = Syncthing()
-    double.write("config/devices", [{"deviceID": IDS["pi"], "introducedBy": IDS["nas"]}, {"deviceID": IDS["nas"], "name": "nas"}])
+    double.write(
+        "PUT", "config/devices", [{"deviceID": IDS["pi"], "introducedBy": IDS["nas"]}, {"deviceID": IDS["nas"], "name": "nas"}]
+    )
     shares = [{"deviceID": IDS["pi"], "introducedBy": IDS["nas"]}, {"deviceID": IDS["nas"]}]
-    double.write("config/folders", [{"id": "documents", "path": "/srv/documents", "devices": shares}])
+    double.write("PUT", "config/folders", [{"id": "documents", "path": "/srv/documents", "devices": shares}])
     declared = {"folders": [{"id": "documents", "devices": [{"name": "nas"}]}]}
     assert _plan.make(double.config, SEEN, declared).writes == []
 
@@ -174,13 +176,29 @@ def test_whom_an_introducer_brought_stays() -> None:
 )
 def test_what_could_lose_files_or_never_converge_is_refused(folder: Json, words: str) -> None:
     double = Syncthing()
-    double.write("config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
+    double.write("PUT", "config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
     with pytest.raises(SyncthingError, match=words):
         _plan.make(double.config, SEEN, {"folders": [folder]})
 
 
 def test_the_same_path_written_otherwise_is_no_move() -> None:
     double = Syncthing()
-    double.write("config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
+    double.write("PUT", "config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
     plan = _plan.make(double.config, SEEN, {"folders": [{"id": "documents", "path": "/srv/documents/"}]})
     assert plan.writes == []
+
+
+def test_a_diff_shows_that_a_secret_is_another_one_and_not_which() -> None:
+    double = Syncthing()
+    double.write("PUT", "config/devices", [{"deviceID": IDS["nas"], "name": "nas"}])
+    shares = [{"deviceID": IDS["nas"], "encryptionPassword": "old-secret"}]
+    double.write("PUT", "config/folders", [{"id": "photos", "path": "/srv/photos", "devices": shares}])
+    member = {"name": "nas", "encryption_password": "new-secret"}
+    plan = _plan.make(double.config, SEEN, {"folders": [{"id": "photos", "devices": [member]}]})
+    before, after = (
+        {share["deviceID"]: share["encryptionPassword"] for share in shown["folders"]["photos"]["devices"]}
+        for shown in (plan.before, plan.after)
+    )
+    assert (before[IDS["nas"]], after[IDS["nas"]]) == (_schema.MASK, _schema.NEW_MASK)
+    apply(double, plan)
+    assert _plan.missed(double.config, {}, plan) == []

@@ -11,8 +11,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _client, _disk, _runner, _spec
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
-
-from .double import API_KEY, Syncthing
+from syncthing_double import API_KEY, Syncthing
 
 NAS = "P56IOI7-MZJNU2Y-IQGDREY-DM2MGTI-MGL3BXN-PQ6W5BM-TBBZ4TJ-XZWICQ2"
 MIGRATING = (200, {"Content-Type": "text/plain"}, "*** Database migration in progress ***\n")

@@ -12,8 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _node
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION, NODE
-
-from .double import Daemon
+from tailscale_double import Daemon
 
 KEY = "tskey-auth-good"
 

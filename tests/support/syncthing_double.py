@@ -10,11 +10,13 @@ form of version 1 or 2, which differ in keys and in what answers while version 2
 from __future__ import annotations
 
 import copy
+import hashlib
 import http.server
 import json
 import pathlib
 import threading
 import typing as t
+from urllib.parse import unquote
 
 OWN = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
 API_KEY = "an-api-key-of-the-double"
@@ -55,6 +57,7 @@ FOLDER: Json = {
     "versioning": {"type": "", "params": {}, "cleanupIntervalS": 3600, "fsPath": "", "fsType": "basic"},
     "order": "random",
     "maxConflicts": 10,
+    "hashers": 0,
     "paused": False,
     "markerName": ".stfolder",
 }
@@ -68,7 +71,28 @@ OPTIONS: Json = {
     "urAccepted": 0,
     "autoUpgradeIntervalH": 12,
     "maxFolderConcurrency": 0,
+    "maxSendKbps": 0,
+    "maxRecvKbps": 0,
+    "limitBandwidthInLan": False,
+    "alwaysLocalNets": [],
+    "announceLANAddresses": True,
+    "globalAnnounceServers": ["default"],
+    "stunKeepaliveStartS": 180,
     "reconnectionIntervalS": 60,
+}
+GUI: Json = {
+    "enabled": True,
+    "address": "127.0.0.1:8384",
+    "unixSocketPermissions": "",
+    "user": "",
+    "password": "",
+    "authMode": "static",
+    "useTLS": False,
+    "apiKey": API_KEY,
+    "insecureAdminAccess": False,
+    "theme": "default",
+    "debugging": False,
+    "insecureSkipHostcheck": False,
 }
 # What only one of the two wire forms has.
 ONLY: dict[int, tuple[Json, Json, Json]] = {
@@ -76,6 +100,11 @@ ONLY: dict[int, tuple[Json, Json, Json]] = {
     2: ({"numConnections": 0, "group": ""}, {"pullerDelayS": 1, "group": "", "blockIndexing": True}, {"auditEnabled": False}),
 }
 VERSIONS = {1: "v1.29.5", 2: "v2.1.3"}
+
+
+def hashed(password: str) -> str:
+    """No bcrypt, but of its form, and different for different passwords."""
+    return "$2a$10$" + hashlib.sha256(password.encode()).hexdigest()[:53]
 
 
 class Syncthing:
@@ -90,8 +119,8 @@ class Syncthing:
             "devices": [{**self.defaults["device"], "deviceID": OWN, "name": "own"}],
             "folders": [],
             "options": {**OPTIONS, **options},
-            "gui": {"enabled": True, "apiKey": API_KEY, "address": "127.0.0.1:8384"},
-            "defaults": self.defaults,
+            "gui": copy.deepcopy(GUI),
+            "defaults": {**copy.deepcopy(self.defaults), "ignores": {"lines": []}},
         }
         self.requests: list[tuple[str, str]] = []
         # Each is (status, headers, body) to answer with instead; used up one by one.
@@ -99,18 +128,53 @@ class Syncthing:
         self.refuse: str = ""  # the reason why no write is taken
         self.forget: str = ""  # a folder key whose writes are lost
 
-    def write(self, path: str, body: t.Any) -> None:
-        if path == "config/devices":
+    def write(self, method: str, path: str, body: t.Any = None) -> None:
+        """One write, as Syncthing takes it. Raises KeyError for an address that it does not have."""
+        place, _slash, name = path.partition("?")[0].removeprefix("config/").partition("/")
+        if method == "DELETE":
+            self._delete(place, unquote(name))
+        elif path.startswith("db/ignores?folder="):
+            self._write_ignores(unquote(path.partition("=")[2]), body["ignore"])
+        elif place == "devices":
             for device in body:
                 self._put("devices", "deviceID", self._device(device))
-        elif path == "config/folders":
+        elif place == "folders":
             for folder in body:
                 self._put("folders", "id", self._folder(folder))
-        elif path == "config/options":
+        elif place == "options":
             defaults = {**OPTIONS, **{key: value for key, value in self.config["options"].items() if key not in OPTIONS}}
             self.config["options"] = {key: body.get(key, default) for key, default in defaults.items()}
+        elif place == "gui":
+            self._write_gui({**self.config["gui"], **body} if method == "PATCH" else body)
+        elif place == "defaults":
+            self.config["defaults"][name] = body
         else:
             raise KeyError(path)
+
+    def _write_gui(self, body: Json) -> None:
+        password = body.get("password", "")
+        if password and password != self.config["gui"]["password"] and not password.startswith("$2"):
+            body = {**body, "password": hashed(password)}
+        # An API key that is left out is made anew.
+        self.config["gui"] = {key: body.get(key, "made-anew" if key == "apiKey" else default) for key, default in GUI.items()}
+
+    def _ignore_file(self, folder_id: str) -> pathlib.Path:
+        folder = next(folder for folder in self.config["folders"] if folder["id"] == folder_id)
+        return pathlib.Path(folder["path"]) / ".stignore"
+
+    def _write_ignores(self, folder_id: str, lines: list[str]) -> None:
+        self._ignore_file(folder_id).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def _read_ignores(self, folder_id: str) -> list[str] | None:
+        path = self._ignore_file(folder_id)
+        return (path.read_text(encoding="utf-8").splitlines() or None) if path.exists() else None
+
+    def _delete(self, place: str, name: str) -> None:
+        key = "deviceID" if place == "devices" else "id"
+        self.config[place] = [item for item in self.config[place] if item[key] != name]
+        if place == "devices":
+            for folder in self.config["folders"]:
+                folder["devices"] = [share for share in folder["devices"] if share["deviceID"] != name]
 
     def _put(self, kind: str, key: str, value: Json) -> None:
         self.config[kind] = [item for item in self.config[kind] if item[key] != value[key]] + [value]
@@ -150,35 +214,48 @@ class Syncthing:
             def handle_request(self) -> None:
                 path = self.path.removeprefix("/rest/").split("?")[0]
                 length = int(self.headers.get("Content-Length") or 0)
-                body = json.loads(self.rfile.read(length)) if length else None
+                body: t.Any = json.loads(self.rfile.read(length)) if length else None
                 double.requests.append((self.command, path))
                 if double.script:
                     self.answer(*double.script.pop(0))
                     return
-                if self.headers.get("X-API-Key") != API_KEY:
+                if path == "noauth/auth/password":
+                    fits = double.config["gui"]["password"] == hashed(body["Password"])
+                    self.answer(204 if fits and body["Username"] == double.config["gui"]["user"] else 403, {}, "")
+                    return
+                if self.headers.get("X-API-Key") != double.config["gui"]["apiKey"]:
                     self.answer(403, {"Content-Type": "text/plain"}, "CSRF Error\n")
                     return
-                if self.command == "PUT" and double.refuse:
+                if self.command != "GET" and double.refuse:
                     self.answer(500, {"Content-Type": "text/plain"}, double.refuse)
                     return
-                if self.command == "PUT":
-                    double.write(path, body)
+                if self.command != "GET":
+                    double.write(self.command, self.path.removeprefix("/rest/"), body)
+                    double.leave_key(home)
                     self.answer(200, {"X-Syncthing-Version": double.version}, "")
                     return
-                found: t.Any = {"config": double.config, "system/status": {"myID": OWN}}[path]
+                found: t.Any = double.read(self.path.removeprefix("/rest/"))
                 headers = {"Content-Type": "application/json; charset=utf-8", "X-Syncthing-Version": double.version}
                 self.answer(200, headers, json.dumps(found))
 
-            do_GET = do_PUT = handle_request  # noqa: N815
+            do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = handle_request  # noqa: N815
 
             def log_message(self, *_arguments: t.Any) -> None:
                 """Say nothing."""
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        self.port = server.server_port
         home.mkdir(parents=True, exist_ok=True)
-        (home / "config.xml").write_text(
-            f"<configuration><gui><address>127.0.0.1:{server.server_port}</address><apikey>{API_KEY}</apikey></gui></configuration>",
-            encoding="utf-8",
-        )
+        self.leave_key(home)
         return server
+
+    def leave_key(self, home: pathlib.Path) -> None:
+        """The part of config.xml that the modules read."""
+        gui = f"<address>127.0.0.1:{self.port}</address><apikey>{self.config['gui']['apiKey']}</apikey>"
+        (home / "config.xml").write_text(f"<configuration><gui>{gui}</gui></configuration>", encoding="utf-8")
+
+    def read(self, path: str) -> t.Any:
+        if path.startswith("db/ignores?folder="):
+            return {"ignore": self._read_ignores(unquote(path.partition("=")[2])), "expanded": None, "error": None}
+        return {"config": self.config, "system/status": {"myID": OWN}}[path]

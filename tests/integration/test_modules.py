@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules' state tables against real daemons of both versions."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import typing as t
+
+import pytest
+import state_tables
+from module_call import ModuleFailed, call
+
+
+def test_syncthing_device(daemon: t.Any) -> None:
+    state_tables.play("syncthing_device", state_tables.of_device(), str(daemon.home), lambda: daemon.get("config"))
+
+
+def test_syncthing_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    call("syncthing_device", home=str(daemon.home), name="nas", device_id=state_tables.NAS)
+    root = tmp_path / "files"
+    state_tables.play("syncthing_folder", state_tables.of_folder(str(root)), str(daemon.home), lambda: daemon.get("config"))
+
+
+def test_syncthing_settings(daemon: t.Any) -> None:
+    state_tables.play("syncthing_settings", state_tables.of_settings(), str(daemon.home), daemon.get_config_patiently)
+
+
+def test_the_files_of_a_folder_that_is_removed_stay(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    home, root = str(daemon.home), tmp_path / "photos"
+    call("syncthing_folder", home=home, id="photos", path=str(root), folder_owner="root")
+    (root / "cat.jpg").write_text("a cat", encoding="ascii")
+    assert call("syncthing_folder", home=home, id="photos", state="absent")["changed"]
+    assert (root / "cat.jpg").read_text(encoding="ascii") == "a cat"
+
+
+def test_ignored_files_are_not_even_seen_by_the_first_scan(daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    (root / "cat.jpg").write_text("a cat", encoding="ascii")
+    (root / "big.iso").write_text("x" * 1000, encoding="ascii")
+    call("syncthing_folder", home=str(daemon.home), id="photos", path=str(root), ignores=["*.iso"])
+    assert eventually(lambda: daemon.get("db/status?folder=photos")["state"] == "idle", 30)
+    assert eventually(lambda: daemon.get("db/status?folder=photos")["localFiles"] == 1, 30)
+    assert daemon.get("db/status?folder=photos")["globalBytes"] == 5
+
+
+def test_a_marker_is_never_made_again(daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
+    """An empty disk in the place of a full one must stop the folder, and stay stopped."""
+    home, root = str(daemon.home), tmp_path / "photos"
+    call("syncthing_folder", home=home, id="photos", path=str(root), folder_owner="root")
+    (root / "cat.jpg").write_text("a cat", encoding="ascii")
+    daemon.change("POST", "db/scan?folder=photos", None)
+    # While it knows of no file, Syncthing takes a folder for a new one and makes the marker itself.
+    assert eventually(lambda: daemon.get("db/status?folder=photos")["localFiles"] == 1, 30)
+    shutil.rmtree(root / ".stfolder")
+    call("syncthing_folder", home=home, id="photos", path=str(root), folder_owner="root", rescan_interval=60)
+    assert eventually(lambda: daemon.get("db/status?folder=photos")["state"] == "error", 30)
+    assert not (root / ".stfolder").exists()
+    found = call("syncthing_info", home=home)["folders"]["photos"]
+    assert "marker" in found["error"]
+
+
+def test_a_name_that_does_not_resolve_is_refused_and_changes_nothing(daemon: t.Any) -> None:
+    """Syncthing would otherwise refuse every later change, too."""
+    before = daemon.get("config/gui")
+    with pytest.raises(ModuleFailed, match="refused PATCH config/gui"):
+        call("syncthing_settings", home=str(daemon.home), gui={"address": "no.such.host.invalid:8384"})
+    assert daemon.get("config/gui") == before
+
+
+def test_a_password_can_be_logged_in_with(daemon: t.Any) -> None:
+    gui = {"user": "admin", "password": state_tables.SECRETS[1]}
+    assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
+    assert not call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
+    assert call("syncthing_settings", home=str(daemon.home), gui={**gui, "password": "another-password"})["changed"]
+    assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"], "the old one is no longer in force"
+
+
+def test_a_hash_is_stored_as_it_is_or_refused(daemon: t.Any, suite: str) -> None:
+    stored = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
+    gui = {"user": "admin", "password": stored}
+    if suite == "bookworm":
+        with pytest.raises(ModuleFailed, match="give the password itself"):
+            call("syncthing_settings", home=str(daemon.home), gui=gui)
+        return
+    assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
+    assert daemon.get("config/gui")["password"] == stored
+    assert not call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
+
+
+def test_to_tls_and_back(daemon: t.Any) -> None:
+    home = str(daemon.home)
+    assert call("syncthing_settings", home=home, gui={"tls": True})["changed"]
+    assert not call("syncthing_settings", home=home, gui={"tls": True})["changed"]
+    assert call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
+    assert call("syncthing_info", home=home)["devices"][state_tables.NAS]["name"] == "nas"
+    (daemon.home / "https-cert.pem").write_bytes((daemon.home / "cert.pem").read_bytes())
+    with pytest.raises(ModuleFailed, match="is something else listening there"):
+        call("syncthing_info", home=home)
+
+
+def test_to_a_unix_socket(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    home, address = str(daemon.home), str(tmp_path / "syncthing.sock")
+    assert call("syncthing_settings", home=home, gui={"address": address, "unix_socket_permissions": "0600"})["changed"]
+    assert not call("syncthing_settings", home=home, gui={"address": address})["changed"]
+    assert call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
+    assert not call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
+
+
+def test_another_port(daemon: t.Any) -> None:
+    port = daemon.gui + 1
+    assert call("syncthing_settings", home=str(daemon.home), gui={"address": f"127.0.0.1:{port}"})["changed"]
+    daemon.gui = port
+    assert daemon.get("system/ping")
+
+
+def test_one_device_in_the_place_of_another_in_every_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    home = str(daemon.home)
+    call("syncthing_device", home=home, name="pi", device_id=state_tables.NAS, addresses=["tcp://pi:22000"], max_send_kbps=9)
+    for name in ("photos", "documents"):
+        share = {"name": "pi", "encryption_password": state_tables.SECRETS[0]}
+        call("syncthing_folder", home=home, id=name, path=str(tmp_path / name), devices=[share])
+    options: dict[str, t.Any] = {"devices": [{"name": "pi", "device_id": state_tables.PI}]}
+    with pytest.raises(ModuleFailed, match="replace_devices: true for one run"):
+        call("syncthing_cluster", home=home, **options)
+    assert call("syncthing_cluster", home=home, replace_devices=True, **options)["changed"]
+    assert {device["deviceID"] for device in daemon.get("config/devices")} == {daemon.device_id, state_tables.PI}
+    assert (daemon.device("pi")["addresses"], daemon.device("pi")["maxSendKbps"]) == (["tcp://pi:22000"], 9)
+    for name in ("photos", "documents"):
+        shares = {share["deviceID"]: share["encryptionPassword"] for share in daemon.folder(name)["devices"]}
+        assert shares == {daemon.device_id: "", state_tables.PI: state_tables.SECRETS[0]}
+    assert not call("syncthing_cluster", home=home, **options)["changed"]
+
+
+def test_purge_spares_what_is_declared(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    home = str(daemon.home)
+    for name, device_id in (("nas", state_tables.NAS), ("pi", state_tables.PI)):
+        call("syncthing_device", home=home, name=name, device_id=device_id)
+    for name in ("photos", "documents"):
+        call("syncthing_folder", home=home, id=name, path=str(tmp_path / name), devices=[{"name": "pi"}])
+    options: dict[str, t.Any] = {
+        "devices": [{"name": "nas", "device_id": state_tables.NAS}],
+        "folders": [{"id": "photos", "devices": [{"name": "nas"}]}],
+        "purge_devices": True,
+        "purge_folders": True,
+    }
+    step = state_tables.Step("purge", options, True, lambda config: sorted(state_tables.folders(config)) == ["photos"])
+    state_tables.play("syncthing_cluster", [step], home, lambda: daemon.get("config"))
+    assert {device["name"] for device in daemon.get("config/devices")} >= {"nas"}
+    assert state_tables.PI not in {device["deviceID"] for device in daemon.get("config/devices")}

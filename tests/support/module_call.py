@@ -1,0 +1,37 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Call a module's main() in this process, as Ansible would, and take what it returns."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import typing as t
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+Json = t.Dict[str, t.Any]  # noqa: UP006
+
+
+class ModuleFailed(AssertionError):
+    """A module ended with fail_json; the message is its msg."""
+
+
+def call(module_name: str, /, *, check_mode: bool = False, diff: bool = False, **options: t.Any) -> Json:
+    """The module's result. Raises ModuleFailed if it failed, and fails the test if it warned of something deprecated."""
+    module = importlib.import_module(f"ansible_collections.homelab.tailsync.plugins.modules.{module_name}")
+    output = io.StringIO()
+    with (
+        patch_module_args({**options, "_ansible_check_mode": check_mode, "_ansible_diff": diff}),
+        contextlib.redirect_stdout(output),
+        pytest.raises(SystemExit),
+    ):
+        module.main()
+    result = t.cast("Json", json.loads(output.getvalue()))
+    assert not result.get("deprecations"), result["deprecations"]
+    if result.get("failed"):
+        raise ModuleFailed(result["msg"])
+    return result

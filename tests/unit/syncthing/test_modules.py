@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules' state tables against the double, in both wire forms."""
+
+from __future__ import annotations
+
+import copy
+import pathlib
+import typing as t
+
+import pytest
+import state_tables
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _client
+from module_call import ModuleFailed, call
+from syncthing_double import Syncthing
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_client, "POLL", 0.01)
+
+
+@pytest.fixture(params=[1, 2])
+def double(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Iterator[Syncthing]:
+    made = Syncthing(request.param)
+    server = made.serve(tmp_path / "home")
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+def test_syncthing_device(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    home = str(tmp_path / "home")
+    state_tables.play("syncthing_device", state_tables.of_device(), home, lambda: copy.deepcopy(double.config))
+
+
+def test_syncthing_folder(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    home = str(tmp_path / "home")
+    call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)
+    state_tables.play("syncthing_folder", state_tables.of_folder(str(tmp_path)), home, lambda: copy.deepcopy(double.config))
+
+
+def test_syncthing_settings(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    home = str(tmp_path / "home")
+    state_tables.play("syncthing_settings", state_tables.of_settings(), home, lambda: copy.deepcopy(double.config))
+
+
+def test_syncthing_cluster_takes_all_of_it_in_one_call(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    step = state_tables.Step(
+        "all",
+        {
+            "devices": [{"name": "nas", "device_id": state_tables.NAS}],
+            "folders": [{"id": "photos", "path": f"{tmp_path}/photos", "devices": [{"name": "nas"}]}],
+            "options": {"relays_enabled": False},
+            "gui": {"user": "admin", "password": state_tables.SECRETS[1]},
+            "defaults": {"device": {"allowed_networks": ["100.64.0.0/10"]}},
+        },
+        True,
+        lambda config: state_tables.devices(config)["nas"]["allowedNetworks"] == ["100.64.0.0/10"],
+    )
+    state_tables.play("syncthing_cluster", [step], str(tmp_path / "home"), lambda: copy.deepcopy(double.config))
+
+
+def test_purge_lists_what_it_would_remove_and_spares_whom_an_introducer_brought(
+    double: Syncthing, tmp_path: pathlib.Path
+) -> None:
+    double.write("PUT", "config/devices", [{"deviceID": state_tables.NAS, "name": "nas"}])
+    double.write("PUT", "config/devices", [{"deviceID": state_tables.PI, "name": "pi", "introducedBy": state_tables.NAS}])
+    double.write("PUT", "config/folders", [{"id": "old", "path": "/srv/old", "devices": []}])
+    options: dict[str, t.Any] = {"home": str(tmp_path / "home"), "purge_devices": True, "purge_folders": True}
+    check = call("syncthing_cluster", check_mode=True, **options)
+    gone = {"devices": {state_tables.NAS: None}, "folders": {"old": None}}
+    assert check["after"] == gone
+    assert check["before"]["devices"][state_tables.NAS]["name"] == "nas"
+    assert call("syncthing_cluster", **options)["after"] == gone
+    assert sorted(state_tables.devices(double.config)) == ["own", "pi"]
+    assert not call("syncthing_cluster", **options)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "words"),
+    [
+        ("syncthing_device", {"name": "nas"}, "nas is no device that is known here: give its device_id"),
+        ("syncthing_device", {"name": "own", "device_id": state_tables.NAS}, "known here as .* replace"),
+        (
+            "syncthing_device",
+            {"name": "nas", "device_id": state_tables.NAS, "settings": {"maxSendKbps": 1}},
+            "use max_send_kbps itself",
+        ),
+        (
+            "syncthing_device",
+            {"name": "nas", "device_id": state_tables.NAS, "settings": {"maxRequestKiB": "x"}},
+            "is 'x', but .* number",
+        ),
+        ("syncthing_device", {"name": "nas", "device_id": "ABC"}, "device nas: 'ABC' is not a device ID"),
+        ("syncthing_folder", {"id": "new", "path": "/srv/new", "devices": [{"name": "fridge"}]}, "fridge is no device"),
+        ("syncthing_folder", {"id": "new", "path": "/srv/new", "min_disk_free": "much"}, "'much': write a number and a unit"),
+        ("syncthing_folder", {"id": "new", "path": "/nowhere/new", "ignores": ["*.tmp"]}, "is not: make it, or set folder_owner"),
+        ("syncthing_folder", {"id": "new", "path": "/srv/new", "type": "receiveencrypted", "ignores": ["a"]}, "ciphertext"),
+        ("syncthing_folder", {"id": "new"}, "folder new is not here yet, and has no path"),
+        ("syncthing_settings", {"options": {"settings": {"relaysEnabled": False}}}, "use relays_enabled itself"),
+        ("syncthing_settings", {"gui": {"settings": {"tls": True}}}, "'tls', which this Syncthing does not know"),
+        ("syncthing_cluster", {"folders": [{"id": "a", "path": "/srv/a"}], "absent_folders": ["a"]}, "absent_folders names a"),
+        (
+            "syncthing_cluster",
+            {"devices": [{"name": "nas", "device_id": state_tables.NAS}], "absent_devices": ["nas", state_tables.NAS]},
+            "absent_devices names",
+        ),
+        (
+            "syncthing_cluster",
+            {
+                "devices": [{"name": "nas", "device_id": state_tables.NAS, "untrusted": True}],
+                "folders": [{"id": "a", "path": "/srv/a", "devices": [{"name": "nas"}]}],
+            },
+            "nas, which is untrusted, without an encryption_password",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_written(
+    double: Syncthing, tmp_path: pathlib.Path, module: str, options: dict[str, t.Any], words: str
+) -> None:
+    if "absent_devices" in options:
+        double.write("PUT", "config/devices", [{"deviceID": state_tables.NAS, "name": "nas"}])
+    before = copy.deepcopy(double.config)
+    with pytest.raises(ModuleFailed, match=words):
+        call(module, home=str(tmp_path / "home"), **options)
+    assert double.config == before
+
+
+def test_a_key_of_another_version_is_named(tmp_path: pathlib.Path) -> None:
+    double = Syncthing(1)
+    server = double.serve(tmp_path / "home")
+    try:
+        with pytest.raises(ModuleFailed, match=r"of a version that has no num_connections \(numConnections\)"):
+            call("syncthing_device", home=str(tmp_path / "home"), name="nas", device_id=state_tables.NAS, num_connections=3)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_hash_is_refused_where_it_would_be_hashed_again(tmp_path: pathlib.Path) -> None:
+    double = Syncthing(1)
+    double.version = "v1.19.2-ds1"
+    server = double.serve(tmp_path / "home")
+    try:
+        with pytest.raises(ModuleFailed, match="would hash once more: give the password itself"):
+            call("syncthing_settings", home=str(tmp_path / "home"), gui={"password": "$2a$10$" + "x" * 53})
+    finally:
+        server.shutdown()
+        server.server_close()
