@@ -51,11 +51,15 @@ listeners:
   type: dict
   sample: {"tcp://100.64.0.2:22000": {"error": null}}
 dials:
-  description: Dialed address to the error of the last attempt and its time.
+  description: Dialed address to the error of the last attempt, V(null) for none, and its time.
   returned: always
   type: dict
+uptime:
+  description: How long Syncthing has been running, in seconds.
+  returned: always
+  type: int
 devices:
-  description: Device ID to name, addresses and whether it is paused.
+  description: Device ID to name, addresses, whether it is paused, who introduced it, and when it was last seen.
   returned: always
   type: dict
 connections:
@@ -64,8 +68,9 @@ connections:
   type: dict
 folders:
   description:
-    - Folder ID to path, type, state, error, devices, and each device's completion and remote state
-      (V(null) before Syncthing 1.20).
+    - Folder ID to label, path, type, state, error, number of errors, error of the watcher, bytes in all and still needed,
+      devices, and each device's completion (percent) and remote state (V(valid) if it shares the folder, too; V(null) before
+      Syncthing 1.20).
   returned: always
   type: dict
 pending:

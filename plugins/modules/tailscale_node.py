@@ -21,7 +21,9 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Says what would change. Without tailscaled it says that the host would join.
+    description:
+      - Says what would change, after tailscaled's own check of the new preferences. Without tailscaled it says that the host
+        would join.
   diff_mode:
     support: full
     description: Shows the state and the declared preferences, before and after.
@@ -72,11 +74,52 @@ options:
     description: Let no connection in from the tailnet.
     type: bool
   ssh:
-    description: Run Tailscale SSH.
+    description: Run Tailscale SSH, which then answers port 22 on the tailnet instead of sshd.
     type: bool
+  webclient:
+    description: Offer the node's web interface at port 5252 in the tailnet.
+    type: bool
+  exit_node:
+    description:
+      - Send all traffic through this node, given by its name, address or ID; an empty text for none.
+    type: str
+  exit_node_allow_lan_access:
+    description: Let the LAN be reached directly while an exit node is in use.
+    type: bool
+  stateful_filtering:
+    description: Let packets that are forwarded to this host's subnets in only as answers.
+    type: bool
+  netfilter_mode:
+    description: How much of the host's packet filter tailscaled manages.
+    type: str
+    choices: ['off', nodivert, 'on']
+  advertise_connector:
+    description: Offer to be an app connector.
+    type: bool
+  report_posture:
+    description: Let the control server collect what identifies this device.
+    type: bool
+  auto_update:
+    description: Let tailscaled update itself.
+    type: bool
+  update_check:
+    description: Let tailscaled look for updates.
+    type: bool
+  relay_server_port:
+    description: UDP port to be a peer relay at; V(0) for any, V(-1) to be none.
+    type: int
+  nickname:
+    description: What this login is called on the host itself.
+    type: str
   operator:
     description: A user other than root who may change tailscaled's settings; an empty text for none.
     type: str
+  accept_risk:
+    description:
+      - Change O(shields_up), O(ssh) or O(netfilter_mode) even though the run came in over the tailnet, and its connection may
+        end by that.
+    type: bool
+    default: false
   timeout:
     description: How long to wait for the node to reach the state, in seconds.
     type: int
@@ -119,6 +162,7 @@ requests:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._connection import ssh_connection
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI, NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import Runner
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION, NODE
@@ -127,7 +171,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **NODE}, supports_check_mode=True)
     try:
-        result = Runner(LocalAPI(module.params["socket"]), module.params, module.check_mode).run()
+        result = Runner(LocalAPI(module.params["socket"]), module.params, module.check_mode, ssh_connection()).run()
     except NodeError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import DaemonUnavailable
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import DaemonUnavailable, NodeError
 
 NODE = {"HostName": "nas", "DNSName": "nas.tailnet.test.", "ID": "n1", "Online": True, "Tags": ["tag:server"]}
 
+PEER = {"ID": "n2", "HostName": "vps", "DNSName": "vps.tailnet.test.", "TailscaleIPs": ["100.64.0.9"], "ExitNodeOption": True}
+
 
 class Daemon:
-    """`script` is what the next answers to status say; the last stays."""
+    """A daemon in a state, with preferences; what it is to do otherwise than usual is set on it."""
 
     def __init__(self, state: str = "Running", **prefs: t.Any) -> None:
         self.state = state
@@ -29,6 +31,17 @@ class Daemon:
             "AdvertiseRoutes": None,
             "AdvertiseTags": ["tag:server"],
             "OperatorUser": "",
+            "ProfileName": "",
+            "RunWebClient": False,
+            "ExitNodeID": "",
+            "ExitNodeIP": "",
+            "ExitNodeAllowLANAccess": False,
+            "NoStatefulFiltering": True,
+            "NetfilterMode": 2,
+            "AppConnector": {"Advertise": False},
+            "PostureChecking": False,
+            "AutoUpdate": {"Check": True, "Apply": None},
+            "RelayServerPort": None,
             **prefs,
         }
         self.good_key = "tskey-auth-good"
@@ -38,6 +51,7 @@ class Daemon:
         self.sent: list[tuple[str, t.Any]] = []
         self.missing = False
         self.silent = False
+        self.objection = ""
 
     def status(self, peers: bool = False) -> dict[str, t.Any]:
         self.reads += 1
@@ -52,11 +66,17 @@ class Daemon:
             "Health": self.health,
             "Version": "1.102.5",
             "TUN": True,
+            "Peer": {"key": PEER} if peers else None,
         }
 
     def prefs(self) -> dict[str, t.Any]:
         self.reads += 1
         return dict(self.preferences)
+
+    def check_prefs(self, prefs: dict[str, t.Any]) -> None:
+        self.reads += 1
+        if self.objection:
+            raise NodeError(f"tailscaled would refuse these preferences: {self.objection}")
 
     def edit_prefs(self, masked: dict[str, t.Any]) -> None:
         self.writes += 1

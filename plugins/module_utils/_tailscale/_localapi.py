@@ -49,6 +49,14 @@ class LocalAPI:
     def edit_prefs(self, masked: dict[str, t.Any]) -> None:
         self._request("PATCH", "prefs", masked)
 
+    def check_prefs(self, prefs: dict[str, t.Any]) -> None:
+        """The daemon's own opinion of preferences, without taking them. Raises NodeError if it would refuse them."""
+        self.reads += 1
+        self.writes -= 1  # a POST that writes nothing
+        answer = self._request("POST", "check-prefs", prefs) or {}
+        if answer.get("Error"):
+            raise NodeError(f"tailscaled would refuse these preferences: {answer['Error']}")
+
     def start(self, auth_key: str, prefs: dict[str, t.Any]) -> None:
         self._request("POST", "start", {"AuthKey": auth_key, "UpdatePrefs": prefs})
 

@@ -12,6 +12,7 @@ import ipaddress
 import time
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import is_tailnet_address
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _prefs
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import (
     DaemonUnavailable,
@@ -88,10 +89,12 @@ def _first(addresses: t.Iterable[str], version: int) -> str | None:
 
 
 class Runner:
-    def __init__(self, api: LocalAPI, params: t.Mapping[str, t.Any], check_mode: bool) -> None:
+    def __init__(self, api: LocalAPI, params: t.Mapping[str, t.Any], check_mode: bool, ssh_connection: str = "") -> None:
+        """`ssh_connection` is sshd's SSH_CONNECTION: client address and port, server address and port."""
         self.api = api
         self.params = params
         self.check_mode = check_mode
+        self.over_tailnet = any(is_tailnet_address(word) for word in ssh_connection.split())
         self.options = _prefs.declared(params)
 
     def run(self) -> dict[str, t.Any]:
@@ -109,6 +112,7 @@ class Runner:
 
     def _present(self, status: dict[str, t.Any], prefs: dict[str, t.Any]) -> dict[str, t.Any]:
         state = status["BackendState"]
+        self._name_exit_node(status)
         if state == "NeedsMachineAuth":
             raise NodeError(APPROVAL)
         joining = state == "NeedsLogin"
@@ -120,6 +124,10 @@ class Runner:
         else:
             self._refuse_what_cannot_change(status, prefs)
         edit = _prefs.masked(prefs, after)
+        if not joining:
+            self._refuse_to_cut_the_own_connection(prefs)
+        if edit and self.check_mode:
+            self.api.check_prefs(after)
         if (edit or joining) and not self.check_mode:
             if joining:
                 self.api.start(self.params["auth_key"], after)
@@ -175,12 +183,41 @@ class Runner:
                 "is logged out: change them in the admin console, or log the node out and join again"
             )
 
+    def _name_exit_node(self, status: dict[str, t.Any]) -> None:
+        """Let exit_node be the peer's stable ID, whichever of its names or addresses was given."""
+        given = self.options.get("exit_node")
+        if not given:
+            return
+        peers = list((status.get("Peer") or {}).values())
+        for peer in peers:
+            names = {
+                peer.get("ID"),
+                peer.get("HostName"),
+                (peer.get("DNSName") or "").rstrip("."),
+                *(peer.get("TailscaleIPs") or []),
+            }
+            if given.rstrip(".") in names or (peer.get("DNSName") or "").split(".")[0] == given:
+                self.options["exit_node"] = peer["ID"]
+                return
+        offers = sorted(peer.get("HostName", "") for peer in peers if peer.get("ExitNodeOption"))
+        raise NodeError(
+            f"exit_node is {given}, which is no peer of this node; peers that offer to be one: {', '.join(offers) or 'none'}"
+        )
+
+    def _refuse_to_cut_the_own_connection(self, prefs: dict[str, t.Any]) -> None:
+        risky = _prefs.risky(prefs, self.options)
+        if risky and self.over_tailnet and not self.params["accept_risk"]:
+            raise NodeError(
+                f"{' and '.join(risky)} would end the connection that this run came in by, which is over the tailnet: run it "
+                "from the LAN or a console, or set accept_risk: true if you have another way in"
+            )
+
     def _settled(self) -> dict[str, t.Any]:
         """The status once tailscaled has made up its mind after its start."""
         deadline = time.monotonic() + self.params["timeout"]
         while True:
             try:
-                status = self.api.status()
+                status = self.api.status(peers=bool(self.options.get("exit_node")))
             except DaemonUnavailable:
                 # Right after the service's start the socket takes a moment; a check finds none and need not wait.
                 if self.check_mode or time.monotonic() > deadline:

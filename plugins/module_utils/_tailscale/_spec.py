@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import SOCKET
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._prefs import NETFILTER_MODES
 
 CONNECTION: dict[str, t.Any] = {"socket": {"type": "path", "default": SOCKET}}
 NODE: dict[str, t.Any] = {
@@ -27,5 +28,17 @@ NODE: dict[str, t.Any] = {
     "shields_up": {"type": "bool"},
     "ssh": {"type": "bool"},
     "operator": {"type": "str"},
+    "nickname": {"type": "str"},
+    "webclient": {"type": "bool"},
+    "exit_node": {"type": "str"},
+    "exit_node_allow_lan_access": {"type": "bool"},
+    "stateful_filtering": {"type": "bool"},
+    "netfilter_mode": {"type": "str", "choices": list(NETFILTER_MODES)},
+    "advertise_connector": {"type": "bool"},
+    "report_posture": {"type": "bool"},
+    "auto_update": {"type": "bool"},
+    "update_check": {"type": "bool"},
+    "relay_server_port": {"type": "int"},
+    "accept_risk": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 20},
 }

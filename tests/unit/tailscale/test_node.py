@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import typing as t
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _node
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _connection, _node
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION, NODE
 from tailscale_double import Daemon
@@ -23,10 +24,10 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_node, "STALE_AFTER", 0.2)
 
 
-def node(daemon: Daemon, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
+def node(daemon: Daemon, check_mode: bool = False, came_by: str = "", **options: t.Any) -> dict[str, t.Any]:
     outcome = ArgumentSpecValidator({**CONNECTION, **NODE}).validate({"timeout": 1, **json.loads(json.dumps(options))})
     assert not outcome.error_messages, outcome.error_messages
-    return _node.Runner(t.cast("t.Any", daemon), outcome.validated_parameters, check_mode).run()
+    return _node.Runner(t.cast("t.Any", daemon), outcome.validated_parameters, check_mode, came_by).run()
 
 
 def test_as_declared_costs_two_reads_and_no_write() -> None:
@@ -111,6 +112,14 @@ def test_a_stopped_node_comes_up_without_a_key() -> None:
         ("operator", "admin", "OperatorUser", "admin"),
         ("advertise_routes", ["192.168.1.0/24"], "AdvertiseRoutes", ["192.168.1.0/24"]),
         ("advertise_exit_node", True, "AdvertiseRoutes", ["0.0.0.0/0", "::/0"]),
+        ("nickname", "home", "ProfileName", "home"),
+        ("webclient", True, "RunWebClient", True),
+        ("exit_node_allow_lan_access", True, "ExitNodeAllowLANAccess", True),
+        ("stateful_filtering", True, "NoStatefulFiltering", False),
+        ("netfilter_mode", "nodivert", "NetfilterMode", 1),
+        ("advertise_connector", True, "AppConnector", {"Advertise": True}),
+        ("report_posture", True, "PostureChecking", True),
+        ("relay_server_port", 0, "RelayServerPort", 0),
     ],
 )
 def test_one_preference_is_one_small_edit(option: str, value: t.Any, preference: str, sent: t.Any) -> None:
@@ -122,6 +131,65 @@ def test_one_preference_is_one_small_edit(option: str, value: t.Any, preference:
     assert (check["changed"], check["diff"]) == (real["changed"], real["diff"])
     assert real["diff"]["after"][option] == value
     assert not node(daemon, **{option: value})["changed"]
+
+
+def test_what_was_never_set_counts_as_off() -> None:
+    daemon = Daemon()
+    assert not node(daemon, auto_update=False, relay_server_port=-1, exit_node="", nickname="")["changed"]
+
+
+def test_of_the_updates_only_what_is_declared_is_sent() -> None:
+    daemon = Daemon()
+    node(daemon, auto_update=True)
+    sent = {"AutoUpdate": {"Check": True, "Apply": True}, "AutoUpdateSet": {"ApplySet": True}}
+    assert daemon.sent == [("edit", sent)]
+
+
+@pytest.mark.parametrize("given", ["vps", "vps.tailnet.test", "vps.tailnet.test.", "100.64.0.9", "n2"])
+def test_an_exit_node_has_many_names(given: str) -> None:
+    daemon = Daemon()
+    assert node(daemon, exit_node=given)["diff"]["after"]["exit_node"] == "n2"
+    assert daemon.preferences["ExitNodeID"] == "n2"
+    assert not node(daemon, exit_node=given)["changed"]
+    assert node(daemon, exit_node="")["changed"]
+    assert daemon.preferences["ExitNodeID"] == ""
+
+
+def test_an_exit_node_that_is_no_peer_is_named_with_those_that_are() -> None:
+    with pytest.raises(NodeError, match=r"exit_node is attic, which is no peer.*offer to be one: vps"):
+        node(Daemon(), exit_node="attic")
+
+
+def test_check_mode_asks_the_daemon_itself() -> None:
+    daemon = Daemon()
+    daemon.objection = "SSH is not available here"
+    with pytest.raises(NodeError, match="would refuse these preferences: SSH is not available here"):
+        node(daemon, check_mode=True, ssh=True)
+
+
+@pytest.mark.parametrize(("option", "value"), [("shields_up", True), ("ssh", True), ("netfilter_mode", "off")])
+def test_the_runs_own_connection_is_not_cut(option: str, value: t.Any) -> None:
+    over_tailnet = "100.64.0.7 51234 100.64.0.1 22"
+    daemon = Daemon()
+    with pytest.raises(NodeError, match=f"{option} would end the connection .* from the LAN .* accept_risk"):
+        node(daemon, came_by=over_tailnet, **{option: value})
+    assert daemon.sent == []
+    assert node(daemon, came_by="192.168.1.2 51234 192.168.1.10 22", **{option: value})["changed"]
+    assert not node(daemon, came_by=over_tailnet, **{option: value})["changed"], "what is so already is no risk"
+    assert node(Daemon(), came_by=over_tailnet, accept_risk=True, **{option: value})["changed"]
+
+
+def test_where_the_connection_came_from_is_found_above_sudo(tmp_path: pathlib.Path) -> None:
+    for pid, parent, environment in (
+        (40, 30, b"HOME=/root\0"),
+        (30, 20, b"SUDO_USER=admin\0"),
+        (20, 10, b"SSH_CONNECTION=100.64.0.7 51234 100.64.0.1 22\0HOME=/home/admin\0"),
+    ):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "environ").write_bytes(environment)
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a (strange) name) S {parent} 1 1", encoding="ascii")
+    assert _connection.ssh_connection(40, tmp_path) == "100.64.0.7 51234 100.64.0.1 22"
+    assert _connection.ssh_connection(99, tmp_path) == ""
 
 
 def test_a_flag_is_really_removed() -> None:
