@@ -47,7 +47,9 @@ def session_of(leader: int) -> list[int]:
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, _parent, _group, session = stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[:4]
-            if int(session) == leader and state != "Z":
+            # A zombie whose threads still end has its files open and locked.
+            dead = state == "Z" and len(list((stat.parent / "task").iterdir())) == 1
+            if int(session) == leader and not dead:
                 found.append(int(stat.parent.name))
     return found
 
