@@ -8,10 +8,18 @@ import re
 import typing as t
 
 import pytest
+from control_double import SECRET, TOKEN, ControlServer
 from testinfra.host import Host
 
 FOLDERS = "syncthing_mesh_folders"
 DEVICES = "syncthing_mesh_external_devices"
+
+
+@pytest.fixture
+def mint() -> t.Iterator[ControlServer]:
+    server = ControlServer()
+    yield server
+    server.close()
 
 
 def logins(eye: Host) -> int:
@@ -69,3 +77,31 @@ def test_a_wrong_auth_key_ends_soon_and_leaves_the_door_open(
         assert "inactive" in eye.check_output("ufw status")
     assert door(addresses(eye, "4"), 22)
     assert door(addresses(eye, "6"), 22)
+
+
+def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
+    play: t.Any, lab: t.Any, eyes: dict[str, Host], mint: ControlServer
+) -> None:
+    """From a double of Tailscale's API, which hands out the key that the lab's coordinator demands."""
+    mint.key = lab("auth-key").stdout.strip()
+    variables: dict[str, t.Any] = {
+        "role": "tailscale",
+        "tailscale_auth_key": "",
+        "tailscale_oauth_client_secret": SECRET,
+        "tailscale_api_url": mint.url,
+        "tailscale_tags": ["tag:server"],
+    }
+    first = play("molecule/default/alone.yml", "--limit", "vps", "-vvvv", variables=variables, ANSIBLE_LOG_PATH="")
+    assert first.code == 0, first.output
+    assert len(mint.keys) == 1
+    assert mint.keys[0]["description"] == "tailsync for vps"
+    assert eyes["vps"].run("tailscale ip -4").succeeded
+    assert "TASK [homelab.tailsync.tailscale : Make a key for this one host]" in first.output
+    # The variables themselves are what this test put on the command line, which -vvvv does not repeat.
+    for secret in (SECRET, TOKEN, mint.key):
+        assert secret not in first.output
+    mint.requests.clear()
+    # The lab's coordinator gives a node no tags, and a tag that is missing is refused.
+    variables["tailscale_tags"] = []
+    second = play("molecule/default/alone.yml", "--limit", "vps", variables=variables, ANSIBLE_LOG_PATH="")
+    assert (second.code, second.changed, mint.requests) == (0, {"vps": 0}, []), second.output
