@@ -15,6 +15,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import typing as t
 
@@ -79,19 +80,21 @@ def run_playbook(
     **environment: str,
 ) -> Run:
     command = ["ansible-playbook", "--inventory", str(INVENTORY), *arguments]
-    if variables:
-        command += ["--extra-vars", json.dumps(variables)]
     start = time.monotonic()
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=timeout,
-    )
+    # In a file, because ansible-playbook itself repeats at -vvvv what its command line says.
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump(variables or {}, file)
+        file.flush()
+        done = subprocess.run(
+            [*command, "--extra-vars", f"@{file.name}"],
+            cwd=cwd,
+            env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
     return Run(done.returncode, done.stdout, time.monotonic() - start)
 
 

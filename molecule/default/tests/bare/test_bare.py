@@ -97,7 +97,6 @@ def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
     assert mint.keys[0]["description"] == "tailsync for vps"
     assert eyes["vps"].run("tailscale ip -4").succeeded
     assert "TASK [homelab.tailsync.tailscale : Make a key for this one host]" in first.output
-    # The variables themselves are what this test put on the command line, which -vvvv does not repeat.
     for secret in (SECRET, TOKEN, mint.key):
         assert secret not in first.output
     mint.requests.clear()
