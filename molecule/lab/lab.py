@@ -367,7 +367,9 @@ def down() -> None:
     if pid is not None:
         for machine in sorted(existing()):
             podman_run("rm", "--force", "--time", "0", container(machine))
-        subprocess.run(inside("find", "/sys/fs/cgroup", "-depth", "-path", f"*/{container('*')}", "-delete"), check=False)
+        # Their files go with them; find sees to it that the innermost are removed first.
+        cgroups = ("find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", f"*/{container('*')}", "-delete")
+        subprocess.run(inside(*cgroups), stderr=subprocess.DEVNULL, check=False)
         os.kill(pid, signal.SIGTERM)
     shutil.rmtree(STATE, ignore_errors=True)
 
