@@ -10,23 +10,8 @@ import typing as t
 
 import pytest
 import state_tables
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _client
 from module_call import ModuleFailed, call
 from syncthing_double import Syncthing
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_client, "POLL", 0.01)
-
-
-@pytest.fixture(params=[1, 2])
-def double(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Iterator[Syncthing]:
-    made = Syncthing(request.param)
-    server = made.serve(tmp_path / "home")
-    yield made
-    server.shutdown()
-    server.server_close()
 
 
 def test_syncthing_device(double: Syncthing, tmp_path: pathlib.Path) -> None:
@@ -127,24 +112,15 @@ def test_what_is_wrong_is_said_before_anything_is_written(
     assert double.config == before
 
 
-def test_a_key_of_another_version_is_named(tmp_path: pathlib.Path) -> None:
-    double = Syncthing(1)
-    server = double.serve(tmp_path / "home")
-    try:
-        with pytest.raises(ModuleFailed, match=r"of a version that has no num_connections \(numConnections\)"):
-            call("syncthing_device", home=str(tmp_path / "home"), name="nas", device_id=state_tables.NAS, num_connections=3)
-    finally:
-        server.shutdown()
-        server.server_close()
+def test_a_key_of_another_version_is_named(serve: t.Any, tmp_path: pathlib.Path) -> None:
+    serve(Syncthing(1))
+    device: dict[str, t.Any] = {"name": "nas", "device_id": state_tables.NAS, "num_connections": 3}
+    with pytest.raises(ModuleFailed, match=r"of a version that has no num_connections \(numConnections\)"):
+        call("syncthing_device", home=str(tmp_path / "home"), **device)
 
 
-def test_a_hash_is_refused_where_it_would_be_hashed_again(tmp_path: pathlib.Path) -> None:
-    double = Syncthing(1)
+def test_a_hash_is_refused_where_it_would_be_hashed_again(serve: t.Any, tmp_path: pathlib.Path) -> None:
+    double = serve(Syncthing(1))
     double.version = "v1.19.2-ds1"
-    server = double.serve(tmp_path / "home")
-    try:
-        with pytest.raises(ModuleFailed, match="would hash once more: give the password itself"):
-            call("syncthing_settings", home=str(tmp_path / "home"), gui={"password": "$2a$10$" + "x" * 53})
-    finally:
-        server.shutdown()
-        server.server_close()
+    with pytest.raises(ModuleFailed, match="would hash once more: give the password itself"):
+        call("syncthing_settings", home=str(tmp_path / "home"), gui={"password": "$2a$10$" + "x" * 53})

@@ -9,27 +9,13 @@ import typing as t
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _client, _disk, _runner, _spec
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _runner, _spec
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
 from syncthing_double import API_KEY, Syncthing
 
 NAS = "P56IOI7-MZJNU2Y-IQGDREY-DM2MGTI-MGL3BXN-PQ6W5BM-TBBZ4TJ-XZWICQ2"
 MIGRATING = (200, {"Content-Type": "text/plain"}, "*** Database migration in progress ***\n")
 JSON = {"Content-Type": "application/json", "X-Syncthing-Version": "v2.1.3"}
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_client, "POLL", 0.01)
-
-
-@pytest.fixture(params=[1, 2])
-def double(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Iterator[Syncthing]:
-    made = Syncthing(request.param)
-    server = made.serve(tmp_path / "home")
-    yield made
-    server.shutdown()
-    server.server_close()
 
 
 def cluster(tmp_path: pathlib.Path, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
