@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 import state_tables
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk
 from module_call import ModuleFailed, call
 
 
@@ -62,12 +63,43 @@ def test_a_marker_is_never_made_again(daemon: t.Any, tmp_path: pathlib.Path, eve
     assert "marker" in found["error"]
 
 
-def test_a_name_that_does_not_resolve_is_refused_and_changes_nothing(daemon: t.Any) -> None:
-    """Syncthing would otherwise refuse every later change, too."""
+@pytest.mark.parametrize("address", ["no.such.host.invalid:8384", "100.64.9.9:8384"])
+def test_a_web_interface_that_could_not_listen_is_refused_and_changes_nothing(daemon: t.Any, address: str) -> None:
+    """With a name that does not resolve every later change fails, too; with a foreign address the next start."""
     before = daemon.get("config/gui")
-    with pytest.raises(ModuleFailed, match="refused PATCH config/gui"):
-        call("syncthing_settings", home=str(daemon.home), gui={"address": "no.such.host.invalid:8384"})
+    with pytest.raises(ModuleFailed, match="where this host cannot listen"):
+        call("syncthing_settings", home=str(daemon.home), gui={"address": address})
     assert daemon.get("config/gui") == before
+
+
+def test_what_syncthing_refuses_is_shown_in_its_words(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    folder: dict[str, t.Any] = {"id": "photos", "path": str(tmp_path / "photos")}
+    call("syncthing_folder", home=str(daemon.home), **folder)
+    with pytest.raises(ModuleFailed, match=r"Syncthing refused PUT config/folders: .*receive-encrypted"):
+        call("syncthing_folder", home=str(daemon.home), **folder, type="receiveencrypted", allow_moves=True)
+    assert daemon.folder("photos")["type"] == "sendreceive"
+
+
+def test_an_untrusted_device_is_not_silently_left_out(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    home = str(daemon.home)
+    folder: dict[str, t.Any] = {"id": "photos", "path": str(tmp_path / "photos")}
+    call("syncthing_device", home=home, name="vps", device_id=state_tables.NAS, untrusted=True)
+    with pytest.raises(ModuleFailed, match="vps, which is untrusted, without an encryption_password"):
+        call("syncthing_folder", home=home, **folder, devices=[{"name": "vps"}])
+    share = {"name": "vps", "encryption_password": state_tables.SECRETS[0]}
+    assert call("syncthing_folder", home=home, **folder, devices=[share])["changed"]
+    assert len(daemon.folder("photos")["devices"]) == 2
+
+
+def test_no_folder_on_a_disk_that_is_not_mounted(daemon: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Syncthing itself would make the root and the marker, and fill the system disk."""
+    (tmp_path / "fstab").write_text(f"UUID=2 {tmp_path}/ssd ext4 nofail 0 2\n", encoding="utf-8")
+    (tmp_path / "ssd").mkdir()
+    monkeypatch.setattr(_disk, "FSTAB", tmp_path / "fstab")
+    with pytest.raises(ModuleFailed, match="is not mounted: mount it and run again"):
+        call("syncthing_folder", home=str(daemon.home), id="photos", path=str(tmp_path / "ssd" / "photos"), folder_owner="root")
+    assert daemon.get("config/folders") == []
+    assert list((tmp_path / "ssd").iterdir()) == []
 
 
 def test_a_password_can_be_logged_in_with(daemon: t.Any) -> None:

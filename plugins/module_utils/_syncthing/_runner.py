@@ -9,6 +9,7 @@ Private to this collection: it may change in any release.
 from __future__ import annotations
 
 import contextlib
+import socket
 import typing as t
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._clien
     NotConfigured,
     NotReady,
     SyncthingError,
+    reachable,
 )
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import (
     InvalidDeviceID,
@@ -48,6 +50,9 @@ def bring(params: Params, check_mode: bool) -> dict[str, t.Any]:
     points = _disk.mount_points() if plan.touched_folders else []
     for folder in plan.touched_folders:
         _disk.refuse_unmounted(folder["id"], folder["path"], points)
+    address = (params.get("gui") or {}).get("address")
+    if client and address and any(write.path == "config/gui" and "address" in write.body for write in plan.writes):
+        _refuse_deaf_address(address)
     if plan.writes and client and not check_mode:
         _prepare_disk(plan, params.get("folder_owner"))
         _write(client, plan)
@@ -79,6 +84,22 @@ def _see(client: Client | None, config: Params, params: Params, declared: Params
     if password and not _schema.is_hash(password) and config["gui"].get("password"):
         fits = client.password_fits(config["gui"].get("user", ""), password)
     return _plan.Seen(own_id, ignores, fits, client.rehashes())
+
+
+def _refuse_deaf_address(address: str) -> None:
+    """An address that is not this host's would end Syncthing at its next start, and nothing could reach it to put it right."""
+    if address.startswith("/"):
+        return
+    host, _colon, _port = reachable(address).rpartition(":")
+    name = host.strip("[]")
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET) as attempt:
+            attempt.bind((name, 0))
+    except OSError as error:
+        raise SyncthingError(
+            f"gui.address is {address}, where this host cannot listen ({error}): Syncthing would not start with it again. "
+            "Use a loopback address, such as 127.0.0.1:8384"
+        ) from error
 
 
 def _prepare_disk(plan: _plan.Plan, owner: str | None) -> None:
