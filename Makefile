@@ -102,6 +102,7 @@ build: setup  ## Build the collection and install the tarball into an empty path
 molecule: artefacts  ## The real thing: every host, every daemon, looked at from the outside
 	@rm -rf $(TAILSYNC_CACHE)/molecule && mkdir -p $(TAILSYNC_CACHE)/molecule
 	TAILSYNC_LAB=molecule molecule test
+	@for folder in bare mesh; do grep "^$$folder [1-9]" $(TAILSYNC_CACHE)/molecule/ran || { echo "no test of $$folder ran" >&2; exit 1; }; done
 
 # --- measuring --------------------------------------------------------------------------------
 

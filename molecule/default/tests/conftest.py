@@ -8,6 +8,7 @@ over the tailnet would depend on the code under test.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 import os
@@ -105,6 +106,13 @@ def wait_until(condition: t.Callable[[], bool], seconds: float, pause: float = 0
             return True
         time.sleep(pause)
     return condition()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave word of how many tests ran: molecule takes a folder without tests for a success, the Makefile does not."""
+    counts = collections.Counter(item.path.parent.name for item in session.items)
+    with (EVIDENCE / "ran").open("a", encoding="ascii") as file:
+        file.writelines(f"{folder} {count}\n" for folder, count in counts.items())
 
 
 @pytest.fixture(scope="session")
