@@ -31,7 +31,7 @@ LONGEST_PAUSE = 60  # seconds; what a server asks for beyond that is left to the
 
 SENTENCES = {
     401: "does not accept the credentials (401{reason}): are they of this control server, and not expired?",
-    403: "does not permit it (403{reason}): the client or token needs the scope auth_keys, and the tags",
+    403: "does not permit it (403{reason}): the client or token needs the scope for it (auth_keys and the tags, or devices:core)",
 }
 
 
@@ -92,6 +92,12 @@ class Control:
             "id": answer.get("id"),
             "expires": answer.get("expiration") or expires,
         }
+
+    def tailscale_devices(self, tailnet: str) -> Json:
+        return self._request("GET", f"/api/v2/tailnet/{tailnet}/devices?fields=all", repeatable=True)
+
+    def headscale_nodes(self) -> Json:
+        return self._request("GET", "/api/v1/node", repeatable=True)
 
     def _request(self, method: str, path: str, repeatable: bool, **options: t.Any) -> Json:
         """Repeats what is safe to repeat: whatever was turned away unread, and what changes nothing.

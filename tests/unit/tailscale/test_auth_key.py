@@ -91,7 +91,7 @@ def test_what_is_wrong_is_named(server: ControlServer, options: dict[str, t.Any]
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((403, {}, '{"message": "calling actor does not have enough permissions"}'), r"403: calling actor .* scope auth_keys"),
+        ((403, {}, '{"message": "calling actor does not have enough permissions"}'), r"403: calling actor .* scope for it"),
         ((200, {}, "<html>a portal</html>"), "not JSON: is that the address of a control server"),
         ((200, {}, "[]"), "answered with a list"),
         ((200, {}, "{}"), "has no key"),

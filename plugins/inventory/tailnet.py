@@ -1,0 +1,195 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: tailnet
+short_description: The machines of a tailnet as hosts
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Takes hosts from the C(tailscale status) of the controller itself, from Tailscale's API or from Headscale's.
+  - A host has the first part of its MagicDNS name, is in the group C(online) or C(offline), in C(os_NAME) and in C(tag_NAME) for
+    each of its tags, and has the variables C(tailnet_id), C(tailnet_dns_name), C(tailnet_hostname),
+    C(tailnet_addresses), C(tailnet_ipv4), C(tailnet_ipv6), C(tailnet_os), C(tailnet_online) and C(tailnet_tags).
+  - The file must be named C(tailnet.yml), or end in C(.tailnet.yml), or the same with C(.yaml).
+extends_documentation_fragment:
+  - constructed
+  - inventory_cache
+requirements:
+  - requests (Python library), unless O(source=local)
+options:
+  plugin:
+    description: The plugin's own name.
+    type: str
+    required: true
+    choices: [homelab.tailsync.tailnet]
+  source:
+    description: Whom to ask.
+    type: str
+    choices: [local, tailscale, headscale]
+    default: local
+  tailscale_command:
+    description: The command C(tailscale), for O(source=local); it may have arguments.
+    type: str
+    default: tailscale
+  include_self:
+    description: Let the controller itself be a host, for O(source=local).
+    type: bool
+    default: false
+  base_url:
+    description: The API's address. Needed for O(source=headscale).
+    type: str
+    default: https://api.tailscale.com
+  tailnet:
+    description: The tailnet; V(-) is the one that the credentials belong to.
+    type: str
+    default: '-'
+  api_token:
+    description: An API token of Tailscale, or Headscale's API key.
+    type: str
+    env:
+      - name: TS_API_TOKEN
+      - name: HEADSCALE_API_KEY
+  oauth_client_secret:
+    description: Secret of an OAuth client with the scope C(devices:core:read), instead.
+    type: str
+    env:
+      - name: TS_OAUTH_CLIENT_SECRET
+  offline:
+    description: Take machines that are offline, too.
+    type: bool
+    default: true
+  address:
+    description:
+      - What C(ansible_host) is to be; V(dns_name) needs MagicDNS on the controller, and is an address where the control server
+        tells no full name.
+    type: str
+    choices: [dns_name, ipv4, ipv6]
+    default: dns_name
+"""
+
+EXAMPLES = r"""
+# tailnet.yml: what the controller itself sees, the servers among it
+plugin: homelab.tailsync.tailnet
+offline: false
+groups:
+  tailsync: "'tag:server' in tailnet_tags"
+
+---
+# headscale.tailnet.yml: the API key comes from the environment variable HEADSCALE_API_KEY
+plugin: homelab.tailsync.tailnet
+source: headscale
+base_url: https://headscale.example.org
+address: ipv4
+keyed_groups:
+  - key: tailnet_tags
+    prefix: tag
+"""
+
+import json
+import shlex
+import subprocess
+import typing as t
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _hosts
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._control import (
+    REQUESTS_ERROR,
+    TAILSCALE,
+    Control,
+    ControlError,
+)
+
+NAMES = ("tailnet.yml", "tailnet.yaml")
+STATUS_TIMEOUT = 30  # seconds
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    NAME = "homelab.tailsync.tailnet"
+
+    def verify_file(self, path: str) -> bool:
+        return bool(super().verify_file(path)) and path.endswith(NAMES)
+
+    def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        for machine in self._machines(path, cache):
+            if machine["online"] or self.get_option("offline"):
+                self._add(machine)
+
+    def _machines(self, path: str, cache: bool) -> list[_hosts.Machine]:
+        self.load_cache_plugin()
+        key = self.get_cache_key(path)
+        use_cache = self.get_option("cache")
+        if use_cache and cache and key in self._cache:
+            return t.cast("list[_hosts.Machine]", self._cache[key])
+        found = self._ask()
+        if use_cache:
+            self._cache[key] = found
+        return found
+
+    def _ask(self) -> list[_hosts.Machine]:
+        source = self.get_option("source")
+        try:
+            if source == "local":
+                return _hosts.from_status(self._status(), self.get_option("include_self"))
+            control = self._control(source)
+            if source == "headscale":
+                return _hosts.from_headscale(control.headscale_nodes())
+            return _hosts.from_tailscale(control.tailscale_devices(self.get_option("tailnet")))
+        except ControlError as error:
+            raise AnsibleParserError(str(error)) from error
+
+    def _status(self) -> dict[str, t.Any]:
+        command = [*shlex.split(self.get_option("tailscale_command")), "status", "--json"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=STATUS_TIMEOUT)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ControlError(f"{command[0]} cannot be run: {error}. Is tailscale_command right?") from error
+        try:
+            status = json.loads(done.stdout)
+        except ValueError as error:
+            reason = done.stderr.strip() or "no reason given"
+            raise ControlError(
+                f"{shlex.join(command)} told nothing: {reason}. Is tailscaled running on the controller?"
+            ) from error
+        if status.get("BackendState") != "Running":
+            raise ControlError(
+                f"the controller's own Tailscale is {status.get('BackendState')}, not Running: log in, or run tailscale up"
+            )
+        return t.cast("dict[str, t.Any]", status)
+
+    def _control(self, source: str) -> Control:
+        if REQUESTS_ERROR:
+            raise ControlError("the Python library requests is missing on the controller: install it, or use source: local")
+        secret, token = self.get_option("oauth_client_secret"), self.get_option("api_token")
+        if not secret and not token:
+            raise ControlError("neither api_token nor oauth_client_secret is set: give one, or use source: local")
+        if source == "headscale" and self.get_option("base_url") == TAILSCALE:
+            raise ControlError("base_url is Tailscale's own, and source is headscale: set base_url to your Headscale's address")
+        control = Control(self.get_option("base_url"))
+        if secret:
+            control.log_in(None, secret)
+        else:
+            control.use_token(token)
+        return control
+
+    def _add(self, machine: _hosts.Machine) -> None:
+        name = self.inventory.add_host(machine["name"])
+        address = _hosts.address(machine, self.get_option("address"))
+        if address:
+            self.inventory.set_variable(name, "ansible_host", address)
+        for key in ("id", "dns_name", "hostname", "addresses", "ipv4", "ipv6", "os", "online", "tags"):
+            self.inventory.set_variable(name, f"tailnet_{key}", machine[key])
+        for group in _hosts.groups(machine):
+            self.inventory.add_child(self.inventory.add_group(group), name)
+        variables = self.inventory.get_host(name).get_vars()
+        strict = self.get_option("strict")
+        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
+        self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
