@@ -357,6 +357,7 @@ def reset() -> None:
     """Bare hosts, and a coordinator that has never seen them."""
     up()
     gone = {*HOSTS, "coordinator"}
+    forget_connections()
     podman_run("rm", "--force", "--time", "0", *(container(machine) for machine in gone))
     boot(gone)
 
@@ -385,7 +386,13 @@ def coordinator(action: str, value: str = "") -> str:
     return str(execute("mirror", "python3", "-c", code, f"{ADMIN}/{action}", method, input=value).stdout)
 
 
+def forget_connections() -> None:
+    """ssh keeps connections open for a while; one to a machine that is gone would hang who comes next."""
+    shutil.rmtree(STATE / "cp", ignore_errors=True)
+
+
 def reboot(machine: str) -> None:
+    forget_connections()
     podman_run("restart", "--time", "5", container(machine))
     # podman writes /etc/resolv.conf anew, as a host's own network set-up does at boot.
     wait_for_boot(machine)

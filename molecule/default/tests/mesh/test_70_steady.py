@@ -65,3 +65,48 @@ def test_a_rebooted_host_comes_back_by_itself(lab: t.Any, eyes: dict[str, Host],
     address = pi.check_output("tailscale ip -4")
     assert eventually(lambda: f"{address}:22000" in pi.run("ss -H -ltn").stdout, 90)
     assert "Status: active" in pi.check_output("ufw status")
+
+
+OLDER = "1.102.4"  # molecule/lab/artefacts.py, TAILSCALE_OLDER
+
+
+def installed(eye: Host) -> str:
+    return str(eye.check_output("dpkg-query -W -f '${Version}' tailscale"))
+
+
+@pytest.fixture
+def role(play: t.Any, lab: t.Any) -> t.Callable[..., t.Any]:
+    """The role tailscale on pi alone, which is reached over the tailnet."""
+    lab("coordinator", "require-key", "")
+
+    def run(**variables: t.Any) -> t.Any:
+        given: dict[str, t.Any] = {"role": "tailscale", "tailscale_auth_key": "", **variables}
+        return play("molecule/default/alone.yml", "--limit", "pi", variables=given)
+
+    return run
+
+
+def test_tailscale_goes_to_the_version_it_is_told_over_the_tailnet_itself(role: t.Any, eyes: dict[str, Host]) -> None:
+    pi = eyes["pi"]
+    newest = installed(pi)
+    older = {"tailscale_version": OLDER, "tailscale_hold": True}
+    down = role(**older)
+    assert (down.code, installed(pi)) == (0, OLDER), down.output
+    assert pi.check_output("apt-mark showhold") == "tailscale"
+    again = role(**older)
+    assert (again.code, again.changed) == (0, {"pi": 0}), again.output
+    up = role(tailscale_version="latest")
+    assert (up.code, installed(pi)) == (0, newest), up.output
+    assert pi.check_output("apt-mark showhold") == ""
+    assert role(tailscale_version="latest").changed == {"pi": 0}
+
+
+def test_a_repository_with_another_signature_is_refused_and_the_next_run_mends_it(role: t.Any, eyes: dict[str, Host]) -> None:
+    before = installed(eyes["pi"])
+    bad = role(tailscale_version="latest", tailscale_repository_url="http://172.31.77.3/tailscale-badly-signed")
+    assert bad.code != 0
+    assert "badly-signed" in bad.output
+    assert installed(eyes["pi"]) == before
+    good = role()
+    assert (good.code, installed(eyes["pi"])) == (0, before), good.output
+    assert role().changed == {"pi": 0}
