@@ -16,6 +16,7 @@ description:
   - Joins the host to a tailnet, brings its preferences to what is declared, or logs it out.
   - Talks to tailscaled over its LocalAPI. The auth key is in no process's arguments and is written to no file.
   - Only what an option names is changed; a preference that no option speaks of keeps its value.
+  - Warns when the node's key will expire, which on a server is rarely what is wanted.
 extends_documentation_fragment:
   - homelab.tailsync.tailscale
 attributes:
@@ -164,7 +165,7 @@ requests:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._connection import ssh_connection
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI, NodeError
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import Runner
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import Runner, warnings_of
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION, NODE
 
 
@@ -174,6 +175,8 @@ def main() -> None:
         result = Runner(LocalAPI(module.params["socket"]), module.params, module.check_mode, ssh_connection()).run()
     except NodeError as error:
         module.fail_json(msg=str(error))
+    for warning in warnings_of(result["node"]):
+        module.warn(warning)
     module.exit_json(**result)
 
 

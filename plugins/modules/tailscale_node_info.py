@@ -48,6 +48,8 @@ node:
     backend_state: Running
     dns_name: nas.tail1234.ts.net
     ipv4: 100.64.0.2
+    key_expiry: "2027-05-23T12:00:00Z"
+    key_expiry_days: 179
 peers:
   description: The other nodes it knows.
   returned: always

@@ -8,6 +8,7 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import time
 import typing as t
@@ -36,6 +37,7 @@ UNKNOWN_NODE = dict.fromkeys(
         "ipv4",
         "ipv6",
         "key_expiry",
+        "key_expiry_days",
         "online",
         "version",
     )
@@ -57,11 +59,31 @@ def describe(status: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "ipv6": _first(addresses, 6),
         "tags": sorted(own.get("Tags") or []),
         "key_expiry": own.get("KeyExpiry"),
+        "key_expiry_days": days_until(own.get("KeyExpiry"), datetime.datetime.now(datetime.timezone.utc)),
         "online": own.get("Online"),
         "version": status.get("Version"),
         "tun": bool(status.get("TUN")),
         "health": status.get("Health") or [],
     }
+
+
+def days_until(expiry: str | None, now: datetime.datetime) -> int | None:
+    """Whole days until a time in RFC 3339, negative when it is over; None without one."""
+    if not expiry or expiry.startswith("0001"):  # Go's zero time
+        return None
+    # Fractions of a second have as many digits as Go likes, which Python before 3.11 does not read.
+    end = datetime.datetime.strptime(expiry[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
+    return (end - now).days
+
+
+def warnings_of(node: t.Mapping[str, t.Any]) -> list[str]:
+    """What will go wrong with this node one day, one sentence each."""
+    if node.get("key_expiry_days") is None:
+        return []
+    return [
+        f"the key of this node expires in {node['key_expiry_days']} days ({node['key_expiry']}): then it leaves the tailnet, and "
+        "can only be reached from its LAN. Disable key expiry for it in the admin console, or let it join with a tag"
+    ]
 
 
 def describe_peers(status: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import pathlib
 import typing as t
@@ -216,6 +217,16 @@ def test_leaving_once_and_again() -> None:
     assert node(daemon, state="absent")["changed"]
     assert daemon.state == "NeedsLogin"
     assert not node(daemon, state="absent")["changed"]
+
+
+def test_a_key_that_will_expire_is_warned_of() -> None:
+    now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.timezone.utc)
+    assert _node.days_until("2027-05-23T11:59:00.123456789Z", now) == 179
+    assert _node.days_until("2026-11-23T12:00:00Z", now) == -1
+    assert _node.days_until(None, now) is None
+    soon = {"key_expiry": "2026-12-01T12:00:00Z", "key_expiry_days": 7}
+    assert "expires in 7 days (2026-12-01T12:00:00Z)" in _node.warnings_of(soon)[0]
+    assert _node.warnings_of(node(Daemon())["node"]) == []
 
 
 def test_no_daemon() -> None:
