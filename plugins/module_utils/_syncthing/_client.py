@@ -263,7 +263,7 @@ class Client:
             return Answer(error.code, dict(error.headers), error.read().decode(errors="replace"))
         except OSError as error:
             raise NotReady(f"Syncthing does not answer at {socket}: is its service running? ({_cause(error)})") from error
-        found = {key.title().replace("Api", "API"): value for key, value in answer.headers.items()}
+        found = {key.title(): value for key, value in answer.headers.items()}
         return Answer(answer.status, found, answer.read().decode())
 
 

@@ -71,7 +71,7 @@ def make(config: Json, seen: Seen, declared: Json) -> Plan:
         defaults=defaults,
         gone=gone,
     )
-    refuse_nesting({key: one for key, one in {**present.folders, **wanted.folders}.items() if key not in gone["folders"]})
+    refuse_nesting(present.folders, wanted.folders, gone["folders"])
     _refuse_contradictions(present, wanted, folders, seen.own_id)
     new_folders = [one for key, one in wanted.folders.items() if key not in present.folders]
     ignores = {one["id"]: _schema.patterns(one["ignores"]) for one in folders if one.get("ignores") is not None}
@@ -155,26 +155,31 @@ def resolve(devices: list[Json], folders: list[Json], present: list[Json]) -> tu
 
 
 def _replaced(present: _Present, devices: list[Json], allowed: bool) -> dict[str, str]:
-    """New device ID to the old one that the same name has here."""
+    """Old device ID to the new one of the same name.
+
+    Both may be here already: an earlier run can have ended between adding the one and removing the other.
+    """
+    known: dict[str, list[str]] = {}
+    for key, one in present.devices.items():
+        known.setdefault(one.get("name") or "", []).append(key)
     found = {}
-    known = {one["name"]: key for key, one in present.devices.items() if one.get("name")}
     for device in devices:
-        old = known.get(device["name"])
-        if old is None or device["device_id"] in present.devices:
-            continue
-        if not allowed:
+        new = device["device_id"]
+        others = [key for key in known.get(device["name"], []) if key != new]
+        if others and not allowed and new not in present.devices:
             raise SyncthingError(
-                f"device {device['name']} is known here as {old}, and is to be {device['device_id']}. If the machine was set "
+                f"device {device['name']} is known here as {others[0]}, and is to be {new}. If the machine was set "
                 "up anew, set replace_devices: true for one run; if not, somebody may be posing as it"
             )
-        found[device["device_id"]] = old
+        if allowed:
+            found.update(dict.fromkeys(others, new))
     return found
 
 
 def _gone(present: _Present, declared: Json, own_id: str, replaced: t.Mapping[str, str]) -> dict[str, list[str]]:
     """IDs of what is to be removed, of what is there."""
     wanted = {device["device_id"] for device in declared["devices"]}
-    devices = set(replaced.values())
+    devices = set(replaced)
     for text in declared.get("absent_devices") or []:
         found = _devices_called(present, text)
         if wanted & found:
@@ -213,10 +218,11 @@ def _defaults(present: _Present, declared: Json) -> Json:
 
 
 def _wanted_devices(present: _Present, devices: list[Json], template: Json, replaced: t.Mapping[str, str]) -> dict[str, Json]:
+    predecessors = {new: present.devices[old] for old, new in replaced.items()}
     wanted = {}
     for one in devices:
         device_id = one["device_id"]
-        base = present.devices.get(device_id) or present.devices.get(replaced.get(device_id, "")) or template
+        base = present.devices.get(device_id) or predecessors.get(device_id) or template
         wanted[device_id] = _schema.device(base, one)
     return wanted
 
@@ -224,12 +230,11 @@ def _wanted_devices(present: _Present, devices: list[Json], template: Json, repl
 def _wanted_folders(
     present: _Present, declared: Json, template: Json, own_id: str, replaced: t.Mapping[str, str]
 ) -> dict[str, Json]:
-    successors = {old: new for new, old in replaced.items()}
     known = ({*present.devices, own_id} | {one["device_id"] for one in declared["devices"]}) - set(declared["gone"]["devices"])
     wanted = {}
     for folder_id, folder in present.folders.items():
-        if any(share["deviceID"] in successors for share in folder["devices"]):
-            wanted[folder_id] = _with_successors(folder, successors)
+        if any(share["deviceID"] in replaced for share in folder["devices"]):
+            wanted[folder_id] = _with_successors(folder, replaced)
     for one in declared["folders"]:
         base = wanted.get(one["id"]) or present.folders.get(one["id"])
         if base is not None:
@@ -243,9 +248,13 @@ def _wanted_folders(
     return wanted
 
 
-def _with_successors(folder: Json, successors: t.Mapping[str, str]) -> Json:
-    shares = [{**share, "deviceID": successors.get(share["deviceID"], share["deviceID"])} for share in folder["devices"]]
-    return {**folder, "devices": shares}
+def _with_successors(folder: Json, replaced: t.Mapping[str, str]) -> Json:
+    shares = {share["deviceID"]: share for share in folder["devices"] if share["deviceID"] not in replaced}
+    for share in folder["devices"]:
+        new = replaced.get(share["deviceID"])
+        if new is not None:
+            shares.setdefault(new, {**share, "deviceID": new})
+    return {**folder, "devices": [shares[key] for key in sorted(shares)]}
 
 
 def _wanted_gui(present: _Present, declared: Json, seen: Seen) -> Json:
@@ -283,14 +292,23 @@ def _refuse_unknown_members(folder: Json, known: t.Collection[str]) -> None:
         )
 
 
-def refuse_nesting(folders: t.Mapping[str, Json]) -> None:
-    paths = sorted((posixpath.normpath(folder.get("path") or "") + "/", key) for key, folder in folders.items())
-    for (outer, outer_id), (inner, inner_id) in zip(paths, paths[1:]):
-        if inner.startswith(outer):
+def refuse_nesting(present: t.Mapping[str, Json], wanted: t.Mapping[str, Json], gone: t.Collection[str]) -> None:
+    """No folder is put into another. Those that somebody has nested by hand are left alone."""
+    paths = {key: _below(one) for key, one in {**present, **wanted}.items() if key not in gone}
+    placed = [key for key, one in wanted.items() if key not in present or _below(one) != _below(present[key])]
+    for key in placed:
+        for other, path in paths.items():
+            if other == key or not (paths[key].startswith(path) or path.startswith(paths[key])):
+                continue
+            inner, outer = sorted((key, other), key=lambda one: len(paths[one]), reverse=True)
             raise SyncthingError(
-                f"folder {inner_id} ({inner[:-1]}) lies inside folder {outer_id} ({outer[:-1]}): each would sync the other's "
-                "files; give it a path of its own"
+                f"folder {inner} ({paths[inner][:-1]}) lies inside folder {outer} ({paths[outer][:-1]}): each would sync the "
+                "other's files; give it a path of its own"
             )
+
+
+def _below(folder: Json) -> str:
+    return posixpath.normpath(folder.get("path") or "").rstrip("/") + "/"
 
 
 def _refuse_contradictions(present: _Present, wanted: _Wanted, folders: list[Json], own_id: str) -> None:

@@ -46,7 +46,8 @@ def bring(params: Params, check_mode: bool) -> dict[str, t.Any]:
             raise
         client = None  # what a check can say before the first start is what it would say of an empty Syncthing
     config = client.config() if client else {}
-    plan = _plan.make(config, _see(client, config, params, declared), declared)
+    seen = _see(client, config, params, declared)
+    plan = _plan.make(config, seen, declared)
     points = _disk.mount_points() if plan.touched_folders else []
     for folder in plan.touched_folders:
         _disk.refuse_unmounted(folder["id"], folder["path"], points)
@@ -59,7 +60,7 @@ def bring(params: Params, check_mode: bool) -> dict[str, t.Any]:
         _prove(client, plan)
     return {
         "changed": bool(plan.writes),
-        "device_id": (own_device_id(params["home"]) or (client.device_id() if client else None)),
+        "device_id": seen.own_id or None,
         "version": client.version if client else None,
         "unresolved": plan.unresolved,
         "before": plan.before,

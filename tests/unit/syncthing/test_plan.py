@@ -202,3 +202,32 @@ def test_a_diff_shows_that_a_secret_is_another_one_and_not_which() -> None:
     assert (before[IDS["nas"]], after[IDS["nas"]]) == (_schema.MASK, _schema.NEW_MASK)
     apply(double, plan)
     assert _plan.missed(double.config, {}, plan) == []
+
+
+def test_folders_that_somebody_nested_by_hand_do_not_stop_the_others() -> None:
+    double = Syncthing()
+    for name in ("srv", "srv/inner", "elsewhere"):
+        double.write("PUT", "config/folders", [{"id": name, "path": f"/{name}", "devices": []}])
+    assert _plan.make(double.config, SEEN, {"folders": [{"id": "elsewhere", "label": "Mine"}]}).writes
+    assert _plan.make(double.config, SEEN, {"folders": [{"id": "srv", "label": "Mine"}]}).writes
+    with pytest.raises(SyncthingError, match=r"folder new .* lies inside folder srv"):
+        _plan.make(double.config, SEEN, {"folders": [{"id": "new", "path": "/srv/third"}]})
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 3])
+def test_a_replacement_that_was_cut_off_is_finished_by_the_next_run(done: int) -> None:
+    double = Syncthing()
+    double.write("PUT", "config/devices", [{"deviceID": IDS["nas"], "name": "pi", "maxSendKbps": 9}])
+    shares = [{"deviceID": IDS["nas"], "encryptionPassword": "a-secret"}]
+    double.write("PUT", "config/folders", [{"id": "photos", "path": "/srv/photos", "devices": shares}])
+    declared = {"devices": [{"name": "pi", "device_id": IDS["pi"]}], "replace_devices": True}
+    first = _plan.make(copy.deepcopy(double.config), SEEN, declared)
+    assert len(first.writes) == 3
+    for write in first.writes[:done]:
+        double.write(write.method, write.path, copy.deepcopy(write.body))
+    apply(double, _plan.make(copy.deepcopy(double.config), SEEN, declared))
+    pi = next(device for device in double.config["devices"] if device["name"] == "pi")
+    assert (pi["deviceID"], pi["maxSendKbps"], len(double.config["devices"])) == (IDS["pi"], 9, 2)
+    passwords = {share["deviceID"]: share["encryptionPassword"] for share in double.config["folders"][0]["devices"]}
+    assert passwords == {OWN: "", IDS["pi"]: "a-secret"}
+    assert _plan.make(copy.deepcopy(double.config), SEEN, declared).writes == []
