@@ -10,6 +10,7 @@ A mesh is a mapping with these keys:
 * C(external_devices): the role variable C(syncthing_mesh_external_devices),
 * C(device_ids): inventory name to device ID, for those that are known in this run,
 * C(addresses): inventory name to list of C(tcp://) addresses, likewise,
+* C(options), C(gui), C(defaults): the role variables C(syncthing_mesh_options) and so on,
 * C(allowed_networks): CIDR networks that managed devices may connect from and be dialed at.
 
 Private to this collection: it may change in any release.
@@ -61,7 +62,7 @@ def folder_type(folder: t.Mapping[str, t.Any], share: t.Mapping[str, t.Any]) -> 
 
 def problems(mesh: Mesh) -> list[str]:
     """What is wrong with the variables, one sentence each, naming the variable and the fix."""
-    found = _device_problems(mesh)
+    found = [*_settings_problems(mesh), *_device_problems(mesh)]
     folders = mesh.get("folders") or {}
     if not isinstance(folders, t.Mapping):
         return [*found, f"{FOLDERS} must be a mapping from folder ID to folder, such as {{documents: {{path: …}}}}"]
@@ -69,6 +70,21 @@ def problems(mesh: Mesh) -> list[str]:
         found += _folder_problems(mesh, str(folder_id), folder)
     if not found:
         found += _nesting_problems(mesh)
+    return found
+
+
+def _settings_problems(mesh: Mesh) -> list[str]:
+    found = []
+    for name, spec in _spec.SYSTEM.items():
+        where, value = f"syncthing_mesh_{name}", mesh.get(name) or {}
+        if not isinstance(value, t.Mapping):
+            found.append(f"{where} must be a mapping, with keys of {_listed(spec['options'])}")
+            continue
+        hint = ", and settings for the rest" if "settings" in spec["options"] else ""
+        found += [
+            f"{where}.{key} is not a key of it: use one of {_listed(spec['options'])}{hint}"
+            for key in sorted(set(value) - set(spec["options"]))
+        ]
     return found
 
 

@@ -162,7 +162,7 @@ def _replaced(present: _Present, devices: list[Json], allowed: bool) -> dict[str
     known: dict[str, list[str]] = {}
     for key, one in present.devices.items():
         known.setdefault(one.get("name") or "", []).append(key)
-    found = {}
+    found: dict[str, str] = {}
     for device in devices:
         new = device["device_id"]
         others = [key for key in known.get(device["name"], []) if key != new]
@@ -172,7 +172,7 @@ def _replaced(present: _Present, devices: list[Json], allowed: bool) -> dict[str
                 "up anew, set replace_devices: true for one run; if not, somebody may be posing as it"
             )
         if allowed:
-            found.update(dict.fromkeys(others, new))
+            found.update((old, new) for old in others)
     return found
 
 

@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _prefs
 
 ROLES = pathlib.Path(__file__).resolve().parents[3] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir())
@@ -57,3 +58,10 @@ def test_secrets_are_marked(role: str) -> None:
 def test_preflight_takes_the_same_variables(role: str) -> None:
     specs = load(role, "meta/argument_specs.yml")["argument_specs"]
     assert specs["preflight"]["options"] == specs["main"]["options"]
+
+
+def test_the_role_tailscale_knows_every_preference_of_the_module_and_hands_it_on() -> None:
+    options = {*_prefs.OPTIONS, "accept_risk"} - {"hostname"}  # which has a variable of its own
+    assert set(load("tailscale", "vars/main.yml")["__tailscale_preference_names"]) == options
+    text = (ROLES / "tailscale" / "tasks" / "join.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"tailscale_preferences\.(\w+)", text)) == options

@@ -91,6 +91,11 @@ def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
         "tailscale_api_url": mint.url,
         "tailscale_tags": ["tag:server"],
     }
+    # Installed and logged out: a check makes no key, and does not fail for want of one.
+    absent = {**variables, "tailscale_oauth_client_secret": "", "tailscale_tags": []}
+    assert "auth_key is empty" in play("molecule/default/alone.yml", "--limit", "vps", variables=absent).output
+    check = play("molecule/default/alone.yml", "--limit", "vps", "--check", variables=variables, ANSIBLE_LOG_PATH="")
+    assert (check.code, check.changed, mint.requests) == (0, {"vps": 1}, []), check.output
     first = play("molecule/default/alone.yml", "--limit", "vps", "-vvvv", variables=variables, ANSIBLE_LOG_PATH="")
     assert first.code == 0, first.output
     assert len(mint.keys) == 1
@@ -100,7 +105,7 @@ def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
     for secret in (SECRET, TOKEN, mint.key):
         assert secret not in first.output
     mint.requests.clear()
-    # The lab's coordinator gives a node no tags, and a tag that is missing is refused.
-    variables["tailscale_tags"] = []
+    # The lab's coordinator gives a node no tags, and a tag that is missing is refused; a token needs none.
+    variables |= {"tailscale_tags": [], "tailscale_oauth_client_secret": "", "tailscale_api_token": TOKEN}
     second = play("molecule/default/alone.yml", "--limit", "vps", variables=variables, ANSIBLE_LOG_PATH="")
     assert (second.code, second.changed, mint.requests) == (0, {"vps": 0}, []), second.output
