@@ -11,6 +11,9 @@
 //	POST /require-approval body: true or false
 //	POST /approve          approve every node that waits for it
 //	POST /expire           body: true or false, for all nodes
+//	POST /key-expiry       body: when the keys of all nodes expire (RFC 3339), empty for never
+//	POST /jail             body: a node's name; no other node lets it in (what an access policy without a grant does), empty for none
+//	POST /tags             body: tags that nodes may join with and change to, separated by spaces; empty: none gets any
 //	POST /pause            body: true or false; while paused the control server answers nothing
 //	GET  /nodes            the nodes it knows
 package main
@@ -163,6 +166,37 @@ func serveAdmin(address string, control *testcontrol.Server, paused *atomic.Bool
 	post("/require-key", func(body string) { control.RequireAuthKey = body })
 	post("/require-approval", func(body string) { control.RequireMachineAuth = body == "true" })
 	post("/expire", func(body string) { control.SetExpireAllNodes(body == "true") })
+	post("/key-expiry", func(body string) {
+		var expiry time.Time // zero is never
+		if body != "" {
+			var err error
+			if expiry, err = time.Parse(time.RFC3339, body); err != nil {
+				log.Print(err)
+				return
+			}
+		}
+		for _, node := range control.AllNodes() {
+			node.KeyExpiry = expiry
+			control.UpdateNode(node)
+		}
+	})
+	post("/jail", func(body string) {
+		nodes := control.AllNodes()
+		for _, jailed := range nodes {
+			for _, node := range nodes {
+				control.SetJailed(node.Key, jailed.Key, strings.SplitN(jailed.Name, ".", 2)[0] == body)
+			}
+		}
+	})
+	post("/tags", func(body string) {
+		control.TagOwners = nil
+		if tags := strings.Fields(body); len(tags) > 0 {
+			control.TagOwners = map[string][]string{}
+			for _, tag := range tags {
+				control.TagOwners[tag] = tags
+			}
+		}
+	})
 	post("/pause", func(body string) { paused.Store(body == "true") })
 	post("/approve", func(string) {
 		for _, node := range control.AllNodes() {

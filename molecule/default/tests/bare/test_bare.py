@@ -93,10 +93,10 @@ def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
     }
     # Installed and logged out: a check makes no key, and does not fail for want of one.
     absent = {**variables, "tailscale_oauth_client_secret": "", "tailscale_tags": []}
-    assert "auth_key is empty" in play("molecule/default/alone.yml", "--limit", "vps", variables=absent).output
-    check = play("molecule/default/alone.yml", "--limit", "vps", "--check", variables=variables, ANSIBLE_LOG_PATH="")
+    assert "auth_key is empty" in play("molecule/lab/playbooks/alone.yml", "--limit", "vps", variables=absent).output
+    check = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", "--check", variables=variables, ANSIBLE_LOG_PATH="")
     assert (check.code, check.changed, mint.requests) == (0, {"vps": 1}, []), check.output
-    first = play("molecule/default/alone.yml", "--limit", "vps", "-vvvv", variables=variables, ANSIBLE_LOG_PATH="")
+    first = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", "-vvvv", variables=variables, ANSIBLE_LOG_PATH="")
     assert first.code == 0, first.output
     assert len(mint.keys) == 1
     assert mint.keys[0]["description"] == "tailsync for vps"
@@ -107,5 +107,5 @@ def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
     mint.requests.clear()
     # The lab's coordinator gives a node no tags, and a tag that is missing is refused; a token needs none.
     variables |= {"tailscale_tags": [], "tailscale_oauth_client_secret": "", "tailscale_api_token": TOKEN}
-    second = play("molecule/default/alone.yml", "--limit", "vps", variables=variables, ANSIBLE_LOG_PATH="")
+    second = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", variables=variables, ANSIBLE_LOG_PATH="")
     assert (second.code, second.changed, mint.requests) == (0, {"vps": 0}, []), second.output

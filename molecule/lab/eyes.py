@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all scenarios' tests look with: commands on the lab's hosts by way of their containers, never by way of what is tested.
+
+A scenario's tests/conftest.py takes it in whole. A locked-down host lets no SSH in from where the tests run, and a test that came in
+over the tailnet would depend on the code under test.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+
+import pytest
+from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.host import Host
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+LAB = [sys.executable, str(CHECKOUT / "molecule" / "lab" / "lab.py")]
+INVENTORY = CHECKOUT / "inventories" / "lab"
+# What a scenario leaves for its tests, and the tests for the Makefile; one folder a lab.
+EVIDENCE = pathlib.Path(os.environ["TAILSYNC_CACHE"]) / "evidence" / os.environ.get("TAILSYNC_LAB", "lab")
+HOSTS = ("nas", "pi", "vps")
+
+
+def run_lab(*arguments: str, check: bool = True, timeout: int = 120) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*LAB, *arguments], capture_output=True, text=True, check=False, timeout=timeout)
+    if check and done.returncode != 0:
+        raise AssertionError(f"lab.py {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
+    return done
+
+
+class LabBackend(BaseBackend):
+    NAME = "lab"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def run(self, command: str, *args: str, **_kwargs: t.Any) -> CommandResult:
+        done = subprocess.run(
+            [*LAB, "exec", self.name, "--", "sh", "-c", self.get_command(command, *args)],
+            capture_output=True,
+            check=False,
+            timeout=180,
+        )
+        return self.result(done.returncode, self.encode(command), done.stdout, done.stderr)
+
+
+@dataclasses.dataclass
+class Run:
+    """What came of a call of ansible-playbook."""
+
+    code: int
+    output: str
+    seconds: float
+
+    @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        lines = re.findall(r"^(\S+)\s+: (ok=\d+.*)$", self.output, re.MULTILINE)
+        return {host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in lines}
+
+    @property
+    def changed(self) -> dict[str, int]:
+        return {host: counts["changed"] for host, counts in self.recap.items()}
+
+
+def run_playbook(
+    *arguments: str,
+    variables: dict[str, t.Any] | None = None,
+    cwd: pathlib.Path = CHECKOUT,
+    timeout: int = 600,
+    **environment: str,
+) -> Run:
+    command = ["ansible-playbook", "--inventory", str(INVENTORY), *arguments]
+    start = time.monotonic()
+    # In a file, because ansible-playbook itself repeats at -vvvv what its command line says.
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump(variables or {}, file)
+        file.flush()
+        done = subprocess.run(
+            [*command, "--extra-vars", f"@{file.name}"],
+            cwd=cwd,
+            env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+    return Run(done.returncode, done.stdout, time.monotonic() - start)
+
+
+def wait_until(condition: t.Callable[[], bool], seconds: float, pause: float = 0.5) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(pause)
+    return condition()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave word of how many tests ran: molecule takes a folder without tests for a success, the Makefile does not."""
+    counts = collections.Counter(item.path.parent.name for item in session.items)
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    with (EVIDENCE / "ran").open("a", encoding="ascii") as file:
+        file.writelines(f"{folder} {count}\n" for folder, count in counts.items())
+
+
+@pytest.fixture(scope="session")
+def eyes() -> dict[str, Host]:
+    """testinfra's view of every machine of the lab, by name."""
+    return {name: Host(LabBackend(name)) for name in (*HOSTS, "laptop", "outsider")}
+
+
+@pytest.fixture(params=HOSTS)
+def eye(request: pytest.FixtureRequest, eyes: dict[str, Host]) -> Host:
+    """The same for one of the three hosts after the other."""
+    return eyes[request.param]
+
+
+# The helpers above as fixtures, so that test files need not know where they are.
+@pytest.fixture(scope="session")
+def lab() -> t.Callable[..., subprocess.CompletedProcess[str]]:
+    return run_lab
+
+
+@pytest.fixture(scope="session")
+def play() -> t.Callable[..., Run]:
+    return run_playbook
+
+
+@pytest.fixture(scope="session")
+def eventually() -> t.Callable[..., bool]:
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def evidence() -> pathlib.Path:
+    return EVIDENCE
+
+
+@pytest.fixture(scope="session")
+def addresses() -> t.Callable[[Host, str], str]:
+    """A host's own address on the LAN, by IP family ("4" or "6")."""
+
+    def of(eye: Host, family: str) -> str:
+        listed = eye.check_output(f"ip -{family} -oneline address show dev eth0 scope global")
+        return str(listed.split()[3].split("/")[0])
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def door(eyes: dict[str, Host]) -> t.Callable[[str, int], bool]:
+    """Whether the outsider gets a TCP connection."""
+
+    def opens(address: str, port: int) -> bool:
+        return bool(eyes["outsider"].run(f"nc -z -w 3 {address} {port}").succeeded)
+
+    return opens
