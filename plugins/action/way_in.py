@@ -27,6 +27,10 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._way_in import (
 )
 
 MARKER = "tailsync-way-in"
+ADVICE = (
+    "Is this machine in the same tailnet (`tailscale status`), does the tailnet's access policy let it reach the host's SSH port "
+    "(a grant or ACL), is shields_up off on the host, and does its sshd listen on the tailnet address?"
+)
 
 
 class ActionModule(ActionBase):
@@ -85,7 +89,8 @@ class ActionModule(ActionBase):
             "ssh_server": None,
             "ssh_common_args": own_arguments,
             "tried": tried,
-            "msg": f"no SSH login {where} within {arguments['timeout']} s each. {attempts}",
+            "msg": f"no SSH login {where} within {arguments['timeout']} s each. {attempts}"
+            + (f". {ADVICE}" if arguments["require_tailnet"] else ""),
         }
 
     def _destination(self, port: int | None) -> Destination:

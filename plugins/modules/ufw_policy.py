@@ -176,6 +176,12 @@ removed:
   type: list
   elements: str
   sample: [allow in port 22 proto tcp]
+rollback:
+  description:
+    - Whether a change of M(homelab.tailsync.ufw_rollback) waits for its confirmation, and the last one that was taken back.
+  returned: always
+  type: dict
+  sample: {armed: false, rolled_back: null}
 commands:
   description: The commands that were run, or in check mode would be.
   returned: always
@@ -185,6 +191,7 @@ commands:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback import read
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._runner import Ufw, bring
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._spec import POLICY
 
@@ -201,7 +208,7 @@ def main() -> None:
         result = bring(ufw, module.params, module.check_mode)
     except UfwError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    module.exit_json(**result, rollback={"armed": (record := read()).armed, "rolled_back": record.rolled_back})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,137 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: ufw_rollback
+short_description: Let a change of the firewall take itself back unless it is confirmed
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Keeps ufw's files and state, and puts a script and a timer on the host that bring them back by themselves. The host needs
+    nobody for that. It also happens when the host is restarted before the change is confirmed.
+  - Arm it before the firewall is changed, prove by a new connection that the host can be reached (for example with
+    M(homelab.tailsync.way_in)), and disarm it then.
+  - An open connection proves nothing, because ufw lets go on what is established.
+  - What is kept are C(/etc/ufw), C(/etc/default/ufw), whether ufw filters, and the chain C(DOCKER-USER). Rules that somebody
+    added past ufw are neither kept nor touched.
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change, and refuses what it would refuse.
+  diff_mode:
+    support: full
+    description: Shows whether a rollback is armed, before and after.
+  platform:
+    support: full
+    platforms: linux
+    description: Where ufw and systemd run.
+  idempotent:
+    support: partial
+    description:
+      - With O(state=armed) again, the time starts anew, and what was kept first stays.
+options:
+  state:
+    description:
+      - V(armed) keeps what there is and starts the time. What an earlier call kept, and nobody confirmed, is kept on, so that a
+        half-made change is never taken for what it was before. Refused while another firewall is in charge of the host.
+      - V(disarmed) takes the change for good. It is an error if the change was taken back meanwhile.
+      - V(restored) takes the change back now.
+      - V(original) brings back what was there before the first change of all. Nothing happens if there was none. Arm before it,
+        and disarm after it, as with any other change; what was kept of the beginning is forgotten then.
+    type: str
+    choices: [armed, disarmed, restored, original]
+    required: true
+  timeout:
+    description: How long the confirmation may take, in seconds, with O(state=armed).
+    type: int
+    default: 180
+  reason:
+    description: Why the change is taken back, with O(state=restored), for the next run to say.
+    type: str
+    default: it was taken back by hand
+seealso:
+  - module: homelab.tailsync.ufw_policy
+  - module: homelab.tailsync.way_in
+"""
+
+EXAMPLES = r"""
+- name: Let the old rules come back within two minutes
+  homelab.tailsync.ufw_rollback:
+    state: armed
+    timeout: 120
+  become: true
+
+- name: Let only the tailnet in
+  homelab.tailsync.ufw_policy:
+    default_incoming: deny
+    rules:
+      - interface: tailscale0
+    purge: true
+  become: true
+
+- name: Prove that a new login over the tailnet gets in
+  homelab.tailsync.way_in:
+    addresses: [100.64.0.7]
+    require_tailnet: true
+
+- name: Take the change for good
+  homelab.tailsync.ufw_rollback:
+    state: disarmed
+  become: true
+"""
+
+RETURN = r"""
+armed:
+  description: Whether a change waits for its confirmation now, or in check mode would.
+  returned: always
+  type: bool
+expires:
+  description: When the old rules come back if nobody confirms the change; V(null) if nothing is armed by this call.
+  returned: always
+  type: str
+  sample: "2026-11-24T12:03:00Z"
+rolled_back:
+  description: The last change that was taken back and that nobody has repeated successfully since; V(null) if there is none.
+  returned: always
+  type: dict
+  sample:
+    time: "2026-11-24T11:58:12Z"
+    reason: the host was restarted before a new way in was proven
+original:
+  description: Whether it is known what ufw was before the first change.
+  returned: always
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback import Guard, bring, warning_of
+
+SPEC = {
+    "state": {"type": "str", "choices": ["armed", "disarmed", "restored", "original"], "required": True},
+    "timeout": {"type": "int", "default": 180},
+    "reason": {"type": "str", "default": "it was taken back by hand"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    guard = Guard(lambda command: module.run_command(command, environ_update={"LANGUAGE": "C", "LC_ALL": "C"}))
+    try:
+        before, result = bring(guard, module.params, module.check_mode)
+    except UfwError as error:
+        module.fail_json(msg=str(error))
+    warning = warning_of(before)
+    if warning and module.params["state"] == "armed":
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
