@@ -37,8 +37,8 @@ HOST_PACKAGES = (
     "ca-certificates",
     "gpgv",
 )
-# What the roles install on top of it, from the lab's mirror.
-MIRRORED_PACKAGES = ("ufw", "iptables", "syncthing", "python3-requests", "gnupg", "curl")
+# What the roles install on top of it, from the lab's mirror, and what an outsider looks at the doors with.
+MIRRORED_PACKAGES = ("ufw", "iptables", "syncthing", "python3-requests", "gnupg", "curl", "nmap")
 TAILSCALE = "tailscale.com"
 TAILSCALE_OLDER = "1.102.4"  # the same programs under an older number, to upgrade from
 MACHINE_PACKAGES = {

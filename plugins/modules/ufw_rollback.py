@@ -42,8 +42,8 @@ options:
         half-made change is never taken for what it was before. Refused while another firewall is in charge of the host.
       - V(disarmed) takes the change for good. It is an error if the change was taken back meanwhile.
       - V(restored) takes the change back now.
-      - V(original) brings back what was there before the first change of all. Nothing happens if there was none. Arm before it,
-        and disarm after it, as with any other change; what was kept of the beginning is forgotten then.
+      - V(original) brings back what was there before the first change that was confirmed. Nothing happens if there was none. Arm
+        before it, and disarm after it, as with any other change; what was kept of the beginning is forgotten then.
     type: str
     choices: [armed, disarmed, restored, original]
     required: true
@@ -104,7 +104,7 @@ rolled_back:
     time: "2026-11-24T11:58:12Z"
     reason: the host was restarted before a new way in was proven
 original:
-  description: Whether it is known what ufw was before the first change.
+  description: Whether it is known what ufw was before the first change that was confirmed.
   returned: always
   type: bool
 """

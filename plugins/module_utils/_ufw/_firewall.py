@@ -21,12 +21,12 @@ def refusals(node: t.Mapping[str, t.Any], key_expiry_days: int) -> list[str]:
             f"tailscaled is {state}, not Running, so nothing could come in over the tailnet: join the host first (the role "
             "homelab.tailsync.tailscale does), or run `tailscale up` on it"
         )
-    elif not node.get("ipv4"):
-        found.append("the host has no tailnet address yet: wait until `tailscale ip -4` on it shows one, and run again")
+    elif not (node.get("ipv4") or node.get("ipv6")):
+        found.append("the host has no tailnet address yet: wait until `tailscale ip` on it shows one, and run again")
     if not node.get("tun"):
         found.append(
-            "tailscaled runs with userspace networking, so there is no tailscale0 that could be let in: let it have /dev/net/tun, "
-            "and take --tun=userspace-networking out of its flags (tailscale_userspace_networking: false)"
+            "tailscaled runs with userspace networking, so there is no tailscale0 that could be let in: let it have "
+            "/dev/net/tun, and take --tun=userspace-networking out of its flags (tailscale_userspace_networking: false)"
         )
     if expiry is not None and expiry < key_expiry_days:
         found.append(

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A change of the firewall that takes itself back unless somebody proves that the host can still be reached.
 
-`original` is what ufw was before the very first change, `rollback` what it was before this one. Both lie
-on the file system that ufw's own files are on, so that they can be moved into place.
+`rollback` is what ufw was before this change, `original` what it was before the first one that was confirmed. Both
+lie on the file system that ufw's own files are on, so that they can be moved into place.
 
 Private to this collection: it may change in any release.
 """
@@ -28,7 +28,7 @@ SERVICE = Path(f"/etc/systemd/system/{_rollback_files.UNIT}.service")
 TIMER = Path(f"/run/systemd/system/{_rollback_files.UNIT}.timer")  # a restart ends the wait, and the service runs at once
 # Who would take ufw's rules away, or add to them, behind its back.
 OTHERS = ("firewalld", "nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall", "shorewall6", "ferm")
-SCRIPT_TIMEOUT = 120  # seconds
+SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
 
@@ -45,7 +45,7 @@ def read(base: Path = BASE) -> Record:
     fired = None
     with contextlib.suppress(OSError):
         time, _newline, reason = (base / FIRED.name).read_text(encoding="utf-8").strip().partition("\n")
-        fired = {"time": time, "reason": reason}
+        fired = {"time": time or "a time", "reason": reason or "of which nothing could be written down (is the disk full?)"}
     return Record(
         (base / ROLLBACK.name / "complete").exists(),
         fired,
@@ -105,6 +105,10 @@ class Guard:
         self.execute = execute
 
     def refuse_another_firewall(self) -> None:
+        if not SYSTEMD.exists():
+            raise UfwError(
+                "this host does not run systemd, which is what brings its old rules back: set ufw up by ufw_policy alone"
+            )
         units = [f"{name}.service" for name in OTHERS]
         _code, shown, _error = self.execute(["systemctl", "show", "--property=Id,ActiveState,UnitFileState", *units])
         others = other_firewalls(shown)
@@ -143,7 +147,12 @@ class Guard:
                 f"the firewall's change was taken back before it was confirmed ({why}): raise firewall_rollback_timeout if the "
                 "host needs longer, and run again"
             )
-        _discard(ROLLBACK)
+        if record.original:
+            _discard(ROLLBACK)
+        else:
+            # Not before: what was there when a change failed, its owner may have changed since.
+            _discard(ORIGINAL)
+            ROLLBACK.rename(ORIGINAL)
         FIRED.unlink(missing_ok=True)
         self._forget_units()
         if LEAVING.with_suffix(".done").exists():
@@ -180,12 +189,6 @@ class Guard:
                 text = "\n".join(["*filter", ":DOCKER-USER - [0:0]", *lines, "COMMIT", ""])
                 (new / f"docker{family}").write_text(text, encoding="utf-8")
         (new / "complete").touch()
-        if not read().original:
-            _discard(ORIGINAL)
-            half = ORIGINAL.with_suffix(".new")
-            shutil.rmtree(half, ignore_errors=True)
-            self._execute("cp", "--archive", str(new), str(half))
-            half.rename(ORIGINAL)
         _discard(ROLLBACK)
         new.rename(ROLLBACK)
 
@@ -228,7 +231,7 @@ class Guard:
     def _execute(self, *command: str) -> None:
         code, output, error = self.execute(list(command))
         if code != 0:
-            raise OSError(code, (error or output).strip())
+            raise OSError(code, ((error or output).strip().splitlines() or [command[0]])[0])
 
 
 def _discard(kept: Path) -> None:

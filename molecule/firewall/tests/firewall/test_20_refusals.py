@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a lock-down would lock its operator out, it is refused with what to do, and nothing is touched."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+import pytest
+from testinfra.host import Host
+
+UNIT = "[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n"
+LAN_ONLY = "/etc/ssh/sshd_config.d/lan-only.conf"
+
+
+class Case(t.NamedTuple):
+    """What is made so on a host, what undoes it, and what is then said."""
+
+    make: str
+    undo: str
+    sentence: str
+
+
+CASES = {
+    "logged out": Case("tailscale down", "tailscale up", "tailscaled is Stopped, not Running"),
+    "no TUN device": Case(
+        "sed -i 's/^FLAGS=.*/FLAGS=--tun=userspace-networking/' /etc/default/tailscaled && systemctl restart tailscaled",
+        "sed -i 's/^FLAGS=.*/FLAGS=/' /etc/default/tailscaled && systemctl restart tailscaled",
+        "tailscaled runs with userspace networking",
+    ),
+    "another firewall": Case(
+        f"printf '{UNIT}' > /etc/systemd/system/firewalld.service && systemctl daemon-reload && systemctl enable --now firewalld",
+        "systemctl disable --now firewalld; rm /etc/systemd/system/firewalld.service; systemctl daemon-reload",
+        "firewalld is in charge of this host's packet filter",
+    ),
+    "sshd on the LAN only": Case(
+        f"printf 'ListenAddress 172.31.77.13\\nListenAddress fd77:7a11:5ec::d\\n' > {LAN_ONLY} && systemctl restart ssh",
+        f"rm {LAN_ONLY} && systemctl restart ssh",
+        "does its sshd listen on the tailnet address?",
+    ),
+    "rules that cannot be loaded": Case(
+        "cp /etc/ufw/before.rules /root/ && echo '-A ufw-before-input -j NOWHERE' >> /etc/ufw/before.rules",
+        "cp -p /root/before.rules /etc/ufw/before.rules",
+        "/etc/ufw/before.rules",
+    ),
+    "rules that cannot be read": Case(
+        "cp /etc/ufw/user.rules /root/ && head -c 300 /dev/urandom > /etc/ufw/user.rules",
+        "cp -p /root/user.rules /etc/ufw/user.rules",
+        "/etc/ufw/user.rules",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_refused_with_what_to_do(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], name: str) -> None:
+    case, eye = CASES[name], eyes["vps"]
+    eye.check_output(case.make)
+    try:
+        run = firewall.run("vps")
+        assert run.code != 0
+        assert case.sentence in " ".join(run.output.split()), run.output
+        assert eye.run("test ! -e /etc/tailsync/firewall/rollback").succeeded
+        assert "inactive" in eye.check_output("ufw status || true")
+        assert firewall.lets_the_lan_in("vps")
+    finally:
+        eye.check_output(case.undo)
+    firewall.is_back("vps", before["vps"])
+
+
+def test_a_key_that_expires_soon(
+    firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any, eyes: dict[str, Host]
+) -> None:
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=3, hours=1)
+    lab("coordinator", "key-expiry", soon.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    try:
+        assert eventually(lambda: "KeyExpiry" in eyes["vps"].check_output("tailscale status --json --peers=false"), 20)
+        run = firewall.run("vps")
+        assert run.code != 0
+        assert "the node's key expires in 3 days" in run.output, run.output
+        assert "firewall_key_expiry_days" in run.output
+    finally:
+        lab("coordinator", "key-expiry", "")
+    firewall.is_back("vps", before["vps"])
+
+
+def test_an_access_policy_that_forbids_ssh(firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any) -> None:
+    lab("coordinator", "jail", "laptop")
+    try:
+        run = firewall.run("vps")
+        assert run.code != 0
+        assert "access policy let it reach the host's SSH port" in run.output, run.output
+    finally:
+        lab("coordinator", "jail", "")
+    firewall.is_back("vps", before["vps"])
+    assert eventually(lambda: firewall.lets_the_tailnet_in("vps"), 20)
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"firewall_extra_rules": [{"action": "allow"}]}, "firewall_extra_rules has a rule without"),
+        ({"firewall_public_ports": ["web"]}, "firewall_public_ports is"),
+        ({"firewall_public_ports": ["1:2"]}, "firewall_public_ports is"),
+        ({"firewall_lan_ssh_from": ["0.0.0.0/0"]}, "firewall_lan_ssh_from is"),
+        ({"firewall_rollback_timeout": 20}, "firewall_rollback_timeout is 20 s"),
+    ],
+)
+def test_variables_are_refused_before_any_host_is_touched(firewall: t.Any, variables: dict[str, t.Any], sentence: str) -> None:
+    run = firewall.run("nas", "pi", "vps", **variables)
+    assert run.code != 0
+    assert sentence in run.output
+    assert "Install ufw" not in run.output

@@ -1,0 +1,219 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an outsider finds on all ports, before and after, with services on every interface and a published container."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import pathlib
+import re
+import typing as t
+
+import pytest
+from eyes import CHECKOUT
+from firewall_eyes import tailscaled_rules
+from testinfra.host import Host
+
+SERVICE, UDP_SERVICE, WEB, PUBLISHED = 4444, 5555, 8443, 8080
+COMMON_UDP = (53, 67, 123, 137, 161, 500, 1900, 3478, 4500, 5353, UDP_SERVICE, 21027, 22000, 41641)
+# All of it listens on every interface, IPv4 and IPv6; mDNS and UPnP on their multicast groups.
+SERVICES = (
+    """
+import http.server, socket, struct, threading
+
+def echo(port, group=None):
+    s = socket.socket(socket.AF_INET if group else socket.AF_INET6, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((group or "::", port))
+    if group:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + socket.inet_aton("0.0.0.0"))
+    while True:
+        data, peer = s.recvfrom(2048)
+        s.sendto(b"here", peer)
+        if group:
+            open(f"/run/heard-{port}", "w").close()
+
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+for port in (SERVICE, WEB):
+    threading.Thread(target=Server(("::", port), http.server.SimpleHTTPRequestHandler).serve_forever).start()
+for arguments in ((UDP_SERVICE,), (5353, "224.0.0.251"), (1900, "239.255.255.250")):
+    threading.Thread(target=echo, args=arguments).start()
+""".replace("UDP_SERVICE", str(UDP_SERVICE))
+    .replace("SERVICE", str(SERVICE))
+    .replace("WEB", str(WEB))
+)
+CALL = """
+import socket
+for group, port in (("224.0.0.251", 5353), ("239.255.255.250", 1900)):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.sendto(b"who is there?", (group, port))
+"""
+STREAM_FROM = """
+import socket, time
+server = socket.create_server(("0.0.0.0", 5001))
+client, _peer = server.accept()
+while True:
+    client.sendall(b"x" * 1000)
+    time.sleep(0.05)
+"""
+STREAM_TO = """
+import socket, sys, time
+stream = socket.create_connection((sys.argv[1], 5001))
+chunks, longest, last = 0, 0.0, time.monotonic()
+while stream.recv(100000):
+    now = time.monotonic()
+    chunks, longest, last = chunks + 1, max(longest, now - last), now
+    with open("/run/test-stream", "w") as file:
+        file.write(f"{chunks} {longest}")
+"""
+# vps serves the public, and lets the outsider's address have its SSH; nas opens what its container publishes; pi
+# closes what ufw itself opens.
+LOCKED: dict[str, t.Any] = {
+    "firewall_public_ports": f"{{{{ {{'vps': ['{WEB}/tcp'], 'nas': ['{PUBLISHED}/tcp']}}[inventory_hostname] | default([]) }}}}",
+    "firewall_lan_ssh_from": "{{ ['172.31.77.6/32'] if inventory_hostname == 'vps' else [] }}",
+    "firewall_multicast": "{{ inventory_hostname != 'pi' }}",
+}
+EXPECTED = {
+    ("nas", "4"): {("tcp", PUBLISHED)},
+    ("nas", "6"): {("tcp", PUBLISHED)},
+    ("pi", "4"): set(),
+    ("pi", "6"): set(),
+    ("vps", "4"): {("tcp", WEB), ("tcp", 22)},
+    ("vps", "6"): {("tcp", WEB)},
+}
+Ports = t.Set[t.Tuple[str, int]]  # noqa: UP006
+
+
+def scan(outsider: Host, address: str) -> Ports:
+    """The ports that answer: all of TCP, and the common ones of UDP."""
+    options = f"{'-6 ' if ':' in address else ''}-n -Pn --open --max-retries 2 --host-timeout 200s -oG -"
+    tcp = outsider.check_output(f"nmap -sS -p- --min-rate 6000 {options} {address}")
+    udp = outsider.check_output(f"nmap -sU -p {','.join(map(str, COMMON_UDP))} {options} {address}")
+    for output in (tcp, udp):
+        assert "1 IP address (1 host up)" in output, output
+        assert "Timeout" not in output, output
+    return {(protocol, int(port)) for port, protocol in re.findall(r"(\d+)/open/(tcp|udp)", tcp + udp)}
+
+
+@pytest.fixture(scope="module")
+def scan_all(eyes: dict[str, Host], addresses: t.Any) -> t.Callable[..., dict[tuple[str, str], Ports]]:
+    eyes["outsider"].check_output("DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nmap 2>&1")
+
+    def run(*hosts: str) -> dict[tuple[str, str], Ports]:
+        targets = [(host, family) for host in hosts for family in ("4", "6")]
+        with concurrent.futures.ThreadPoolExecutor(max_workers=6) as pool:
+            return dict(zip(targets, pool.map(lambda item: scan(eyes["outsider"], addresses(eyes[item[0]], item[1])), targets)))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def docker(eyes: dict[str, Host]) -> t.Callable[[str, str], None]:
+    """dockerd's rules and a container that publishes a port; `start`, `restart` or `stop` on a host."""
+    script = pathlib.Path(CHECKOUT, "molecule/lab/docker_by_hand.sh").read_text(encoding="utf-8")
+
+    def run(name: str, action: str) -> None:
+        eyes[name].check_output("sh -c %s docker %s", script, action)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def services(eyes: dict[str, Host], before: dict[str, str], docker: t.Any) -> None:
+    for name in before:
+        eyes[name].check_output("systemd-run --quiet --unit=test-services python3 -c %s", SERVICES)
+        docker(name, "start")
+
+
+def heard(eye: Host) -> set[str]:
+    return set(eye.run("ls /run/heard-*").stdout.split())
+
+
+def call_everybody(eyes: dict[str, Host], before: t.Iterable[str]) -> None:
+    for name in before:
+        eyes[name].run("rm -f /run/heard-*")
+    eyes["outsider"].check_output("python3 -c %s", CALL)
+
+
+def test_before(services: None, scan_all: t.Any, eyes: dict[str, Host], before: dict[str, str], eventually: t.Any) -> None:
+    """Else the later scans prove nothing."""
+    everything = {("tcp", 22), ("tcp", SERVICE), ("tcp", WEB), ("udp", UDP_SERVICE), ("tcp", PUBLISHED)}
+    for target, found in scan_all("vps").items():
+        assert found >= everything, target
+    call_everybody(eyes, before)
+    assert eventually(lambda: len(heard(eyes["pi"])) == 2, 10)
+
+
+def test_a_transfer_through_the_tailnet_does_not_stall_while_everything_is_closed(
+    firewall: t.Any, eyes: dict[str, Host], services: None, before: dict[str, str]
+) -> None:
+    """It runs from before the first change until after a second run, which changes nothing."""
+    rules = {name: tailscaled_rules(eyes[name]) for name in before}
+    address = eyes["nas"].check_output("tailscale ip -4")
+    eyes["nas"].check_output("systemd-run --quiet --unit=test-stream python3 -c %s", STREAM_FROM)
+    eyes["laptop"].check_output("systemd-run --quiet --unit=test-stream python3 -c %s %s", STREAM_TO, address)
+    run = firewall.run(*before, **LOCKED)
+    assert run.code == 0, run.output
+    assert {name: tailscaled_rules(eyes[name]) for name in before} == rules
+    again = firewall.run(*before, **LOCKED)
+    assert (again.code, again.changed) == (0, dict.fromkeys(before, 0)), again.output
+    assert "Put the new rules in force" not in again.output
+    chunks, longest = eyes["laptop"].check_output("cat /run/test-stream").split()
+    assert int(chunks) > 100, "nothing was transferred"
+    assert float(longest) < 2.0, f"the transfer stood still for {longest} s"
+
+
+def test_after(scan_all: t.Any, before: dict[str, str]) -> None:
+    assert scan_all(*before) == EXPECTED
+
+
+def test_multicast_is_closed_where_it_was_asked_for(eyes: dict[str, Host], before: dict[str, str], eventually: t.Any) -> None:
+    call_everybody(eyes, before)
+    assert eventually(lambda: len(heard(eyes["nas"])) == 2, 10)
+    assert heard(eyes["pi"]) == set()
+
+
+def docker_doors(firewall: t.Any, eyes: dict[str, Host], addresses: t.Any, door: t.Any) -> None:
+    for family in ("4", "6"):
+        assert door(addresses(eyes["nas"], family), PUBLISHED), "it was declared"
+        assert not door(addresses(eyes["vps"], family), PUBLISHED), "it was not"
+        assert (
+            eyes["vps"].check_output(f"ip netns exec container nc -{family} -z -w 3 {addresses(eyes['outsider'], family)} 22")
+            == ""
+        )
+        peer = eyes["vps"].check_output(f"tailscale ip -{family}")
+        assert eyes["laptop"].run(f"nc -z -w 5 {peer} {PUBLISHED}").succeeded, "the tailnet gets in"
+
+
+def test_dockers_ports_are_closed_to_all_but_the_tailnet(
+    firewall: t.Any, eyes: dict[str, Host], addresses: t.Any, door: t.Any
+) -> None:
+    docker_doors(firewall, eyes, addresses, door)
+
+
+@pytest.mark.parametrize("action", ["docker restart", "ufw reload", "reboot"])
+def test_and_again_after(
+    firewall: t.Any,
+    eyes: dict[str, Host],
+    addresses: t.Any,
+    door: t.Any,
+    docker: t.Any,
+    lab: t.Any,
+    eventually: t.Any,
+    action: str,
+) -> None:
+    rules = tailscaled_rules(eyes["vps"])
+    if action == "docker restart":
+        docker("vps", "restart")
+    elif action == "ufw reload":
+        eyes["vps"].check_output("ufw reload")
+    else:
+        lab("reboot", "vps")
+        assert eventually(lambda: eyes["vps"].run("tailscale ip -4").succeeded, 60)
+        docker("vps", "start")
+        assert eventually(lambda: tailscaled_rules(eyes["vps"]) == rules, 30)
+    docker_doors(firewall, eyes, addresses, door)
+    assert tailscaled_rules(eyes["vps"]) == rules
+    assert firewall.run("vps", **LOCKED).changed == {"vps": 0}

@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way back, from hosts that are locked down."""
+
+from __future__ import annotations
+
+import typing as t
+
+from firewall_eyes import tailscaled_rules
+from testinfra.host import Host
+
+
+def test_a_host_that_answers_only_over_the_tailnet_is_not_logged_out(play: t.Any, eyes: dict[str, Host]) -> None:
+    address = eyes["nas"].check_output("tailscale ip -4")
+    run = play("playbooks/leave.yml", "--limit=nas", variables={"ansible_host": address})
+    assert run.code != 0
+    assert "logging it out of the tailnet would cut it off" in " ".join(run.output.split()), run.output
+    assert eyes["nas"].run("tailscale ip -4").succeeded
+
+
+def test_leaving_brings_back_what_was_there(firewall: t.Any, play: t.Any, eyes: dict[str, Host], before: dict[str, str]) -> None:
+    rules = tailscaled_rules(eyes["pi"])
+    run = play("playbooks/leave.yml", "--limit=vps,pi")
+    assert run.code == 0, run.output
+    for name in ("vps", "pi"):
+        firewall.is_back(name, before[name])
+        assert not eyes[name].run("tailscale ip -4").succeeded
+    assert rules != [0, 0]
+    again = play("playbooks/leave.yml", "--limit=vps,pi")
+    assert (again.code, again.changed) == (0, {"vps": 0, "pi": 0}), again.output
