@@ -24,6 +24,7 @@ network() {
   ip -n container link set lo up
   ip -n container route add default via 172.18.0.1
   ip -n container -6 route add default via fd00:18::1
+  mount -o remount,rw /proc/sys # the lab's own container has it read-only
   echo 1 >/proc/sys/net/ipv4/ip_forward
   echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
   systemd-run --quiet --unit=test-container ip netns exec container python3 -m http.server 80 --bind ::

@@ -45,7 +45,8 @@ def test_the_next_run_says_why_and_finishes_and_absent_undoes_it(
     firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]
 ) -> None:
     rules = {name: tailscaled_rules(eyes[name]) for name in before}
-    run = firewall.run(*before)
+    # A wrong port for SSH makes the LAN's way useless, and nothing else.
+    run = firewall.run(*before, firewall_ssh_port=2222, firewall_lan_ssh_from=["172.31.77.0/24"])
     assert run.code == 0, run.output
     said = " ".join(run.output.split())
     assert "an earlier change of the firewall was taken back at" in said

@@ -26,7 +26,8 @@ def echo(port, group=None):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind((group or "::", port))
     if group:
-        s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + socket.inet_aton("0.0.0.0"))
+        eth0 = struct.pack("=4s4si", socket.inet_aton(group), bytes(4), socket.if_nametoindex("eth0"))
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, eth0)
     while True:
         data, peer = s.recvfrom(2048)
         s.sendto(b"here", peer)
@@ -45,9 +46,11 @@ for arguments in ((UDP_SERVICE,), (5353, "224.0.0.251"), (1900, "239.255.255.250
     .replace("WEB", str(WEB))
 )
 CALL = """
-import socket
+import socket, struct
 for group, port in (("224.0.0.251", 5353), ("239.255.255.250", 1900)):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    eth0 = struct.pack("=4s4si", bytes(4), bytes(4), socket.if_nametoindex("eth0"))
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, eth0)
     s.sendto(b"who is there?", (group, port))
 """
 STREAM_FROM = """
