@@ -191,14 +191,18 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._spec import
 
 def main() -> None:
     module = AnsibleModule(argument_spec=POLICY, supports_check_mode=True)
-    path = module.get_bin_path("ufw")
-    ufw = (
-        Ufw(lambda arguments: module.run_command([path, *arguments], environ_update={"LANGUAGE": "C", "LC_ALL": "C"}))
-        if path
-        else None
-    )
+
+    def execute(command: list[str], data: str | None) -> tuple[int, str, str]:
+        path = module.get_bin_path(command[0])  # which looks in /usr/sbin, too, whatever PATH says
+        if not path:
+            return 127, "", f"{command[0]} is not installed"
+        # A comment may have a dollar sign or a tilde: nothing is to be expanded.
+        options = {"data": data, "environ_update": {"LANGUAGE": "C", "LC_ALL": "C"}, "expand_user_and_vars": False}
+        result: tuple[int, str, str] = module.run_command([path, *command[1:]], **options)
+        return result
+
     try:
-        result = bring(ufw, module.params, module.check_mode)
+        result = bring(Ufw(execute) if module.get_bin_path("ufw") else None, module.params, module.check_mode)
     except UfwError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
