@@ -46,10 +46,10 @@ def is_as_packaged(host: UfwHost) -> bool:
 
 
 TAIL = "allow in on tailscale0"
-LAN = {"action": "deny", "from": "10.0.0.0/8"}
-OUT = [{"direction": "out", "action": "reject", "port": 25}, {"direction": "out", "interface": "eth0"}]
+LAN: Json = {"action": "deny", "from": "10.0.0.0/8"}
+OUT: list[Json] = [{"direction": "out", "action": "reject", "port": 25}, {"direction": "out", "interface": "eth0"}]
 PORTLESS = ("ah", "esp", "gre", "igmp", "ipv6")
-ROUTED = [
+ROUTED: list[Json] = [
     {"interface": "tailscale0", "interface_out": "eth0"},
     {"interface_out": "eth1", "to": "10.1.0.0/16", "port": 80, "proto": "tcp"},
     {"interface": "eth1", "action": "deny", "comment": "no"},
@@ -71,8 +71,8 @@ def rules() -> list[Step]:
         Step("another port", exactly(TAILNET, {**SSH, "port": "2222"}), True, [TAIL, "allow 2222/tcp"]),
         Step("another protocol", exactly(TAILNET, {"port": 22, "proto": "udp"}), True, [TAIL, "allow 22/udp"]),
         Step("no protocol", exactly(TAILNET, {"port": "22"}), True, [TAIL, "allow 22"]),
-        Step("a source", exactly({**SSH, "from": "192.168.1.7/24"}), True, ["allow from 192.168.1.0/24 to any port 22 proto tcp"]),
-        Step("its other spelling", exactly({**SSH, "from": "192.168.1.0/255.255.255.0"}), False),
+        Step("a source", exactly({**SSH, "from": "10.0.0.7/24"}), True, ["allow from 10.0.0.0/24 to any port 22 proto tcp"]),
+        Step("its other spelling", exactly({**SSH, "from": "10.0.0.0/255.255.255.0"}), False),
         Step("IPv6 only", exactly({**SSH, "from": "FD00::0/8"}), True, ["allow from fd00::/8 to any port 22 proto tcp"]),
         Step("an interface", exactly({**SSH, "interface": "eth0"}), True, ["allow in on eth0 to any port 22 proto tcp"]),
         Step("IPv4's", exactly({**SSH, "from": "0.0.0.0/0"}), True, ["allow 22/tcp"], not_in_file("ufw/user6.rules", "port 22")),
@@ -86,7 +86,7 @@ def rules() -> list[Step]:
         Step("nothing said about it", exactly(TAILNET, SSH), False),
         Step("another comment", exactly(TAILNET, {**SSH, "comment": "b"}), True, [TAIL, "allow 22/tcp comment 'b'"]),
         Step("no comment", exactly(TAILNET, {**SSH, "comment": ""}), True, [TAIL, "allow 22/tcp"]),
-        Step("a list", exactly(WEB, {"port": "6000:6007", "proto": "udp"}), True, ["allow 80,443/tcp", "allow 6000:6007/udp"]),
+        Step("lists", exactly(WEB, {"port": "6000:6007", "proto": "udp"}), True, ["allow 80,443/tcp", "allow 6000:6007/udp"]),
         Step("a profile", exactly({"app": "CIFS"}, {"app": "WWW Full", "from": "10.0.0.0/8"}), True,
              ["allow CIFS", "allow from 10.0.0.0/8 to any app 'WWW Full'"]),
         Step("another action for it", exactly({"app": "CIFS", "action": "deny"}), True, ["deny CIFS"]),
