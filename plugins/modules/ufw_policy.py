@@ -145,7 +145,10 @@ options:
         nothing of it stays in the kernel in any case.
     type: bool
   docker_interfaces:
-    description: Docker's bridges. A plus at the end stands for any continuation.
+    description:
+      - Docker's bridges. A plus at the end stands for any continuation.
+      - What comes in by them is a container's, and goes where it likes. If a bridge of your own is called V(br-lan), say, name
+        Docker's one by one.
     type: list
     elements: str
     default: [docker0, br-+]

@@ -43,6 +43,7 @@ class UfwDouble:
         self.settings = "IPV6=yes\nMANAGE_BUILTINS=no\n"
         self.lists: dict[str, list[Rule]] = {family: [] for family in FAMILIES}
         self.kernel: dict[str, list[str]] = {family: [] for family in FAMILIES}
+        self.held_open: set[tuple[str, str]] = set()
         self.calls: list[list[str]] = []
         self.broken = ""  # a command that has this in it fails
         self.corrupt = ""  # a line that iptables-restore does not take
@@ -113,7 +114,9 @@ class UfwDouble:
         if command[0] in ("iptables", "ip6tables"):
             if "-D" in command:
                 del self.kernel[family][0]
-            return 0, "\n".join(self.kernel[family]) + "\n", ""
+            if "-P" in command:
+                self.held_open.add((family, command[-2]))
+            return 0, "\n".join([*self.chain_policies(family), *self.kernel[family]]) + "\n", ""
         if command[1:] == ["status"]:
             if self.half_loaded:
                 return 1, "", "ERROR: problem running ip6tables"
@@ -135,7 +138,14 @@ class UfwDouble:
         ]
         return "Added user rules:\n" + "".join(f"ufw {line}\n" for line in dict.fromkeys(lines))
 
+    def chain_policies(self, family: str) -> list[str]:
+        policies = {name: WORDS[policy].replace("REJECT", "DROP") for name, policy in self.policies.items()}
+        open_now = {chain for chain in DEFAULTS.values() if not self.active or (family, chain) in self.held_open}
+        return [f"-P {chain} {'ACCEPT' if chain in open_now else policies[name]}" for name, chain in DEFAULTS.items()]
+
     def load(self, everything: bool) -> None:
+        if everything:
+            self.held_open.clear()
         for family in FAMILIES:
             user = [line for line in self.file("user", family).read_text(encoding="utf-8").splitlines() if line.startswith("-A ")]
             rest = [line for line in self.kernel[family] if "-user-" not in line]

@@ -44,10 +44,22 @@ def complaints(option: Option) -> t.Iterator[tuple[str, str]]:
         yield from check(option)
 
 
+def refuse_odd_interfaces(names: t.Sequence[str], option: str) -> None:
+    for number, name in enumerate(names):
+        if not is_interface(name):
+            raise UfwError(
+                f"{option}[{number}]: '{name}' is no name of an interface: write it as `ip link` shows it, such as docker0"
+            )
+
+
+def is_interface(name: str) -> bool:
+    return re.fullmatch(r"[a-zA-Z0-9_.+,=%@-]{1,15}", name) is not None and name not in (".", "..", *WORDS)
+
+
 def _interfaces(option: Option) -> t.Iterator[tuple[str, str]]:
     for key in ("interface", "interface_out"):
         name = option.get(key)
-        if name is not None and (not re.fullmatch(r"[a-zA-Z0-9_.+,=%@-]{1,15}", name) or name in (".", "..", *WORDS)):
+        if name is not None and not is_interface(name):
             yield key, f"'{name}' is no name of an interface that ufw takes: write it as `ip link` shows it, such as eth0"
     if option.get("interface_out") and option["direction"] != "routed":
         yield (

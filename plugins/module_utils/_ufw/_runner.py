@@ -22,6 +22,7 @@ DEFAULTS_FILE = "/etc/default/ufw"
 CONF_FILE = "/etc/ufw/ufw.conf"
 PROFILES = "etc/ufw/applications.d"
 PROGRAMS = {"v4": "iptables", "v6": "ip6tables"}
+HELD_OPEN = {"incoming": "INPUT", "outgoing": "OUTPUT"}
 RULES_FILES = {family: (_files.BEFORE[family], _docker.FILES[family], _policy.USER_FILES[family]) for family in FAMILIES}
 
 Params = t.Mapping[str, t.Any]
@@ -104,7 +105,8 @@ class Ufw:
         said = (error or output).strip()
         line = re.search(r"line:? (\d+)", said)
         number = numbers[min(int(line.group(1)), len(numbers)) - 1] if line else 1
-        return number, re.sub(rf"^{program}[^:]*: ", "", said.splitlines()[0] if said else f"{program} ends with {code}")
+        why = said.splitlines()[0] if said else f"{program} ends with {code}"
+        return number, re.sub(rf"^{program}[^:]*: | at line \d+", "", why)
 
     def do(self, decision: Decision) -> None:
         for command in decision.commands:
@@ -117,6 +119,7 @@ class Ufw:
 def policy_of(params: Params, seen: Seen) -> Policy:
     rules = _options.rules_of(params["rules"], "rules")
     keep = _options.rules_of(params["keep"], "keep")
+    _options.refuse_odd_interfaces(params["docker_interfaces"], "docker_interfaces")
     if seen.profiles is not None:
         _options.refuse_unknown_profiles(rules, seen.state.rules, seen.profiles)
     if seen.families != FAMILIES:  # a kernel without IPv6
@@ -150,12 +153,30 @@ def is_loaded(seen: Seen, texts: t.Mapping[str, str], params: Params) -> bool:
     """Whether the kernel has what the files say; a run that was cut off, or somebody else, may have kept it from that."""
     for family in seen.families:
         listing = seen.live[family]
+        # Not FORWARD: Docker sets that, too.
+        for name, chain in HELD_OPEN.items():
+            if f"-P {chain} {'ACCEPT' if seen.state.defaults[name] == 'allow' else 'DROP'}" not in listing.splitlines():
+                return False
         before, after, user = (texts.get(path, "") for path in RULES_FILES[family])
         if _files.count(user) != _files.count(listing) or not _docker.is_loaded(after, listing):
             return False
         if params["multicast"] is not None and _files.multicast(before) != _files.multicast(listing):
             return False
     return True
+
+
+def held_open(commands: t.Iterable[Command], seen: Seen) -> t.Iterator[Command]:
+    """ufw stops by emptying its chains first and taking back a closing policy last; this takes it back before."""
+    running, defaults = seen.state.running, dict(seen.state.defaults)
+    for words in commands:
+        if running and words[0] in ("default", "reload", "disable"):
+            for name, chain in HELD_OPEN.items():
+                if defaults[name] != "allow":
+                    yield from ([PROGRAMS[family], "-w", "-P", chain, "ACCEPT"] for family in seen.families)
+        running = words[-1] == "enable" or (running and words != ["disable"])
+        if words[0] == "default":
+            defaults[words[2]] = words[1]
+        yield ["ufw", *words]
 
 
 def decide(seen: Seen, params: Params) -> Decision:
@@ -173,7 +194,7 @@ def decide(seen: Seen, params: Params) -> Decision:
         if not policy.active or not _docker.find(texts.get(_docker.FILES[family], ""))
     ]
     return Decision(
-        commands=[*(["write", path] for path in writes), *(["ufw", *words] for words in commands), *stale],
+        commands=[*(["write", path] for path in writes), *held_open(commands, seen), *stale],
         writes=writes,
         before=_show(seen.state, seen.texts, loaded, any(_docker.live(listing) for listing in seen.live.values())),
         after=_show(after, texts, after.running, after.running and any(_docker.find(text) for text in texts.values())),

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
+import artefacts
 import pytest
 from docker_network import DockerNetwork, address, docker_network
 from module_call import call
 from ufw_host import UfwHost, sh
 
+# Docker's rules and the kernel decide here; one ufw is enough.
+pytestmark = pytest.mark.parametrize("_installed", artefacts.UFW_SUITES[-1:], indirect=True)
 FAMILIES = ("v4", "v6")
 POLICY: dict[str, t.Any] = {
     "rules": [{"interface": "tailscale0"}, {"port": "9443", "proto": "tcp"}],
@@ -57,7 +60,7 @@ def test_published_ports_are_behind_the_policy(host: UfwHost, network: DockerNet
 
     sh("ip6tables", "-w", "-F", "DOCKER-USER")
     mended = call("ufw_policy", **POLICY)
-    assert mended["commands"] == [["ufw", "reload"]]
+    assert mended["commands"][-1] == ["ufw", "reload"]
     holds(network, "v6")
 
     off = call("ufw_policy", state="disabled", docker=True)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import typing as t
 
+import artefacts
 import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _plan, _policy, _rules
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import Policy
@@ -123,11 +124,10 @@ def test_from_anything_to_anything(
 
 
 KNOCK = """
-import socket, sys, time
-address, end = sys.argv[1], time.monotonic() + 60
+import select, socket, sys
+address = sys.argv[1]
 failed = tried = 0
 print("ready", flush=True)
-import select
 while not select.select([sys.stdin], [], [], 0.01)[0]:
     tried += 1
     try:
@@ -138,6 +138,7 @@ print(tried, failed, flush=True)
 """
 
 
+@pytest.mark.parametrize("_installed", artefacts.UFW_SUITES[-1:], indirect=True)
 def test_a_way_in_that_stays_is_never_closed(host: UfwHost) -> None:
     """Somebody logs in again and again while the policy is turned over. A lost packet is sent anew after a second: it counts."""
     ssh, deny, web = (
@@ -176,8 +177,11 @@ def test_a_file_that_ufw_could_not_load_is_named_before_anything_is_written(host
     call("ufw_policy")
     path = pathlib.Path("/etc/ufw/before6.rules")
     lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line, why in ((13, "garbage", "."), (len(lines), "", "COMMIT expected")):
-        path.write_text("\n".join([*lines[: number - 1], line, *lines[number:], ""]), encoding="utf-8")
+    for number, text, why in (
+        (13, [*lines[:12], "garbage", *lines[12:]], "Bad argument"),
+        (len(lines), lines[:-1], "COMMIT expected"),
+    ):
+        path.write_text("\n".join([*text, ""]), encoding="utf-8")
         before = host.everything()
         with pytest.raises(ModuleFailed, match=rf"^/etc/ufw/before6\.rules, line {number}: .*{why}.*\. Nothing was changed"):
             call("ufw_policy", rules=[{"interface": "tailscale0"}])

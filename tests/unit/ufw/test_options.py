@@ -75,6 +75,12 @@ def test_the_same_rule_twice_is_one() -> None:
     )
 
 
+def test_a_bridge_that_is_none_is_refused() -> None:
+    _options.refuse_odd_interfaces(["docker0", "br-+"], "docker_interfaces")
+    with pytest.raises(UfwError, match=r"^docker_interfaces\[1\]: 'eth0 -j ACCEPT' is no name"):
+        _options.refuse_odd_interfaces(["docker0", "eth0 -j ACCEPT"], "docker_interfaces")
+
+
 def test_both_actions_may_be_kept() -> None:
     assert len(_options.rules_of([{**PLAIN, "port": "22"}, {**PLAIN, "port": "22", "action": "deny"}], "keep")) == 2
 
