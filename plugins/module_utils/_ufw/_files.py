@@ -8,9 +8,11 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import collections
 import os
 import re
 import tempfile
+import typing as t
 from pathlib import Path
 
 BEFORE = {"v4": "/etc/ufw/before.rules", "v6": "/etc/ufw/before6.rules"}
@@ -18,7 +20,8 @@ BEFORE = {"v4": "/etc/ufw/before.rules", "v6": "/etc/ufw/before6.rules"}
 CLOSED = "# closed by homelab.tailsync: "
 GROUPS = r"(?:224\.0\.0\.251|239\.255\.255\.250|ff02::fb|ff02::f)(?:/32|/128)?"
 OPENING = re.compile(rf"^[ \t]*-A ufw6?-before-input (?=.*-d {GROUPS}[ \t])(?=.*--dport (?:5353|1900)\b).*-j ACCEPT")
-CHAIN = re.compile(r"^-A ufw6?-user-(?:input|output|forward) ", re.MULTILINE)
+# Of ufw's chains, those that its files fill; it adds jumps to the user's itself.
+CHAIN = re.compile(r"^-A ufw6?-(before|after|user)-(?:input|output|forward) (?!-j ufw6?-user-)", re.MULTILINE)
 
 
 def set_multicast(text: str, is_open: bool) -> str:
@@ -34,9 +37,13 @@ def multicast(text: str) -> bool:
     return any(OPENING.match(line) for line in text.splitlines())
 
 
-def count(text: str) -> int:
-    """How many rules of the user's chains a file, or what `iptables -S` lists, has."""
-    return len(CHAIN.findall(text))
+def lacks(listing: str, texts: t.Iterable[str]) -> bool:
+    """Whether what `iptables -S` lists has fewer rules in ufw's chains than the files, or others than those of user.rules.
+
+    By number only: versions of iptables differ in the spelling. Others may add rules beside those of the files.
+    """
+    live, filed = (collections.Counter(CHAIN.findall(text)) for text in (listing, "\n".join(texts)))
+    return live["user"] != filed["user"] or live["before"] < filed["before"] or live["after"] < filed["after"]
 
 
 def read(path: Path) -> str:

@@ -158,7 +158,7 @@ def is_loaded(seen: Seen, texts: t.Mapping[str, str], params: Params) -> bool:
             if f"-P {chain} {'ACCEPT' if seen.state.defaults[name] == 'allow' else 'DROP'}" not in listing.splitlines():
                 return False
         before, after, user = (texts.get(path, "") for path in RULES_FILES[family])
-        if _files.count(user) != _files.count(listing) or not _docker.is_loaded(after, listing):
+        if _files.lacks(listing, (before, after, user)) or not _docker.is_loaded(after, listing):
             return False
         if params["multicast"] is not None and _files.multicast(before) != _files.multicast(listing):
             return False

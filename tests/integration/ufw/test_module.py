@@ -115,19 +115,18 @@ def rules() -> list[Step]:
 
 
 def the_rest() -> list[Step]:
-    strange = {"default_incoming": "reject", "default_outgoing": "deny", "default_routed": "allow"}
     return [
-        Step("defaults", strange, True, None, in_file("default/ufw", 'INPUT_POLICY="REJECT"')),
-        Step("one default", {"default_outgoing": "allow"}, True, None, in_file("default/ufw", 'OUTPUT_POLICY="ACCEPT"')),
-        Step("logging", {"logging": "medium"}, True, None, in_file("ufw/ufw.conf", "LOGLEVEL=medium")),
-        Step("no logging", {"logging": "off"}, True, None, in_file("ufw/ufw.conf", "LOGLEVEL=off")),
+        Step("a default and the log", {"default_incoming": "reject", "logging": "medium"}, True, None,
+             lambda host: in_file("default/ufw", 'INPUT_POLICY="REJECT"')(host) and in_file("ufw/ufw.conf", "LEVEL=medium")(host)),
+        Step("others", {"default_outgoing": "deny", "default_routed": "allow", "logging": "off"}, True, None,
+             lambda host: in_file("default/ufw", 'FORWARD_POLICY="ACCEPT"')(host) and in_file("ufw/ufw.conf", "LEVEL=off")(host)),
         Step("multicast closed", {"multicast": False}, True, None, has_no_multicast),
         Step("multicast open", {"multicast": True}, True, None, is_as_packaged),
         Step("docker", {"rules": [TAILNET], "docker": True}, True, None, in_file("ufw/after.rules", "-i tailscale0 -j RETURN")),
         Step("a rule more", {"rules": [TAILNET, SSH], "docker": True}, True, None, in_file("ufw/after6.rules", "origdstport 22")),
         Step("other bridges", {"rules": [TAILNET, SSH], "docker": True, "docker_interfaces": ["br0"]}, True),
         Step("no docker", {"docker": False}, True, None, drops_nothing_of_dockers),
-    ]
+    ]  # fmt: skip
 
 
 def play(host: UfwHost, steps: list[Step], **common: t.Any) -> None:

@@ -190,7 +190,7 @@ def test_a_file_that_ufw_could_not_load_is_named_before_anything_is_written(host
 
 
 def test_a_start_that_failed_is_noticed_and_finished(host: UfwHost) -> None:
-    """ufw has opened neither half way nor for good; the next run, with the file mended, does."""
+    """It stops half way and takes ENABLED back; the next run, with the file mended, finishes."""
     path = pathlib.Path("/etc/ufw/before6.rules")
     good = path.read_text(encoding="utf-8")
     call("ufw_policy", rules=[{"port": "22", "proto": "tcp"}])
@@ -200,7 +200,7 @@ def test_a_start_that_failed_is_noticed_and_finished(host: UfwHost) -> None:
     path.write_text(good, encoding="utf-8")
     mended = call("ufw_policy", rules=[{"port": "22", "proto": "tcp"}])
     assert mended["changed"]
-    assert not mended["before"]["running"]
-    assert mended["after"]["running"]
+    assert (mended["before"]["enabled"], mended["before"]["running"]) == (False, False)
+    assert (mended["after"]["enabled"], mended["after"]["running"]) == (True, True)
     assert not call("ufw_policy", rules=[{"port": "22", "proto": "tcp"}])["changed"]
     assert host.active()
