@@ -116,8 +116,8 @@ def rules() -> list[Step]:
 
 def the_rest() -> list[Step]:
     return [
-        Step("a default and the log", {"default_incoming": "reject", "logging": "medium"}, True, None,
-             lambda host: in_file("default/ufw", 'INPUT_POLICY="REJECT"')(host) and in_file("ufw/ufw.conf", "LEVEL=medium")(host)),
+        Step("default and log", {"default_incoming": "reject", "logging": "medium"}, True, None,
+             lambda host: in_file("default/ufw", 'INPUT_POLICY="REJECT"')(host) and in_file("ufw/ufw.conf", "=medium")(host)),
         Step("others", {"default_outgoing": "deny", "default_routed": "allow", "logging": "off"}, True, None,
              lambda host: in_file("default/ufw", 'FORWARD_POLICY="ACCEPT"')(host) and in_file("ufw/ufw.conf", "LEVEL=off")(host)),
         Step("multicast closed", {"multicast": False}, True, None, has_no_multicast),
