@@ -88,8 +88,8 @@ artefacts: check-machine setup
 	@$(LAB) build
 
 .PHONY: integration
-integration: artefacts  ## The engine against real Syncthing daemons on loopback
-	unshare --net sh -c "ip link set lo up && exec pytest tests/integration"
+integration: artefacts  ## The engines against real Syncthing daemons on loopback, and real ufw
+	unshare --mount --net sh -c "ip link set lo up && exec pytest tests/integration"
 
 .PHONY: sanity
 sanity: setup  ## ansible-test sanity

@@ -57,6 +57,12 @@ MACHINE_PACKAGES = {
 }
 # Whose Syncthing the integration tests run: 1.19 and 1.29, the oldest and the newest that Debian ships.
 SYNCTHING_SUITES = ("bookworm", "trixie")
+# Whose ufw they run, and where its package lies.
+UFW_SUITES = ("bookworm", "trixie")
+UFW_PATHS = (
+    *("etc/ufw", "etc/default/ufw", "usr/sbin/ufw", "usr/share/ufw"),
+    *("usr/lib/ufw", "lib/ufw", "usr/lib/python3/dist-packages/ufw"),
+)
 
 POSTINST = """\
 #!/bin/sh
@@ -202,6 +208,22 @@ def syncthing(suite: str) -> pathlib.Path:
         (work / "root.tar").unlink()
 
     return cached("syncthing", digest(suite, program, "1"), f"fetching Syncthing of Debian {suite}", make) / "syncthing"
+
+
+def ufw(suite: str) -> pathlib.Path:
+    """ufw as a release of Debian ships it, as folders to lay over /etc and /usr of a private mount namespace."""
+
+    def make(work: pathlib.Path) -> None:
+        run("mmdebstrap", "--quiet", "--variant=extract", "--include=ufw", suite, work / "root.tar")
+        there = output("tar", "--list", "--file", work / "root.tar").splitlines()
+        paths = [path for path in (f"./{path}" for path in UFW_PATHS) if path in there or f"{path}/" in there]
+        run("tar", "--extract", "--file", work / "root.tar", "--directory", work, *paths)
+        (work / "root.tar").unlink()
+        if (work / "lib").exists():  # where /lib is a link to usr/lib
+            shutil.copytree(work / "lib", work / "usr/lib", dirs_exist_ok=True)
+            shutil.rmtree(work / "lib")
+
+    return cached("ufw", digest(suite, *UFW_PATHS, "1"), f"fetching ufw of Debian {suite}", make)
 
 
 def mirror() -> pathlib.Path:

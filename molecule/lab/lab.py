@@ -304,6 +304,8 @@ def build() -> None:
     artefacts.mirror()
     for suite in artefacts.SYNCTHING_SUITES:
         artefacts.syncthing(suite)
+    for suite in artefacts.UFW_SUITES:
+        artefacts.ufw(suite)
 
 
 def up() -> None:

@@ -14,8 +14,14 @@ author:
   - The tailsync contributors (@homelab)
 description:
   - Compares ufw's default policies, rules, logging level and whether it is enabled with what is declared, also while it is
-    inactive, and runs only the commands that are needed.
-  - What opens is done first and what closes last, so that no moment in between is closed to what the policy lets in.
+    inactive, and runs only the commands that are needed. Rules are compared in each family, IPv4 and IPv6.
+  - What opens is done first and what closes last, and what must move is stood in for meanwhile, so that no moment in between
+    is closed to what the policy lets in and was open before.
+  - A ufw that is enabled but does not run, or runs without being enabled, or whose rules the kernel has lost, is a difference
+    and is mended.
+  - Before anything is written, ufw's rules files are tried with C(iptables-restore --test); one that it could not load is named
+    with the line. IPv6 must be on and MANAGE_BUILTINS off in C(/etc/default/ufw), else the module refuses, because ufw would
+    tear down what tailscaled and Docker have put into the kernel.
   - It does not prove that anybody can still get in; the role P(homelab.tailsync.firewall#role) does that.
 attributes:
   check_mode:
@@ -33,18 +39,24 @@ attributes:
     description: Where nothing differs, no command that writes is run.
 options:
   state:
-    description: Whether ufw is to filter. V(disabled) leaves its rules alone.
+    description:
+      - Whether ufw is to filter.
+      - With V(disabled) the rest is brought to what is declared as well, and takes effect when ufw is enabled.
     type: str
     choices: [enabled, disabled]
     default: enabled
   rules:
-    description: The rules, in order; the first that matches wins.
+    description:
+      - The rules, in order; the first that matches wins.
+      - The order counts between rules of different O(rules[].action) only; allows among themselves stay as they are found.
+      - ufw keeps one of two rules that differ in O(rules[].action) or O(rules[].log) only, so such two are refused.
+      - Rules of others that stay keep their place, and win where they stand in front.
     type: list
     elements: dict
     default: []
-    suboptions:
+    suboptions: &rule
       action:
-        description: What is done with what matches.
+        description: What is done with what matches. V(limit) allows 6 connections in 30 seconds from one address.
         type: str
         choices: [allow, deny, reject, limit]
         default: allow
@@ -60,7 +72,7 @@ options:
         description: Interface that routed traffic goes out by.
         type: str
       from:
-        description: Address or network that it comes from; any by default.
+        description: Address or network that it comes from; any by default. V(0.0.0.0/0) is all of IPv4, and V(::/0) all of IPv6.
         type: str
       from_port:
         description: Port or ports that it comes from.
@@ -69,17 +81,26 @@ options:
         description: Address or network that it goes to; any by default.
         type: str
       port:
-        description: Port or ports that it goes to, such as V(22) or V(60000:61000).
+        description: Port or ports that it goes to, such as V(22), V(80,443) or V(60000:61000). Several need a protocol.
         type: str
       proto:
-        description: Protocol; any by default.
+        description: Protocol; any by default. ufw has V(igmp) and V(ipv6) for IPv4 only.
         type: str
-        choices: [tcp, udp]
+        choices: [tcp, udp, ah, esp, gre, igmp, ipv6]
+      app:
+        description: Application profile, as C(ufw app list) spells it, in place of port and protocol.
+        type: str
+      log:
+        description: Log new connections that match, or with V(log-all) every packet.
+        type: str
+        choices: [log, log-all]
       comment:
-        description: A word about why. It is not compared.
+        description:
+          - A word about why. Where one is given and ufw has another, it is changed; where none is, ufw's is left as it is.
+          - An empty one removes it.
         type: str
   purge:
-    description: Remove the rules that are not declared.
+    description: Remove the rules that are not declared. Without it they stay, and are listed as RV(unmanaged).
     type: bool
     default: false
   keep:
@@ -87,44 +108,11 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions:
-      action:
-        description: What is done with what matches.
-        type: str
-        choices: [allow, deny, reject, limit]
-        default: allow
-      direction:
-        description: Which way it goes.
-        type: str
-        choices: [in, out, routed]
-        default: in
-      interface:
-        description: Interface that it comes in by, or goes out by if it is an outgoing rule.
-        type: str
-      interface_out:
-        description: Interface that routed traffic goes out by.
-        type: str
-      from:
-        description: Address or network that it comes from; any by default.
-        type: str
-      from_port:
-        description: Port or ports that it comes from.
-        type: str
-      to:
-        description: Address or network that it goes to; any by default.
-        type: str
-      port:
-        description: Port or ports that it goes to, such as V(22) or V(60000:61000).
-        type: str
-      proto:
-        description: Protocol; any by default.
-        type: str
-        choices: [tcp, udp]
-      comment:
-        description: A word about why. It is not compared.
-        type: str
+    suboptions: *rule
   default_incoming:
-    description: What happens to incoming traffic that no rule matches.
+    description:
+      - What happens to incoming traffic that no rule matches.
+      - With V(reject) ufw itself rejects all for the part of a second that it takes to start.
     type: str
     choices: [allow, deny, reject]
   default_outgoing:
@@ -139,15 +127,57 @@ options:
     description: How much ufw writes to the log.
     type: str
     choices: ['off', low, medium, high, full]
+  multicast:
+    description:
+      - Whether ufw's own openings for mDNS (port 5353) and UPnP (port 1900) in C(before.rules) and C(before6.rules) are open.
+      - V(false) makes comments of these lines, and V(true) makes lines of these comments again. By default they are left alone.
+    type: bool
+  docker:
+    description:
+      - Whether ports that Docker publishes are behind this policy, too. Docker forwards them past ufw's own rules.
+      - V(true) keeps a block in C(after.rules) and C(after6.rules) that fills Docker's chain DOCKER-USER. What O(rules) let in
+        comes in to containers as well, and nothing else does; what containers begin themselves goes out. Rules with V(limit) or
+        an application profile open nothing for containers.
+      - Rules that others have put into DOCKER-USER are gone with each start of ufw, since the chain is filled anew.
+      - The block is kept where Docker is not installed as well, so that it holds for a Docker that comes later. It knows nothing
+        of a Docker that is told to use nftables.
+      - V(false) removes the block, and what it has put into the kernel. By default it is left alone; but with O(state=disabled)
+        nothing of it stays in the kernel in any case.
+    type: bool
+  docker_interfaces:
+    description:
+      - Docker's bridges. A plus at the end stands for any continuation.
+      - What comes in by them is a container's, and goes where it likes. If a bridge of your own is called V(br-lan), say, name
+        Docker's one by one.
+    type: list
+    elements: str
+    default: [docker0, br-+]
 """
 
 EXAMPLES = r"""
-- name: Let only the tailnet in
+- name: Let only the tailnet in, and let no port that Docker publishes past it
   homelab.tailsync.ufw_policy:
     default_incoming: deny
     rules:
       - interface: tailscale0
     purge: true
+    multicast: false
+    docker: true
+  become: true
+
+- name: A web server for everybody, SSH from the LAN but not from its guests, and what another tool has opened
+  homelab.tailsync.ufw_policy:
+    default_incoming: deny
+    default_outgoing: allow
+    logging: low
+    rules:
+      - {port: "80,443", proto: tcp, comment: web}
+      - {action: deny, from: 192.168.1.128/25}
+      - {port: "22", proto: tcp, from: 192.168.1.0/24}
+      - {direction: routed, interface: tailscale0, interface_out: eth0}
+    purge: true
+    keep:
+      - {port: "51820", proto: udp}
   become: true
 """
 
@@ -156,22 +186,54 @@ before:
   description: The policy as it was.
   returned: always
   type: dict
+  contains: &policy
+    enabled:
+      description: Whether ufw is to filter after the next boot.
+      type: bool
+    running:
+      description: Whether ufw filters, and the kernel has the rules that ufw's files have.
+      type: bool
+    defaults:
+      description: What happens to traffic that no rule matches, by direction.
+      type: dict
+    logging:
+      description: The logging level.
+      type: str
+    rules:
+      description: All rules that were added to ufw, declared or not.
+      type: list
+      elements: str
+    multicast:
+      description: Whether ufw's own rules let mDNS or UPnP in.
+      type: bool
+    docker:
+      description: The rules that are kept for Docker's chain, by family.
+      type: dict
+    docker_running:
+      description: Whether the kernel has such rules.
+      type: bool
 after:
   description: The policy as it is now, or in check mode would be.
   returned: always
   type: dict
+  contains: *policy
   sample:
     enabled: true
+    running: true
     defaults: {incoming: deny, outgoing: allow, routed: deny}
     logging: low
     rules: [allow in on tailscale0]
+    multicast: false
+    docker: {v4: [], v6: []}
+    docker_running: false
 added:
-  description: Declared rules that were missing.
+  description: Rules that were added, or took the place of others.
   returned: always
   type: list
   elements: str
+  sample: [allow in on tailscale0]
 removed:
-  description: Rules that were removed.
+  description: Rules that were removed, or replaced.
   returned: always
   type: list
   elements: str
@@ -182,11 +244,20 @@ rollback:
   returned: always
   type: dict
   sample: {armed: false, rolled_back: null}
+unmanaged:
+  description: Rules that are not declared and stay.
+  returned: always
+  type: list
+  elements: str
+  sample: [allow in port 51820 proto udp]
 commands:
-  description: The commands that were run, or in check mode would be.
+  description:
+    - The commands that were run, or in check mode would be; C(write) and a path stand for a file that is replaced.
+    - Empty if nothing is to be done.
   returned: always
   type: list
   elements: list
+  sample: [[ufw, allow, in, 'on', tailscale0, from, any, to, any], [ufw, --force, enable]]
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -198,14 +269,18 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._spec import
 
 def main() -> None:
     module = AnsibleModule(argument_spec=POLICY, supports_check_mode=True)
-    path = module.get_bin_path("ufw")
-    ufw = (
-        Ufw(lambda arguments: module.run_command([path, *arguments], environ_update={"LANGUAGE": "C", "LC_ALL": "C"}))
-        if path
-        else None
-    )
+
+    def execute(command: list[str], data: str | None) -> tuple[int, str, str]:
+        path = module.get_bin_path(command[0])  # which looks in /usr/sbin, too, whatever PATH says
+        if not path:
+            return 127, "", f"{command[0]} is not installed"
+        # A comment may have a dollar sign or a tilde: nothing is to be expanded.
+        options = {"data": data, "environ_update": {"LANGUAGE": "C", "LC_ALL": "C"}, "expand_user_and_vars": False}
+        result: tuple[int, str, str] = module.run_command([path, *command[1:]], **options)
+        return result
+
     try:
-        result = bring(ufw, module.params, module.check_mode)
+        result = bring(Ufw(execute) if module.get_bin_path("ufw") else None, module.params, module.check_mode)
     except UfwError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result, rollback={"armed": (record := read()).armed, "rolled_back": record.rolled_back})

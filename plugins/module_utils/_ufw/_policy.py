@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From ufw's state and the declared policy to an ordered list of commands: pure functions.
+"""ufw's state and the declared policy as data, and how the first is read: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -13,12 +13,13 @@ import re
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _rules
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import Rule
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import FAMILIES, Rule
 
 DIRECTIONS = {"incoming": "INPUT", "outgoing": "OUTPUT", "routed": "FORWARD"}
 POLICIES = {"ACCEPT": "allow", "DROP": "deny", "REJECT": "reject"}
 # What ufw has before anybody changed anything (/etc/default/ufw of its package).
 UNTOUCHED = {"incoming": "deny", "outgoing": "allow", "routed": "deny"}
+USER_FILES = {"v4": "/etc/ufw/user.rules", "v6": "/etc/ufw/user6.rules"}
 
 
 class UfwError(Exception):
@@ -29,10 +30,23 @@ class UfwError(Exception):
 class State:
     """What ufw has."""
 
-    active: bool = False
+    enabled: bool = False  # ENABLED of ufw.conf: what it does at the next boot
+    running: bool = False  # what `ufw status` says
+    broken: bool = False  # it says that it cannot say: half of its chains are there
     defaults: t.Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(UNTOUCHED))
     logging: str = "low"
-    rules: tuple[Rule, ...] = ()
+    v4: tuple[Rule, ...] = ()  # as the file has them: a profile of several ports is there several times
+    v6: tuple[Rule, ...] = ()
+    unclear: tuple[Rule, ...] = ()  # shown by ufw, but not understood
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """In the order of `ufw show added`: what IPv6 alone has comes last."""
+        sixes = {rule.half("") for rule in self.v6}
+        fours = {rule.half("") for rule in self.v4}
+        merged = [rule.half("") if rule.half("") in sixes else rule for rule in self.v4]
+        merged += [rule for rule in self.v6 if rule.half("") not in fours]
+        return (*dict.fromkeys(merged), *self.unclear)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +59,13 @@ class Policy:
     logging: str | None = None
     purge: bool = False
     keep: tuple[Rule, ...] = ()
+    profiles: t.Mapping[str, int] = dataclasses.field(default_factory=dict)  # how many lines of ufw's files each one makes
+
+
+def with_rules(*rules: Rule, **more: t.Any) -> State:
+    """A state with these rules in both families, as far as they go."""
+    halves = {family: tuple(rule.half(family) for rule in rules if family in rule.families) for family in FAMILIES}
+    return State(**{**halves, **more})
 
 
 def parse_settings(text: str) -> dict[str, str]:
@@ -54,85 +75,63 @@ def parse_settings(text: str) -> dict[str, str]:
 
 def refuse_unsafe(settings: t.Mapping[str, str]) -> None:
     """Settings under which ufw tears down tailscaled's chains when it starts (ufw-init-functions)."""
-    if settings.get("IPV6", "yes") != "yes":
+    if settings.get("IPV6", "yes").lower() != "yes":
         raise UfwError("/etc/default/ufw has IPV6 off, so ufw would flush all IPv6 rules, tailscaled's too: set IPV6=yes there")
-    if settings.get("MANAGE_BUILTINS", "no") != "no":
+    if settings.get("MANAGE_BUILTINS", "no").lower() != "no":
         raise UfwError(
             "/etc/default/ufw has MANAGE_BUILTINS on, so ufw would flush tailscaled's rules: set MANAGE_BUILTINS=no there"
         )
 
 
-def read_state(settings: t.Mapping[str, str], conf: t.Mapping[str, str], status: str, added: str) -> State:
+def read_tuples(text: str, family: str) -> tuple[Rule, ...]:
+    """The rules of user.rules or user6.rules; what ufw would skip is left out, and found by `malformed`."""
+    rules = []
+    for line in text.splitlines():
+        if line.startswith(_rules.TUPLE):
+            try:
+                rules.append(_rules.parse_tuple(line, family))
+            except ValueError:
+                continue
+    return tuple(rules)
+
+
+def malformed(text: str) -> int:
+    """The number of the first line that ufw would skip, and so lose with its next write; 0 if there is none."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(_rules.TUPLE):
+            try:
+                _rules.parse_tuple(line, "v4")
+            except ValueError:
+                return number
+    return 0
+
+
+def read_state(
+    settings: t.Mapping[str, str], conf: t.Mapping[str, str], status: str, added: str, files: t.Mapping[str, str]
+) -> State:
+    """`ufw show added` says which rules there are, its files in which families and in what order."""
     defaults = {
         name: POLICIES.get(settings.get(f"DEFAULT_{key}_POLICY", "").upper(), UNTOUCHED[name]) for name, key in DIRECTIONS.items()
     }
-    rules = tuple(_rules.parse(line) for line in added.splitlines() if line.startswith("ufw "))
-    return State("Status: active" in status, defaults, conf.get("LOGLEVEL", "low"), rules)
-
-
-def wanted(state: State, policy: Policy) -> State:
-    """The state as it will be."""
-    spared = [rule for rule in state.rules if rule not in policy.rules and (not policy.purge or rule in policy.keep)]
+    halves = {family: read_tuples(files[family], family) for family in FAMILIES}
+    known = {rule.half("") for family in FAMILIES for rule in halves[family]}
+    shown = [_rules.parse(line) for line in added.splitlines() if line.startswith("ufw ")]
     return State(
-        policy.active,
-        {name: policy.defaults.get(name) or value for name, value in state.defaults.items()},
-        policy.logging or state.logging,
-        (*policy.rules, *spared),
+        enabled=conf.get("ENABLED", "no").lower() == "yes",
+        running="Status: active" in status,
+        broken="Status:" not in status,
+        defaults=defaults,
+        logging=conf.get("LOGLEVEL", "low").lower(),
+        unclear=tuple(rule for rule in shown if rule.half("") not in known),
+        **halves,
     )
-
-
-def misplaced(state: State, policy: Policy) -> list[Rule]:
-    """Declared rules that are there but stand where another would win; in ufw the first that matches does.
-
-    Among rules that only allow, in one direction, the order means nothing, and none of them is touched.
-    """
-    moved: list[Rule] = []
-    for direction in _rules.DIRECTIONS:
-        declared = [rule for rule in policy.rules if rule.direction == direction]
-        if all(rule.action == "allow" for rule in declared):
-            continue
-        present = [rule for rule in state.rules if rule in declared]
-        # Rules are added at the end, so what is there must be the beginning of what is declared.
-        fitting = next((at for at, (has, should) in enumerate(zip(present, declared)) if has != should), len(present))
-        moved += [rule for rule in declared if rule in present[fitting:]]
-    return moved
-
-
-def commands(state: State, policy: Policy) -> list[list[str]]:
-    """ufw's arguments, in an order that never closes what the policy opens: openings first, removals last."""
-    if not policy.active:
-        return [["disable"]] if state.active else []
-    moved = misplaced(state, policy)
-    after = wanted(state, policy)
-    plan: list[list[str]] = []
-    for rule in policy.rules:
-        if rule in moved:
-            plan.append(["delete", *_rules.arguments(rule)])
-        if rule in moved or rule not in state.rules:
-            plan.append(_with_comment(rule))
-    plan += [["default", value, name] for name, value in after.defaults.items() if state.defaults[name] != value]
-    if after.logging != state.logging:
-        plan.append(["logging", after.logging])
-    if not state.active:
-        plan.append(["--force", "enable"])
-    plan += [["delete", *_rules.arguments(rule)] for rule in removed(state, policy)]
-    return plan
-
-
-def removed(state: State, policy: Policy) -> list[Rule]:
-    if not policy.purge or not policy.active:
-        return []
-    return [rule for rule in state.rules if rule not in policy.rules and rule not in policy.keep]
-
-
-def _with_comment(rule: Rule) -> list[str]:
-    return [*_rules.arguments(rule), *(["comment", rule.comment] if rule.comment else [])]
 
 
 def show(state: State) -> dict[str, t.Any]:
     """For people, diffs and returned values."""
     return {
-        "enabled": state.active,
+        "enabled": state.enabled,
+        "running": state.running,
         "defaults": dict(state.defaults),
         "logging": state.logging,
         "rules": [_rules.text(rule) for rule in state.rules],

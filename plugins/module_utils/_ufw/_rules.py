@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ufw's rules as data: what `ufw show added` prints, and what ufw takes as arguments.
+"""ufw's rules as data: what `ufw show added` prints, what its files hold, and what ufw takes as arguments.
 
 Private to this collection: it may change in any release.
 """
@@ -9,13 +9,21 @@ Private to this collection: it may change in any release.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 import shlex
 import typing as t
 
 ACTIONS = ("allow", "deny", "reject", "limit")
+OPENINGS = ("allow", "limit")
 DIRECTIONS = ("in", "out", "routed")
 ANY = "any"
+FAMILIES = ("v4", "v6")
+EVERYWHERE = {"v4": "0.0.0.0/0", "v6": "::/0"}
+# ufw/util.py: protocols without ports, and those that it adds for IPv4 only.
+PORTLESS = ("ah", "esp", "gre", "igmp", "ipv6")
+V4_ONLY = ("igmp", "ipv6")
+TUPLE = "### tuple ###"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,25 +40,69 @@ class Rule:
     port: str = ""
     protocol: str = ANY
     app: str = ""  # an application profile, such as OpenSSH
+    source_app: str = ""
     log: str = ""
-    comment: str = dataclasses.field(default="", compare=False)
+    family: str = ""  # v4 or v6; a rule of both is two to ufw, each in a file of its own
+    comment: str | None = dataclasses.field(default=None, compare=False)  # None: nothing is said about it
     raw: str = ""  # a line that this parser does not understand, to keep or to delete as it is
+
+    def __post_init__(self) -> None:
+        for end in ("source", "destination"):
+            address = getattr(self, end)
+            if address != ANY:
+                object.__setattr__(self, "family", "v6" if ":" in address else "v4")
+            if address in EVERYWHERE.values():
+                object.__setattr__(self, end, ANY)
+        if self.protocol in V4_ONLY:
+            object.__setattr__(self, "family", "v4")
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return (self.family,) if self.family else FAMILIES
+
+    @property
+    def opens(self) -> bool:
+        return self.action in OPENINGS
+
+    def half(self, family: str) -> Rule:
+        """What ufw has of it in one family."""
+        return dataclasses.replace(self, family=family)
+
+    @property
+    def key(self) -> Rule:
+        """What makes a rule another one to ufw. Of two that differ in the rest, the later replaces the earlier in its place."""
+        return dataclasses.replace(self, action="", log="")
 
 
 def from_option(option: t.Mapping[str, t.Any]) -> Rule:
-    """From one element of the module's option `rules`."""
+    """From one element of the module's option `rules`, in the spelling that ufw gives it."""
     return Rule(
         action=option["action"],
         direction=option["direction"],
         interface=option.get("interface") or "",
         interface_out=option.get("interface_out") or "",
-        source=option.get("from") or ANY,
-        source_port=str(option.get("from_port") or ""),
-        destination=option.get("to") or ANY,
-        port=str(option.get("port") or ""),
+        source=canonical_address(option.get("from") or ANY),
+        source_port=canonical_ports(str(option.get("from_port") or "")),
+        destination=canonical_address(option.get("to") or ANY),
+        port=canonical_ports(str(option.get("port") or "")),
         protocol=option.get("proto") or ANY,
-        comment=option.get("comment") or "",
+        app=option.get("app") or "",
+        log=option.get("log") or "",
+        comment=option.get("comment"),
     )
+
+
+def canonical_address(address: str) -> str:
+    if address == ANY:
+        return ANY
+    network = ipaddress.ip_network(address, strict=False)
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+
+
+def canonical_ports(ports: str) -> str:
+    """In ufw's order: by number, a range by where it begins."""
+    pieces = [":".join(str(int(number)) for number in piece.split(":")) for piece in ports.split(",") if piece]
+    return ",".join(sorted(pieces, key=lambda piece: [int(number) for number in piece.split(":")]))
 
 
 def parse(line: str) -> Rule:
@@ -63,7 +115,7 @@ def parse(line: str) -> Rule:
 
 def _parse(words: list[str]) -> Rule:
     rest = list(words)
-    found: dict[str, str] = {}
+    found: dict[str, str] = {"comment": ""}
     if rest[0] == "route":
         found["direction"] = "routed"
         rest.pop(0)
@@ -90,11 +142,11 @@ def _word(found: dict[str, str], rest: list[str]) -> None:
     elif word in ("log", "log-all"):
         found["log"] = word
     elif word in ("from", "to"):
-        end = "source" if word == "from" else "destination"
+        end, prefix = ("source", "source_") if word == "from" else ("destination", "")
         found[end] = rest.pop(0)
-        if rest[:1] == ["port"]:
-            rest.pop(0)
-            found["source_port" if word == "from" else "port"] = rest.pop(0)
+        if rest[:1] in (["port"], ["app"]):
+            key = prefix + rest.pop(0)
+            found[key] = rest.pop(0)
     elif word == "proto":
         found["protocol"] = rest.pop(0)
     elif re.fullmatch(r"[0-9:,]+(/(tcp|udp))?", word):
@@ -104,6 +156,39 @@ def _word(found: dict[str, str], rest: list[str]) -> None:
         found["app"] = word
     else:
         raise ValueError(word)
+
+
+def parse_tuple(line: str, family: str) -> Rule:
+    """One line of user.rules or user6.rules that begins with TUPLE. Raises ValueError where ufw would skip it."""
+    body, _mark, comment = line.removeprefix(TUPLE).strip().partition(" comment=")
+    words = body.split()
+    if not 6 <= len(words) <= 9:
+        raise ValueError(line)
+    action, protocol, port, destination, source_port, source = words[:6]
+    app, source_app = (name.replace("%20", " ") if name != "-" else "" for name in (words[6:8] if len(words) > 7 else "--"))
+    routed, action = action.startswith("route:"), action.removeprefix("route:")
+    action, _underscore, log = action.partition("_")
+    if action not in ACTIONS:
+        raise ValueError(line)
+    way = words[-1] if len(words) in (7, 9) else "in"
+    ways = dict(part.partition("_")[::2] for part in way.split("!"))
+    return Rule(
+        action=action,
+        direction="routed" if routed else way.partition("_")[0],
+        interface=ways.get("in", "") if routed else "".join(ways.values()),
+        interface_out=ways.get("out", "") if routed else "",
+        source=source,
+        source_port="" if source_app or source_port == ANY else source_port,
+        destination=destination,
+        port="" if app or port == ANY else port,
+        # The protocols of an application profile are the profile's own.
+        protocol=ANY if app or source_app else protocol,
+        app=app,
+        source_app=source_app,
+        log=log,
+        family=family,
+        comment=bytes.fromhex(comment.strip()).decode("utf-8", "replace"),
+    )
 
 
 def arguments(rule: Rule) -> list[str]:
@@ -119,19 +204,29 @@ def arguments(rule: Rule) -> list[str]:
         words.append(rule.direction)
         words += ["on", rule.interface] if rule.interface else []
     words += [rule.log] if rule.log else []
-    if rule.app:
-        return [*words, rule.app]
-    words += _end("from", rule.source, rule.source_port)
-    words += _end("to", rule.destination, rule.port)
+    source = rule.source
+    if rule.family and (rule.source, rule.destination) == (ANY, ANY) and rule.protocol not in V4_ONLY:
+        source = EVERYWHERE[rule.family]  # with `any` it would be both families
+    words += _end("from", source, rule.source_port, rule.source_app)
+    words += _end("to", rule.destination, rule.port, rule.app)
     words += ["proto", rule.protocol] if rule.protocol != ANY else []
     return words
 
 
-def _end(word: str, address: str, port: str) -> list[str]:
-    return [word, address, *(["port", port] if port else [])]
+def _end(word: str, address: str, port: str, app: str) -> list[str]:
+    return [word, address, *(["port", port] if port else []), *(["app", app] if app else [])]
+
+
+def command(rule: Rule, *verb: str) -> list[str]:
+    """The command to add it with its comment, or to do something else with it: ufw wants the verb behind the word route."""
+    words = arguments(rule)
+    words += ["comment", rule.comment] if rule.comment and verb != ("delete",) else []
+    at = 1 if words[:1] == ["route"] else 0
+    return [*words[:at], *verb, *words[at:]]
 
 
 def text(rule: Rule) -> str:
     """For people, and for diffs."""
-    words = " ".join(arguments(rule)).replace(" from any to any", "").replace("from any ", "").replace(" to any port", " port")
+    words = " ".join(arguments(rule)).replace(" from any to any", "").replace("from any ", "")
+    words = words.replace(" to any port", " port").replace(" to any app", " app").replace(" to any", "")
     return words + (f"  # {rule.comment}" if rule.comment else "")

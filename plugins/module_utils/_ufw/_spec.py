@@ -20,7 +20,9 @@ RULE: dict[str, t.Any] = {
     "from_port": {"type": "str"},
     "to": {"type": "str"},
     "port": {"type": "str"},
-    "proto": {"type": "str", "choices": ["tcp", "udp"]},
+    "proto": {"type": "str", "choices": ["tcp", "udp", "ah", "esp", "gre", "igmp", "ipv6"]},
+    "app": {"type": "str"},
+    "log": {"type": "str", "choices": ["log", "log-all"]},
     "comment": {"type": "str"},
 }
 POLICY: dict[str, t.Any] = {
@@ -32,4 +34,7 @@ POLICY: dict[str, t.Any] = {
     "default_outgoing": DEFAULT,
     "default_routed": DEFAULT,
     "logging": {"type": "str", "choices": ["off", "low", "medium", "high", "full"]},
+    "multicast": {"type": "bool"},
+    "docker": {"type": "bool"},
+    "docker_interfaces": {"type": "list", "elements": "str", "default": ["docker0", "br-+"]},
 }

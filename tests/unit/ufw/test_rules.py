@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _rules
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import Rule
@@ -31,6 +33,11 @@ PRINTED = [
         "ufw route allow in on tailscale0 out on eth0",
         Rule("allow", direction="routed", interface="tailscale0", interface_out="eth0"),
     ),
+    ("ufw allow to any", Rule("allow")),
+    ("ufw allow out to any", Rule("allow", direction="out")),
+    ("ufw allow to any proto gre", Rule("allow", protocol="gre")),
+    ("ufw allow from 10.0.0.0/8 to any app 'Nginx Full'", Rule("allow", source="10.0.0.0/8", app="Nginx Full")),
+    ("ufw allow from any app DNS", Rule("allow", source_app="DNS")),
     ("ufw allow log 22/tcp", Rule("allow", log="log", port="22", protocol="tcp")),
 ]
 
@@ -44,6 +51,37 @@ def test_a_comment_is_kept_but_makes_no_other_rule() -> None:
     rule = _rules.parse("ufw allow 443/tcp comment 'the web server'")
     assert rule.comment == "the web server"
     assert rule == _rules.parse("ufw allow 443/tcp")
+
+
+# As ufw 0.36 writes them into user.rules.
+TUPLES = [
+    ("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", Rule("allow", port="22", protocol="tcp", family="v4")),
+    ("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in comment=61", Rule("allow", port="22", protocol="tcp", family="v4")),
+    (
+        "limit_log-all any any 0.0.0.0/0 any 10.0.0.0/8 in_eth_0",
+        Rule("limit", interface="eth_0", source="10.0.0.0/8", log="log-all"),
+    ),
+    ("reject any 25 0.0.0.0/0 any 0.0.0.0/0 out", Rule("reject", direction="out", port="25", family="v4")),
+    ("allow any any 0.0.0.0/0 any 0.0.0.0/0 out_eth0", Rule("allow", direction="out", interface="eth0", family="v4")),
+    (
+        "route:allow any any 0.0.0.0/0 any 0.0.0.0/0 in_a!out_b",
+        Rule("allow", direction="routed", interface="a", interface_out="b", family="v4"),
+    ),
+    ("route:deny any any 0.0.0.0/0 any 0.0.0.0/0 out_b", Rule("deny", direction="routed", interface_out="b", family="v4")),
+    ("allow udp 137,138 0.0.0.0/0 any 0.0.0.0/0 CIFS - in", Rule("allow", app="CIFS", family="v4")),
+    ("allow tcp any 0.0.0.0/0 80 0.0.0.0/0 - WWW%20Full in_e", Rule("allow", interface="e", source_app="WWW Full", family="v4")),
+]
+
+
+@pytest.mark.parametrize(("line", "rule"), TUPLES, ids=[line for line, _rule in TUPLES])
+def test_it_reads_what_ufw_keeps(line: str, rule: Rule) -> None:
+    assert _rules.parse_tuple(f"### tuple ### {line}\n", "v4") == rule
+
+
+@pytest.mark.parametrize("line", ["allow tcp", "frob tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "allow tcp 22 a any b in comment=xy"])
+def test_what_ufw_would_drop_is_an_error(line: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  (of whatever kind: the line is skipped)
+        _rules.parse_tuple(f"### tuple ### {line}", "v4")
 
 
 @pytest.mark.parametrize("line", ["ufw frobnicate 22", "ufw allow to", "ufw allow 'unbalanced", "ufw "])
@@ -61,6 +99,10 @@ interfaces = st.sampled_from(["", "eth0", "tailscale0", "docker0", "wlan0.5"])
 def rules(draw: st.DrawFn) -> Rule:
     direction = draw(st.sampled_from(["in", "out", "routed"]))
     protocol = draw(st.sampled_from(["any", "tcp", "udp"]))
+    if draw(st.booleans()):
+        return Rule(
+            draw(st.sampled_from(_rules.ACTIONS)), direction, app="WWW Full", family=draw(st.sampled_from(["", "v4", "v6"]))
+        )
     return Rule(
         action=draw(st.sampled_from(_rules.ACTIONS)),
         direction=direction,
@@ -77,7 +119,7 @@ def rules(draw: st.DrawFn) -> Rule:
 
 @given(rules())
 def test_what_it_writes_it_reads_back(rule: Rule) -> None:
-    assert _rules.parse(" ".join(_rules.arguments(rule))) == rule
+    assert _rules.parse(shlex.join(_rules.arguments(rule))) == rule
 
 
 @given(st.text(max_size=60))

@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Docker publishes is behind the policy, whoever starts anew: packets decide, not listings."""
+
+from __future__ import annotations
+
+import typing as t
+
+import artefacts
+import pytest
+from docker_network import DockerNetwork, address, docker_network
+from module_call import call
+from ufw_host import UfwHost, sh
+
+# Docker's rules and the kernel decide here; one ufw is enough.
+pytestmark = pytest.mark.parametrize("_installed", artefacts.UFW_SUITES[-1:], indirect=True)
+FAMILIES = ("v4", "v6")
+POLICY: dict[str, t.Any] = {
+    "rules": [{"interface": "tailscale0"}, {"port": "9443", "proto": "tcp"}],
+    "default_incoming": "deny",
+    "default_routed": "deny",
+    "docker": True,
+}
+
+
+@pytest.fixture
+def network(host: UfwHost) -> t.Iterator[DockerNetwork]:
+    with docker_network() as found:
+        yield found
+
+
+def holds(network: DockerNetwork, family: str) -> None:
+    """What the policy promises."""
+    lan, tailnet = (address(side, family, 1) for side in ("lan", "tailnet"))
+    assert network.cannot("lan", lan, 8080), "a published port is open to the LAN"
+    assert network.cannot("lan", address("one", family), 80), "a container is open to who routes there"
+    assert network.can("lan", lan, 9443), "what the policy opens is closed for a container"
+    assert network.can("tailnet", tailnet, 8080), "the tailnet cannot get in"
+    assert network.can("one", address("lan", family), 7), "a container cannot get out"
+    assert network.can("two", address("one", family), 80), "containers cannot talk"
+
+
+def test_published_ports_are_behind_the_policy(host: UfwHost, network: DockerNetwork) -> None:
+    network.start_docker()
+    call("ufw_policy", **{**POLICY, "docker": None})
+    for family in FAMILIES:
+        assert network.can("lan", address("lan", family, 1), 8080), "without the block Docker lets everybody in"
+    assert call("ufw_policy", **POLICY)["changed"]
+    for family in FAMILIES:
+        holds(network, family)
+
+    network.stop_docker()
+    network.start_docker()
+    for family in FAMILIES:
+        holds(network, family)
+    host.ufw("reload")
+    for family in FAMILIES:
+        holds(network, family)
+    assert not call("ufw_policy", **POLICY)["changed"]
+
+    sh("ip6tables", "-w", "-F", "DOCKER-USER")
+    mended = call("ufw_policy", **POLICY)
+    assert mended["commands"][-1] == ["ufw", "reload"]
+    holds(network, "v6")
+
+    off = call("ufw_policy", state="disabled", docker=True)
+    assert off["before"]["docker_running"]
+    assert not off["after"]["docker_running"]
+    for family in FAMILIES:
+        assert network.can("lan", address("lan", family, 1), 8080), "a drop was left behind"
+
+
+def test_docker_may_come_later(host: UfwHost, network: DockerNetwork) -> None:
+    call("ufw_policy", **POLICY)
+    network.start_docker()
+    for family in FAMILIES:
+        holds(network, family)
+    assert not call("ufw_policy", **POLICY)["changed"]
+    assert call("ufw_policy", **{**POLICY, "docker": False})["changed"]
+    for family in FAMILIES:
+        assert network.can("lan", address("lan", family, 1), 8080), "a drop was left behind"
+
+
+def test_sources_order_and_families_hold_for_containers(host: UfwHost, network: DockerNetwork) -> None:
+    network.start_docker()
+    lan: list[dict[str, t.Any]] = [
+        {"action": "deny", "from": address("lan", "v6")},
+        {"port": "8000:8100,9999", "proto": "tcp", "to": address("lan", "v4", 1)},
+        {"port": "8080", "from": "fd50::/64"},
+    ]
+    call("ufw_policy", **{**POLICY, "rules": [*lan, {"direction": "in", "interface": "tailscale0", "port": "8080"}]})
+    assert network.can("lan", address("lan", "v4", 1), 8080), "a range that is open for this address"
+    assert network.cannot("lan", address("lan", "v4", 1), 9443)
+    assert network.cannot("lan", address("lan", "v6", 1), 8080), "the deny stands in front"
+    assert network.can("tailnet", address("tailnet", "v6", 1), 8080)
+    assert network.cannot("tailnet", address("tailnet", "v6", 1), 9443)
+    call("ufw_policy", **{**POLICY, "rules": lan[1:]})
+    assert network.can("lan", address("lan", "v6", 1), 8080)
