@@ -24,6 +24,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._way_in import (
     parse_ssh_connection,
     parse_ssh_settings,
     shorten_ssh_error,
+    without_alias,
 )
 
 MARKER = "tailsync-way-in"
@@ -55,8 +56,8 @@ class ActionModule(ActionBase):
         return result
 
     def _try_all(self, arguments: dict[str, t.Any], port: int | None) -> dict[str, t.Any]:
-        destination = self._destination(port)
-        own_arguments = self._connection.get_option("ssh_common_args") or ""
+        own_arguments = without_alias(self._connection.get_option("ssh_common_args") or "")
+        destination = self._destination(own_arguments, port)
         tried: list[dict[str, str]] = []
         for address in dict.fromkeys(arguments["addresses"]):
             common_arguments = self._common_arguments(own_arguments, address, destination)
@@ -93,12 +94,16 @@ class ActionModule(ActionBase):
             + (f". {ADVICE}" if arguments["require_tailnet"] else ""),
         }
 
-    def _destination(self, port: int | None) -> Destination:
+    def _destination(self, own_arguments: str, port: int | None) -> Destination:
         """Where ssh itself would go, its configuration files included."""
         host = self._connection.get_option("host")
         command = [self._connection.get_option("ssh_executable")]
-        for option in ("ssh_args", "ssh_common_args", "ssh_extra_args"):
-            command += shlex.split(self._connection.get_option(option) or "")
+        for arguments in (
+            self._connection.get_option("ssh_args"),
+            own_arguments,
+            self._connection.get_option("ssh_extra_args"),
+        ):
+            command += shlex.split(arguments or "")
         if port is not None:
             command += ["-o", f"Port={port}"]
         answer = subprocess.run([*command, "-G", host], capture_output=True, text=True, check=False, timeout=10)
@@ -107,14 +112,14 @@ class ActionModule(ActionBase):
     def _common_arguments(self, own_arguments: str, address: str, destination: Destination) -> str:
         if address in (destination.hostname, destination.given):
             return own_arguments
-        arguments = alias_arguments(address, destination)
+        control_path = ""
         if "ControlPersist" in (self._connection.get_option("ssh_args") or ""):
             # ansible-core derives its own control path from the unchanged host name, so a master
             # that was opened to the old address would silently carry the new one's traffic.
             folder = pathlib.Path(self._connection.get_option("control_path_dir")).expanduser()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            arguments += ["-o", f"ControlPath={folder}/%C"]
-        return f"{own_arguments} {shlex.join(arguments)}".strip()
+            control_path = f"{folder}/%C"
+        return f"{own_arguments} {shlex.join(alias_arguments(address, destination, control_path))}".strip()
 
     def _try(self, address: str, common_arguments: str, timeout: int, fresh: bool) -> tuple[str, str] | str:
         """The two ends of the connection, or why there is none."""

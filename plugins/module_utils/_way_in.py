@@ -8,6 +8,7 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import shlex
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import is_tailnet_address
@@ -19,7 +20,13 @@ __all__ = [
     "parse_ssh_connection",
     "parse_ssh_settings",
     "shorten_ssh_error",
+    "without_alias",
 ]
+
+
+# A connection that is kept open to a host that has left the tailnet would hang whoever comes next, until TCP gives up
+# after a quarter of an hour. Half a minute is more than tailscaled needs to restart.
+ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
 
 
 class Destination(t.NamedTuple):
@@ -40,14 +47,32 @@ def parse_ssh_settings(text: str, given: str) -> Destination:
     return Destination(given, hostname, settings.get("hostkeyalias", known_as))
 
 
-def alias_arguments(address: str, destination: Destination) -> list[str]:
+def alias_arguments(address: str, destination: Destination, control_path: str = "") -> list[str]:
     """ssh arguments that go to another address of the same machine.
 
     HostName leaves the user's `Host` blocks in force, and HostKeyAlias holds the
     machine to the key it is already known by: no second fingerprint to accept,
     and no way for another machine to answer in its place.
+
+    HostName stands at both ends, which to ssh means the same and to `without_alias` that it is ours.
     """
-    return ["-o", f"HostName={address}", "-o", f"HostKeyAlias={destination.host_key_name}"]
+    control = ["-o", f"ControlPath={control_path}", *ALIVE] if control_path else []
+    name = ["-o", f"HostName={address}"]
+    return [*name, "-o", f"HostKeyAlias={destination.host_key_name}", *control, *name]
+
+
+def without_alias(arguments: str) -> str:
+    """ssh's arguments without what an earlier search for a way in has put behind them.
+
+    To ssh the first of two values counts, so a second search would only ever find the first one's address.
+    """
+    words = shlex.split(arguments)
+    for length in (8 + len(ALIVE), 6):
+        tail = words[-length:]
+        ours = len(tail) == length and tail[1].startswith("HostName=") and tail[3].startswith("HostKeyAlias=")
+        if ours and tail[:2] == tail[-2:]:
+            return shlex.join(words[:-length])
+    return arguments
 
 
 def parse_ssh_connection(text: str) -> tuple[str, str] | None:

@@ -38,6 +38,12 @@ attributes:
     support: full
     description: Where nothing differs, no command that writes is run.
 options:
+  guarded:
+    description:
+      - Write nothing unless a change is armed by M(homelab.tailsync.ufw_rollback). Where its time was over before this module's
+        turn, its change would otherwise stay with nobody to take it back.
+    type: bool
+    default: false
   state:
     description:
       - Whether ufw is to filter.
@@ -261,8 +267,9 @@ commands:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._lock import held
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback import read
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback import describe, read, refuse_unarmed
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._runner import Ufw, bring
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._spec import POLICY
 
@@ -280,10 +287,13 @@ def main() -> None:
         return result
 
     try:
-        result = bring(Ufw(execute) if module.get_bin_path("ufw") else None, module.params, module.check_mode)
+        with held():
+            if module.params["guarded"] and not module.check_mode:
+                refuse_unarmed(read())
+            result = bring(Ufw(execute) if module.get_bin_path("ufw") else None, module.params, module.check_mode)
     except UfwError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**result, rollback={"armed": (record := read()).armed, "rolled_back": record.rolled_back})
+    module.exit_json(**result, rollback=describe(read()))
 
 
 if __name__ == "__main__":

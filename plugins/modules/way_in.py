@@ -104,10 +104,12 @@ ssh_server:
   type: str
   sample: 100.64.0.7
 ssh_common_args:
-  description: What C(ansible_ssh_common_args) has to be to go that way; what it was is kept in front.
+  description:
+    - What C(ansible_ssh_common_args) has to be to go that way; what it was is kept in front, without what an earlier call had
+      added.
   returned: always
   type: str
-  sample: -o HostName=nas -o HostKeyAlias=192.168.1.10
+  sample: -o HostName=nas -o HostKeyAlias=192.168.1.10 -o HostName=nas
 tried:
   description: The addresses that were tried before, and why each did not do.
   returned: always

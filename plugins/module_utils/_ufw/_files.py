@@ -54,6 +54,12 @@ def read(path: Path) -> str:
         return ""
 
 
+def not_text(text: str) -> int:
+    """The first line with bytes that are no UTF-8, as `read` keeps them; 0 without any."""
+    strange = re.search("[\udc80-\udcff]", text)
+    return text.count("\n", 0, strange.start()) + 1 if strange else 0
+
+
 def write(path: Path, text: str) -> None:
     """Whole or not at all, with owner and mode as they were."""
     before = path.stat()

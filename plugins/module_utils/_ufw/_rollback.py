@@ -53,6 +53,20 @@ def read(base: Path = BASE) -> Record:
     )
 
 
+def describe(record: Record) -> dict[str, t.Any]:
+    return {"armed": record.armed, "rolled_back": record.rolled_back}
+
+
+def refuse_unarmed(record: Record) -> None:
+    if record.armed:
+        return
+    why = (record.rolled_back or {}).get("reason", "nothing was armed")
+    raise UfwError(
+        f"nothing would take this change of the firewall back ({why}), so nothing was changed: arm it by ufw_rollback, and raise "
+        "firewall_rollback_timeout if the host needs longer"
+    )
+
+
 def warning_of(record: Record) -> str | None:
     """What the next run has to say of an earlier one."""
     if not record.rolled_back:

@@ -11,6 +11,8 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._lock import LOCK
+
 UNIT = "tailsync-firewall-rollback"
 # Gone after a restart, like everything in /run: that is how the script knows that there was one.
 SINCE_BOOT = "/run/tailsync-firewall-rollback"
@@ -37,8 +39,9 @@ else
 fi
 
 # A ufw_policy that is still at work would write into what is brought back.
-exec 9>/run/tailsync-ufw.lock
+exec 9>@LOCK@
 flock -w 60 9 || true
+[ -e "$kept/complete" ] || exit 0
 
 bring_back() { # the file or folder in use, and what was kept of it
   [ -e "$2" ] || return 0 # done already, by a run that died later
@@ -119,7 +122,7 @@ AccuracySec=1
 
 
 def fill(text: str, base: str, timeout: int = 0) -> str:
-    values = {"@BASE@": base, "@SINCE_BOOT@": SINCE_BOOT, "@UNIT@": UNIT, "@TIMEOUT@": str(timeout)}
+    values = {"@LOCK@": str(LOCK), "@BASE@": base, "@SINCE_BOOT@": SINCE_BOOT, "@UNIT@": UNIT, "@TIMEOUT@": str(timeout)}
     for name, value in values.items():
         text = text.replace(name, value)
     return text

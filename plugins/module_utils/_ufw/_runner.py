@@ -24,6 +24,8 @@ PROFILES = "etc/ufw/applications.d"
 PROGRAMS = {"v4": "iptables", "v6": "ip6tables"}
 HELD_OPEN = {"incoming": "INPUT", "outgoing": "OUTPUT"}
 RULES_FILES = {family: (_files.BEFORE[family], _docker.FILES[family], _policy.USER_FILES[family]) for family in FAMILIES}
+UNTOUCHED = "Nothing was changed; mend it, or take it anew from /usr/share/ufw"
+HALF = "ufw has just written it so, and could not load it at the next boot: is there room on the disk?"
 
 Params = t.Mapping[str, t.Any]
 Command = t.List[str]  # noqa: UP006  (3.9 at run time)
@@ -61,6 +63,10 @@ class Ufw:
         _policy.refuse_unsafe(settings)
         conf = _policy.parse_settings(self.read(CONF_FILE))
         texts = {path: self.read(path) for family in FAMILIES for path in RULES_FILES[family]}
+        for path in _policy.USER_FILES.values():  # the two that ufw reads by Python, and would end with a traceback
+            number = _files.not_text(texts[path])
+            if number:
+                raise UfwError(f"{path}, line {number}: this is not text. {UNTOUCHED}")
         code, status, error = self.execute(["ufw", "status"], None)
         if code != 0 and "problem running" not in error + status:
             raise UfwError(f"ufw status failed: {(error or status).strip()}")
@@ -83,17 +89,15 @@ class Ufw:
             raise UfwError(f"{' '.join(command)} failed: {(error or output).strip()}")
         return output
 
-    def refuse_corrupt(self, texts: t.Mapping[str, str]) -> None:
-        """Files that ufw would lose rules of, or could not load and so stop half way: nothing is begun."""
+    def refuse_corrupt(self, texts: t.Mapping[str, str], what_now: str) -> None:
+        """Files that ufw would lose rules of, or could not load and so stop half way."""
         for family in FAMILIES:
             for path in RULES_FILES[family]:
                 number, why = _policy.malformed(texts[path]), "ufw cannot read this rule of its own, and would drop it"
                 if not number:
                     number, why = self.fault(texts[path], family)
                 if number:
-                    raise UfwError(
-                        f"{path}, line {number}: {why}. Nothing was changed; mend it, or take it anew from /usr/share/ufw"
-                    )
+                    raise UfwError(f"{path}, line {number}: {why}. {what_now}")
 
     def fault(self, text: str, family: str) -> tuple[int, str]:
         """The line that cannot be loaded, and why; 0 if all can."""
@@ -219,10 +223,13 @@ def bring(ufw: Ufw | None, params: Params, check_mode: bool) -> dict[str, t.Any]
     seen = ufw.look() if ufw else Seen()
     decision = decide(seen, params)
     if ufw and decision.commands:
-        ufw.refuse_corrupt({**seen.texts, **decision.writes})
+        ufw.refuse_corrupt({**seen.texts, **decision.writes}, UNTOUCHED)
     if ufw and decision.commands and not check_mode:
         ufw.do(decision)
-        left = decide(ufw.look(), params).commands
+        seen_after = ufw.look()
+        # On a full disk ufw writes half a file, says nothing of it, and fails at the next boot.
+        ufw.refuse_corrupt(seen_after.texts, HALF)
+        left = decide(seen_after, params).commands
         if left:
             raise UfwError(
                 f"ufw took the policy but does not show it; still to do: {'; '.join(' '.join(words) for words in left)}"

@@ -36,5 +36,6 @@ POLICY: dict[str, t.Any] = {
     "logging": {"type": "str", "choices": ["off", "low", "medium", "high", "full"]},
     "multicast": {"type": "bool"},
     "docker": {"type": "bool"},
+    "guarded": {"type": "bool", "default": False},
     "docker_interfaces": {"type": "list", "elements": "str", "default": ["docker0", "br-+"]},
 }

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils import _tailnet, _way_in
 
@@ -46,7 +48,19 @@ def test_another_address_is_held_to_the_known_host_key() -> None:
         "HostName=100.64.0.1",
         "-o",
         "HostKeyAlias=192.168.1.10",
+        "-o",
+        "HostName=100.64.0.1",
     ]
+
+
+@pytest.mark.parametrize("control_path", ["", "/root/.ansible/cp/%C"])
+@pytest.mark.parametrize("own", ["", "-o ProxyCommand='nc %h %p' -o HostName=nas.home -o HostKeyAlias=nas.home"])
+def test_a_second_search_begins_with_the_users_own_arguments(own: str, control_path: str) -> None:
+    """To ssh the first of two values counts."""
+    destination = _way_in.Destination("nas", "192.168.1.10", "192.168.1.10")
+    found = f"{own} {shlex.join(_way_in.alias_arguments('100.64.0.1', destination, control_path))}".strip()
+    assert shlex.split(_way_in.without_alias(found)) == shlex.split(own)
+    assert _way_in.without_alias(own) == own
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,15 @@ import typing as t
 from firewall_eyes import tailscaled_rules
 from testinfra.host import Host
 
+TAILNET_ONLY = "/etc/ssh/sshd_config.d/tailnet-only.conf"
+
 
 def test_a_host_that_answers_only_over_the_tailnet_is_not_logged_out(play: t.Any, eyes: dict[str, Host]) -> None:
-    address = eyes["nas"].check_output("tailscale ip -4")
-    run = play("playbooks/leave.yml", "--limit=nas", variables={"ansible_host": address})
+    eyes["nas"].check_output(f"echo ListenAddress $(tailscale ip -4) >{TAILNET_ONLY} && systemctl restart ssh")
+    try:
+        run = play("playbooks/leave.yml", "--limit=nas")
+    finally:
+        eyes["nas"].check_output(f"rm {TAILNET_ONLY} && systemctl restart ssh")
     assert run.code != 0
     assert "logging it out of the tailnet would cut it off" in " ".join(run.output.split()), run.output
     assert eyes["nas"].run("tailscale ip -4").succeeded

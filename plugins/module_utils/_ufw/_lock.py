@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One change of the firewall at a time: a policy, or the rollback that takes one back.
+
+ufw has a lock of its own, for each of its commands; nothing but this keeps a whole change together.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
+
+LOCK = Path("/run/tailsync-ufw.lock")  # the rollback's script takes it, too
+PATIENCE = 60  # seconds
+POLL = 0.2  # seconds
+
+
+@contextlib.contextmanager
+def held(path: Path = LOCK) -> t.Iterator[None]:
+    """Raises UfwError if another change goes on for longer than PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except PermissionError as error:
+        raise UfwError("ufw needs root: set become: true") from error
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise UfwError(
+                        f"another change of the firewall has been at work for {PATIENCE} s: wait for it, and run again"
+                    ) from error
+                time.sleep(POLL)
+        yield
+    finally:
+        os.close(handle)
