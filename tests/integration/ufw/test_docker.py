@@ -96,3 +96,12 @@ def test_sources_order_and_families_hold_for_containers(host: UfwHost, network: 
     assert network.cannot("tailnet", address("tailnet", "v6", 1), 9443)
     call("ufw_policy", **{**POLICY, "rules": lan[1:]})
     assert network.can("lan", address("lan", "v6", 1), 8080)
+
+
+def test_a_published_port_is_closed_on_a_bridge_that_is_not_named_too(host: UfwHost, network: DockerNetwork) -> None:
+    network.start_docker()
+    call("ufw_policy", **{**POLICY, "docker_interfaces": ["br-+"]})
+    for family in FAMILIES:
+        assert network.cannot("lan", address("lan", family, 1), 8080)
+        assert network.can("lan", address("lan", family, 1), 9443)
+        assert network.can("one", address("lan", family), 7)
