@@ -165,8 +165,9 @@ requests:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._connection import ssh_connection
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI, NodeError
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import Runner, warnings_of
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import Runner
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION, NODE
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import warnings_of
 
 
 def main() -> None:
@@ -175,7 +176,7 @@ def main() -> None:
         result = Runner(LocalAPI(module.params["socket"]), module.params, module.check_mode, ssh_connection()).run()
     except NodeError as error:
         module.fail_json(msg=str(error))
-    for warning in warnings_of(result["node"]):
+    for warning in warnings_of(result["node"]) if module.params["state"] == "present" else []:
         module.warn(warning)
     module.exit_json(**result)
 

@@ -65,12 +65,13 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._local
     LocalAPI,
     NodeError,
 )
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import (
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
     describe,
     describe_peers,
     unknown_node,
+    warnings_of,
 )
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION
 
 
 def main() -> None:
@@ -86,7 +87,10 @@ def main() -> None:
         module.exit_json(changed=False, node=unknown_node(), peers=[])
     except NodeError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, node=describe(status), peers=describe_peers(status))
+    node = describe(status)
+    for warning in warnings_of(node) if node["key_expired"] else []:
+        module.warn(warning)
+    module.exit_json(changed=False, node=node, peers=describe_peers(status))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import http.client
 import json
 import typing as t
 import urllib.error
@@ -42,12 +43,11 @@ class LocalAPI:
         return t.cast("dict[str, t.Any]", self._request("GET", f"status?peers={'true' if peers else 'false'}"))
 
     def prefs(self) -> dict[str, t.Any]:
-        prefs = t.cast("dict[str, t.Any]", self._request("GET", "prefs"))
-        prefs.pop("Config", None)  # key material
-        return prefs
+        return _without_keys(self._request("GET", "prefs"))
 
-    def edit_prefs(self, masked: dict[str, t.Any]) -> None:
-        self._request("PATCH", "prefs", masked)
+    def edit_prefs(self, masked: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Returns the preferences as they are then, which need not be what was sent."""
+        return _without_keys(self._request("PATCH", "prefs", masked))
 
     def check_prefs(self, prefs: dict[str, t.Any]) -> None:
         """The daemon's own opinion of preferences, without taking them. Raises NodeError if it would refuse them."""
@@ -58,6 +58,7 @@ class LocalAPI:
             raise NodeError(f"tailscaled would refuse these preferences: {answer['Error']}")
 
     def start(self, auth_key: str, prefs: dict[str, t.Any]) -> None:
+        """Begin anew with these preferences; an empty key keeps the login that there is."""
         self._request("POST", "start", {"AuthKey": auth_key, "UpdatePrefs": prefs})
 
     def login_interactive(self) -> None:
@@ -86,7 +87,7 @@ class LocalAPI:
             ).read()
         except urllib.error.HTTPError as error:
             raise NodeError(f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(error)}") from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise DaemonUnavailable(f"tailscaled does not answer at {self.socket}: {error}") from error
         if not answer:
             return None
@@ -94,6 +95,12 @@ class LocalAPI:
             return json.loads(answer)
         except ValueError as error:
             raise NodeError(f"tailscaled answered {path.split('?', maxsplit=1)[0]} with something that is not JSON") from error
+
+
+def _without_keys(prefs: dict[str, t.Any] | None) -> dict[str, t.Any]:
+    found = dict(prefs or {})
+    found.pop("Config", None)  # key material
+    return found
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
