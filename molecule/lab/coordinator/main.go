@@ -15,7 +15,7 @@
 //	POST /tags             body: tags that nodes may join with and change to, separated by spaces; empty: none gets any
 //	POST /routes           body: a node's name and the routes of its that are approved, which may make it an exit node
 //	POST /ssh              body: true or false; whether the tailnet has Tailscale SSH
-//	POST /pause            body: true or false; while paused the control server answers nothing
+//	POST /pause            body: true, false or other; while paused neither control server, or not the other one, answers anything
 //	GET  /nodes            the nodes it knows
 //
 // A second control server, on the port after the admin interface's, is another tailnet to move to. It demands the same key.
@@ -70,11 +70,11 @@ func main() {
 	go serveDERP(*address)
 	go serveSTUN(*address)
 
-	var paused atomic.Bool
+	var paused, otherPaused atomic.Bool
 	control := newControl(*address, controlPort, *domain, *authKey)
 	other := newControl(*address, otherPort, "other."+*domain, *authKey)
-	go serveAdmin(*address, control, other, &paused)
-	go serveControl(*address, otherPort, other, &paused)
+	go serveAdmin(*address, control, other, &paused, &otherPaused)
+	go serveControl(*address, otherPort, other, &otherPaused)
 	serveControl(*address, controlPort, control, &paused)
 }
 
@@ -218,7 +218,7 @@ func shortName(node *tailcfg.Node) string {
 	return strings.SplitN(node.Name, ".", 2)[0]
 }
 
-func serveAdmin(address string, control, other *testcontrol.Server, paused *atomic.Bool) {
+func serveAdmin(address string, control, other *testcontrol.Server, paused, otherPaused *atomic.Bool) {
 	mux := http.NewServeMux()
 	post := func(path string, do func(body string)) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -296,7 +296,10 @@ func serveAdmin(address string, control, other *testcontrol.Server, paused *atom
 			control.UpdateNode(node) // tells all
 		}
 	})
-	post("/pause", func(body string) { paused.Store(body == "true") })
+	post("/pause", func(body string) {
+		paused.Store(body == "true")
+		otherPaused.Store(body == "true" || body == "other")
+	})
 	post("/approve", func(string) {
 		for _, node := range control.AllNodes() {
 			if !node.MachineAuthorized {

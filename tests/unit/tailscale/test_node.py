@@ -346,7 +346,7 @@ def test_bad_values_are_refused_before_anything_is_sent(options: dict[str, t.Any
 
 def test_lists_are_the_same_in_any_order_and_spelling() -> None:
     daemon = Daemon(AdvertiseRoutes=["10.0.0.0/8", "2001:db8::/32"], RelayServerStaticEndpoints=["[2001:db8::1]:4000"])
-    options = {
+    options: dict[str, t.Any] = {
         "advertise_routes": ["2001:0db8::/32", "10.0.0.0/8"],
         "relay_server_static_endpoints": ["[2001:db8:0::1]:4000"],
     }
