@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import DaemonUnavailable, NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import DaemonUnavailable, NoAnswer, NodeError
 
 NODE = {"HostName": "nas", "DNSName": "nas.tailnet.test.", "ID": "n1", "Online": True}
 PEER = {
@@ -119,7 +119,8 @@ class Daemon:
         self.key = auth_key
         if not auth_key:
             self.health = []
-            self.state = "NeedsLogin" if prefs["LoggedOut"] or not self.keys else "Running"
+            stopped = "Stopped" if self.keys else "NeedsLogin"
+            self.state = stopped if prefs["LoggedOut"] or not self.keys else "Running"
 
     def login_interactive(self) -> None:
         self.writes += 1
@@ -135,8 +136,11 @@ class Daemon:
             self.tags = asked if self.tags_of_key is None else self.tags_of_key
             self.state = "NeedsMachineAuth" if self.approval else "Running"
 
-    def logout(self) -> None:
+    def logout(self, timeout: int) -> None:
         self.writes += 1
+        self.preferences.update(WantRunning=False, LoggedOut=True)
+        if self.silent:
+            self.state = "Stopped"
+            raise NoAnswer(f"tailscaled does not answer: timed out after {timeout} s")
         self.state = "NeedsLogin"
         self.keys = 0
-        self.preferences.update(WantRunning=False, LoggedOut=True)

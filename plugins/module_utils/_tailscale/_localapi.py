@@ -33,6 +33,10 @@ class DaemonUnavailable(NodeError):
     """tailscaled does not answer."""
 
 
+class NoAnswer(DaemonUnavailable):
+    """tailscaled took the request and did not answer it in time."""
+
+
 class LocalAPI:
     def __init__(self, socket: str = SOCKET) -> None:
         self.socket = socket
@@ -65,10 +69,11 @@ class LocalAPI:
         """Log in with what start was given; despite its name nobody is asked."""
         self._request("POST", "login-interactive")
 
-    def logout(self) -> None:
-        self._request("POST", "logout")
+    def logout(self, timeout: int) -> None:
+        """Answers when the control server has been told."""
+        self._request("POST", "logout", timeout=timeout)
 
-    def _request(self, method: str, path: str, body: t.Any = None) -> t.Any:
+    def _request(self, method: str, path: str, body: t.Any = None, timeout: int = REQUEST_TIMEOUT) -> t.Any:
         if method == "GET":
             self.reads += 1
         else:
@@ -82,13 +87,14 @@ class LocalAPI:
                 data=None if body is None else json.dumps(body),
                 headers={"Content-Type": "application/json"},
                 unix_socket=self.socket,
-                timeout=REQUEST_TIMEOUT,
+                timeout=timeout,
                 use_proxy=False,
             ).read()
         except urllib.error.HTTPError as error:
             raise NodeError(f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(error)}") from error
         except (OSError, http.client.HTTPException) as error:
-            raise DaemonUnavailable(f"tailscaled does not answer at {self.socket}: {error}") from error
+            late = isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError)
+            raise (NoAnswer if late else DaemonUnavailable)(f"tailscaled does not answer at {self.socket}: {error}") from error
         if not answer:
             return None
         try:

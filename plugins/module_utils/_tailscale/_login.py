@@ -35,7 +35,7 @@ class Login(t.NamedTuple):
 
 
 def needed(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> Login | None:
-    if not has_login(status):
+    if not has_login(status) or prefs.get("LoggedOut"):  # a logout that the control server did not answer leaves the key behind
         return Login("this node is logged out of its tailnet")
     if login_is_over(status):
         expired = describe(status)["key_expired"] or (status.get("Self") or {}).get("Expired")

@@ -15,6 +15,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import (
     DaemonUnavailable,
     LocalAPI,
+    NoAnswer,
     NodeError,
 )
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
@@ -163,12 +164,23 @@ class Runner:
             )
         if (inside or trying) and not self.check_mode:
             self.first = self.first or before
-            if inside:
-                self.api.logout()
-            else:
+            if not inside or prefs.get("LoggedOut"):  # or a logout that was cut off, of which tailscaled remembers only half
                 self.api.start("", {**prefs, "WantRunning": False, "LoggedOut": True})
+            if inside:
+                self._log_out(_login.server_of(prefs))
             status = self._wait(lambda now: now["BackendState"] == "NeedsLogin" and not has_login(now), "log out")
         return self._result(before, {"state": "NeedsLogin", "logged_in": False} if inside or trying else before, describe(status))
+
+    def _log_out(self, server: str) -> None:
+        try:
+            self.api.logout(self.params["timeout"])
+        except NodeError as error:
+            if isinstance(error, DaemonUnavailable) and not isinstance(error, NoAnswer):
+                raise
+            raise NodeError(
+                f"the control server {server} was not told of the logout within {self.params['timeout']} s ({error}): the node "
+                "is down, but still a member of its tailnet. Run again when the server answers, or remove the machine there"
+            ) from error
 
     # --- what comes back ------------------------------------------------------------------------
 

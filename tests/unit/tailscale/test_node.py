@@ -451,6 +451,19 @@ def test_an_expired_node_leaves_and_a_join_that_was_given_up_is_called_off() -> 
     assert not node(trying, state="absent")["changed"]
 
 
+def test_a_logout_that_the_control_server_does_not_answer_is_finished_by_the_next_run() -> None:
+    daemon = Daemon()
+    daemon.silent = True
+    with pytest.raises(NodeError, match=r"controlplane.tailscale.com was not told of the logout within 1 s .*Run again"):
+        node(daemon, state="absent")
+    with pytest.raises(NodeError, match=r"logged out of its tailnet, and auth_key is empty"):
+        node(daemon)
+    daemon.silent = False
+    assert node(daemon, state="absent")["changed"]
+    assert daemon.keys == 0
+    assert not node(daemon, state="absent")["changed"]
+
+
 def test_a_key_that_will_expire_is_warned_of() -> None:
     now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.timezone.utc)
     assert _status.days_until("2027-05-23T11:59:00.123456789Z", now) == 179
