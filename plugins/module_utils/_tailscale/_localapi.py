@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import typing as t
 import urllib.error
 from pathlib import Path
@@ -38,8 +39,8 @@ class NoAnswer(DaemonUnavailable):
 
 
 class LocalAPI:
-    def __init__(self, socket: str = SOCKET) -> None:
-        self.socket = socket
+    def __init__(self, path: str = SOCKET) -> None:
+        self.socket = path
         self.reads = 0
         self.writes = 0
 
@@ -93,7 +94,7 @@ class LocalAPI:
         except urllib.error.HTTPError as error:
             raise NodeError(f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(error)}") from error
         except (OSError, http.client.HTTPException) as error:
-            late = isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError)
+            late = isinstance(getattr(error, "reason", error), socket.timeout)  # which is TimeoutError itself since Python 3.10
             raise (NoAnswer if late else DaemonUnavailable)(f"tailscaled does not answer at {self.socket}: {error}") from error
         if not answer:
             return None

@@ -10,10 +10,12 @@ import pathlib
 import typing as t
 
 import pytest
+import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _connection, _node, _status
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import DaemonUnavailable, NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION, NODE
+from ansible_collections.homelab.tailsync.plugins.modules import tailscale_node, tailscale_node_info
 from tailscale_double import REFUSED, Daemon
 
 KEY = "tskey-auth-good"
@@ -475,6 +477,14 @@ def test_a_key_that_will_expire_is_warned_of() -> None:
     assert "expires within a day (" in _status.warnings_of({**soon, "key_expiry_days": 0})[0]
     assert "has expired (" in _status.warnings_of({**soon, "key_expiry_days": -1})[0]
     assert _status.warnings_of(node(Daemon())["node"]) == []
+
+
+def test_every_returned_key_is_documented() -> None:
+    returned = yaml.safe_load(tailscale_node_info.RETURN)
+    status = Daemon().status(peers=True)
+    assert set(returned["node"]["contains"]) == set(_status.describe(status)) == set(_status.unknown_node())
+    assert set(returned["peers"]["contains"]) == set(_status.describe_peers(status)[0])
+    assert yaml.safe_load(tailscale_node.RETURN)["node"]["contains"] == returned["node"]["contains"]
 
 
 def test_no_daemon() -> None:
