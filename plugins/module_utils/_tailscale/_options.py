@@ -82,7 +82,7 @@ def _route(text: str) -> str:
             raise ValueError(text)
     except ValueError:
         raise NodeError(f"advertise_routes has {text}: a route is a subnet as CIDR, such as 192.168.1.0/24") from None
-    if network != ipaddress.ip_interface(text).network or ipaddress.ip_interface(text).ip != network.network_address:
+    if ipaddress.ip_interface(text).ip != network.network_address:
         raise NodeError(f"advertise_routes has {text}, which is an address within {network}: write {network}")
     if str(network) in EXIT_ROUTES:
         raise NodeError(f"advertise_routes has {text}, which is everything: use advertise_exit_node: true")

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
+
+import pytest
+from control_double import SECRET, ControlServer
 
 REFUSED_OVER_TAILNET: dict[str, tuple[dict[str, t.Any], str]] = {
     "shields_up": ({"shields_up": True}, "shields_up would end the connection"),
@@ -69,3 +73,38 @@ def test_what_tailscaled_itself_would_refuse_a_check_foretells(take: t.Any, tell
     check, real = take({"nas": [{"node": {"ssh": True}, "check": True}, {"node": {"ssh": True}}]}).of("nas")
     assert "tailscaled would refuse these preferences: Unable to enable local Tailscale SSH server" in check["msg"]
     assert "tailscaled refused PATCH prefs: Unable to enable local Tailscale SSH server" in real["msg"]
+
+
+@pytest.fixture
+def mint(key: str) -> t.Iterator[ControlServer]:
+    server = ControlServer()
+    server.key = key
+    yield server
+    server.close()
+
+
+def test_a_key_is_made_where_a_new_login_needs_one_and_none_for_what_is_refused(
+    play: t.Any, tell: t.Any, mint: ControlServer, status: t.Any
+) -> None:
+    given = {
+        "role": "tailscale",
+        "tailscale_auth_key": "",
+        "tailscale_oauth_client_secret": SECRET,
+        "tailscale_api_url": mint.url,
+        "tailscale_tags": ["tag:server"],
+    }
+    tell("tags", "tag:server tag:other")
+    over_tailnet = play("molecule/lab/playbooks/alone.yml", "--limit", "nas", variables=given)
+    assert over_tailnet.code != 0
+    assert "tags are to be tag:server, but this node has none. A new login would end the connection" in over_tailnet.output
+    assert mint.requests == []
+    tags = play("molecule/node/role.yml", "--limit", "nas", variables=given)
+    assert (tags.code, tags.changed, len(mint.keys)) == (0, {"nas": 1}, 1), tags.output
+    yesterday = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    tell("key-expiry", f"{yesterday:%Y-%m-%dT%H:%M:%SZ} nas")
+    expired = play("molecule/node/role.yml", "--limit", "nas", variables=given)
+    assert (expired.code, expired.changed, len(mint.keys)) == (0, {"nas": 1}, 2), expired.output
+    assert (status("nas")["BackendState"], status("nas")["Self"]["Tags"]) == ("Running", ["tag:server"])
+    mint.requests.clear()
+    again = play("molecule/node/role.yml", "--limit", "nas", variables=given)
+    assert (again.code, again.changed, mint.requests) == (0, {"nas": 0}, []), again.output
