@@ -53,7 +53,7 @@ def needed(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> Logi
         )
     tags, own = params["tags"], tags_of(status)
     # A node that is down does not know its tags.
-    if tags is not None and status["BackendState"] == "Running" and sorted(tags) != own:
+    if tags is not None and status["BackendState"] == "Running" and tags != own:
         return Login(
             f"tags are to be {listed(tags)}, but this node has {listed(own)}",
             "change them in the admin console or by its API, or run it with an auth_key from the LAN or a console",
@@ -66,7 +66,9 @@ def preferences(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) ->
     """What a login has beside the preferences that options speak of."""
     # Where a node was logged in it stays if nobody says otherwise; a server that a failed attempt left behind is none of that.
     stays = server_of(prefs) if has_login(status) else DEFAULT_LOGIN_SERVER
-    given = {"ControlURL": params["login_server"] or stays}
+    given: dict[str, t.Any] = {"ControlURL": params["login_server"] or stays}
+    if not same_server(given["ControlURL"], server_of(prefs)):
+        given.update({"ExitNodeID": "", "ExitNodeIP": ""})  # which there nobody knows, so that nothing would get out
     return given if params["tags"] is None else {**given, "AdvertiseTags": params["tags"]}
 
 
@@ -84,7 +86,7 @@ def declared(params: t.Mapping[str, t.Any], prefs: Status) -> dict[str, t.Any]:
     if server is not None:
         wish["login_server"] = server_of(prefs) if same_server(server or DEFAULT_LOGIN_SERVER, server_of(prefs)) else server
     if tags is not None:
-        wish["tags"] = sorted(tags)
+        wish["tags"] = tags
     return wish
 
 

@@ -41,7 +41,8 @@ class Runner:
     def __init__(self, api: LocalAPI, params: t.Mapping[str, t.Any], check_mode: bool, ssh_connection: str = "") -> None:
         """`ssh_connection` is sshd's SSH_CONNECTION: client address and port, server address and port."""
         self.api = api
-        self.params = params
+        tags = params["tags"]
+        self.params = {**params, "tags": None if tags is None else sorted(set(tags))}
         self.check_mode = check_mode
         self.connection = _risk.connection(ssh_connection)
         self.options = _options.declared(params)
@@ -138,7 +139,7 @@ class Runner:
     def _with_tags(self, status: Json) -> Json:
         tags = self.params["tags"]
         deadline = time.monotonic() + SOON
-        while tags is not None and tags_of(status) != sorted(tags):
+        while tags is not None and tags_of(status) != tags:
             if time.monotonic() > deadline:
                 raise NodeError(
                     f"the node has joined, but the control server gave it the tags {_login.listed(tags_of(status))} where tags "
@@ -211,7 +212,7 @@ class Runner:
         given = self.options.get("exit_node", "")
         if not given or given.startswith(_prefs.AUTO):
             return dict(self.options), False
-        peer = _exit_node(given, status)
+        peer = None if login else _exit_node(given, status)  # a login may lead to other peers
         if peer:
             return {**self.options, "exit_node": peer}, False
         if not login and status["BackendState"] == "Running":

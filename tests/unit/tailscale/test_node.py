@@ -293,7 +293,7 @@ def test_a_key_that_brings_its_own_tags_is_an_error_and_no_endless_change() -> N
     for _run in range(2):
         with pytest.raises(NodeError, match=r"gave it the tags tag:key where tags asks for tag:new.*tagOwners"):
             node(daemon, auth_key=KEY, tags=["tag:new"])
-    assert not node(daemon, tags=["tag:key"])["changed"]
+    assert not node(daemon, tags=["tag:key", "tag:key"])["changed"]
     fresh = Daemon("NeedsLogin")
     fresh.tags_of_key = []
     with pytest.raises(NodeError, match="gave it the tags none where"):
@@ -373,6 +373,15 @@ def test_an_exit_node_that_is_only_known_from_inside() -> None:
     assert daemon.preferences["ExitNodeID"] == "n2"
     assert check["diff"]["after"] == real["diff"]["after"]
     assert not node(daemon, exit_node="vps")["changed"]
+
+
+def test_an_exit_node_of_the_old_tailnet_does_not_come_along() -> None:
+    daemon = Daemon(ExitNodeID="n7")
+    node(daemon, auth_key=KEY, login_server=OTHER)
+    assert daemon.preferences["ExitNodeID"] == ""
+    daemon = Daemon(ExitNodeID="n7")
+    node(daemon, auth_key=KEY, login_server=OTHER, exit_node="vps")
+    assert (dict(daemon.sent[0][1])["ExitNodeID"], daemon.preferences["ExitNodeID"]) == ("", "n2")
 
 
 def test_from_auto_to_a_certain_exit_node_and_to_none() -> None:
