@@ -81,10 +81,8 @@ def look(queue: int, patterns: dict[str, list[bytes]]) -> int:
             text = content(file)
             found = [name for name, looks in patterns.items() if any(look in text for look in looks)]
             if found:
-                print(
-                    json.dumps({"path": str(pathlib.Path(f"/proc/self/fd/{file}").readlink()), "secrets": found, "pid": pid}),
-                    flush=True,
-                )
+                path = str(pathlib.Path(f"/proc/self/fd/{file}").readlink()).replace(" (deleted)", "")
+                print(json.dumps({"path": path, "secrets": found, "pid": pid}), flush=True)
         except OSError:
             pass  # a device, or a file on its way out
         finally:

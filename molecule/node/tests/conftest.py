@@ -24,13 +24,30 @@ class Outcome(t.NamedTuple):
         return self.came[host]
 
 
+def grouped(steps: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Module calls that follow each other as one task's loop, which is a good deal quicker."""
+    found: list[dict[str, t.Any]] = []
+    for step in steps:
+        if "node" not in step:
+            found.append(step)
+        elif found and "nodes" in found[-1]:
+            found[-1]["nodes"].append(step)
+        else:
+            found.append({"nodes": [step]})
+    return found
+
+
 @pytest.fixture(scope="session")
 def take(play: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[..., Outcome]:
     """Take steps on hosts (see steps.yml), each host's beside the others'."""
 
     def steps(given: Steps, *arguments: str, tailnet: bool = False, **environment: str) -> Outcome:
         answers = tmp_path_factory.mktemp("answers")
-        variables = {"steps": given, "answers": str(answers), "tailnet": tailnet}
+        variables = {
+            "steps": {host: grouped(of_host) for host, of_host in given.items()},
+            "answers": str(answers),
+            "tailnet": tailnet,
+        }
         run = play("molecule/node/steps.yml", "--limit", ",".join(given), *arguments, variables=variables, **environment)
         assert run.code == 0, run.output
         assert "[WARNING]: Dep" not in run.output

@@ -179,9 +179,9 @@ class Runner:
             if isinstance(error, DaemonUnavailable) and not isinstance(error, NoAnswer):
                 raise
             raise NodeError(
-                f"the control server {server} has not taken the logout, for which the run waits {self.params['timeout']} s at most "
-                f"({error}): the node is down, but still a member of its tailnet. Run again when the server answers, or remove the "
-                "machine there"
+                f"the control server {server} has not taken the logout, for which the run waits {self.params['timeout']} s at "
+                f"most ({error}): the node is down, but still a member of its tailnet. Run again when the server answers, or "
+                "remove the machine there"
             ) from error
 
     # --- what comes back ------------------------------------------------------------------------

@@ -54,12 +54,13 @@ def came(take: t.Any, tell: t.Any, eyes: t.Any) -> dict[str, Came]:
     tell("ssh", "true")
     steps: dict[str, list[dict[str, t.Any]]] = {}
     for host, options in SHARE.items():
-        steps[host] = []
-        for option in options:
-            wish = {option: host if option == "hostname" else TABLE[option][1]}
-            by_hand = {"run": ["tailscale", "set", *TABLE[option][0]]}
-            steps[host] += [by_hand, {"node": wish, "check": True}, {"node": wish}]
-        steps[host].append({"node": {option: host if option == "hostname" else TABLE[option][1] for option in options}})
+        wishes = [{option: host if option == "hostname" else TABLE[option][1]} for option in options]
+        steps[host] = [
+            {"run": ["tailscale", "set", *(flag for option in options for flag in TABLE[option][0])]},
+            *({"node": wish, "check": True} for wish in wishes),
+            *({"node": wish} for wish in wishes),
+            {"node": {option: value for wish in wishes for option, value in wish.items()}},
+        ]
     outcome = take(steps, "--diff")
     found = {}
     for host, options in SHARE.items():
@@ -67,7 +68,7 @@ def came(take: t.Any, tell: t.Any, eyes: t.Any) -> dict[str, Came]:
         assert (answers[-1]["changed"], answers[-1]["requests"]["writes"]) == (False, 0), "as declared, and yet changed"
         prefs = json.loads(eyes[host].check_output("tailscale debug prefs"))
         for number, option in enumerate(options):
-            found[option] = Came(answers[2 * number], answers[2 * number + 1], prefs)
+            found[option] = Came(answers[number], answers[len(options) + number], prefs)
     return found
 
 
