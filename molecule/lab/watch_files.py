@@ -97,7 +97,7 @@ def main() -> None:
     print(json.dumps({"watching": marked}), flush=True)
     seen = 0
     while True:
-        ready, _, _ = select.select([queue, sys.stdin], [], [])
+        ready = select.select([queue, sys.stdin], [], [])[0]
         if queue in ready:
             seen += look(queue, patterns)
         elif sys.stdin in ready:
