@@ -2,4 +2,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from eyes import *  # noqa: F403  pylint: disable=wildcard-import,unused-wildcard-import  (fixtures and hooks, for pytest)
+# Fixtures and hooks, for pytest.
+from eyes import *  # noqa: F403 # pylint: disable=wildcard-import,unused-wildcard-import

@@ -7,7 +7,8 @@ import pathlib
 import typing as t
 
 import pytest
-from eyes import *  # noqa: F403  pylint: disable=wildcard-import,unused-wildcard-import  (fixtures and hooks, for pytest)
+# Fixtures and hooks, for pytest.
+from eyes import *  # noqa: F403 # pylint: disable=wildcard-import,unused-wildcard-import
 from testinfra.host import Host
 
 CONTROL = "http://172.31.77.2:8080"  # molecule/lab/coordinator/main.go
