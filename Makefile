@@ -101,10 +101,10 @@ build: setup  ## Build the collection and install the tarball into an empty path
 
 # Each scenario has a lab of its own, and says which folders of tests must have run.
 .PHONY: molecule
-molecule: molecule-default  ## The real thing: every host, every daemon, looked at from the outside
+molecule: molecule-default molecule-node  ## The real thing: every host, every daemon, looked at from the outside
 
-.PHONY: molecule-default
 molecule-default: FOLDERS := bare mesh
+molecule-node: FOLDERS := node
 
 molecule-%: artefacts
 	@rm -rf $(TAILSYNC_CACHE)/evidence/$* && mkdir -p $(TAILSYNC_CACHE)/evidence/$*

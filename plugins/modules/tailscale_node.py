@@ -15,7 +15,9 @@ author:
 description:
   - Joins the host to a tailnet, brings its preferences to what is declared, or logs it out.
   - Talks to tailscaled over its LocalAPI. The auth key is in no process's arguments and is written to no file.
-  - Only what an option names is changed; a preference that no option speaks of keeps its value.
+  - Only what an option names is changed; a preference that no option speaks of keeps its value, also when the node logs in anew.
+  - Changed O(tags) or O(login_server), and a key that has expired, take a new login, and that takes an O(auth_key). Over the
+    tailnet itself it is refused, as is whatever else would end the connection that the run came in by; see O(accept_risk).
   - Warns when the node's key will expire, which on a server is rarely what is wanted.
 extends_documentation_fragment:
   - homelab.tailsync.tailscale
@@ -24,7 +26,7 @@ attributes:
     support: full
     description:
       - Says what would change, after tailscaled's own check of the new preferences. Without tailscaled it says that the host
-        would join.
+        would join. What a run would refuse, a check refuses as well.
   diff_mode:
     support: full
     description: Shows the state and the declared preferences, before and after.
@@ -34,22 +36,26 @@ attributes:
 options:
   state:
     description:
-      - V(present) makes the node a running member of a tailnet, V(absent) logs it out.
+      - V(present) makes the node a running member of a tailnet, V(absent) logs it out, and calls off a join that was given up.
     type: str
     choices: [present, absent]
     default: present
   auth_key:
     description:
-      - The key to join with. It is used, and needed, only while the node is logged out.
+      - The key to log in with. It is used, and needed, only while the node is logged out, its key has expired, or O(tags) or
+        O(login_server) change.
     type: str
   login_server:
     description:
-      - URL of the coordination server; Tailscale's own if it is not given.
-      - It cannot be changed while the node is logged in.
+      - URL of the coordination server. If it is not given, a node that joins does so at Tailscale's own, and one that is logged
+        in stays where it is.
+      - A node that moves to another server stays in the old one's list of machines until it is removed there. A move that fails
+        leaves it where it was.
     type: str
   tags:
     description:
-      - Tags to join with, such as V(tag:server). They cannot be changed while the node is logged in.
+      - The tags that the node is to have, such as V(tag:server); an auth key may bring some of its own. If the control server
+        gives others, the module fails and says which.
     type: list
     elements: str
   hostname:
@@ -62,7 +68,7 @@ options:
     description: Use the subnet routes that other nodes advertise.
     type: bool
   advertise_routes:
-    description: Subnets to offer to the tailnet, as CIDR; an empty list withdraws all.
+    description: Subnets to offer to the tailnet, as CIDR such as V(192.168.1.0/24); an empty list withdraws all.
     type: list
     elements: str
   advertise_exit_node:
@@ -82,7 +88,8 @@ options:
     type: bool
   exit_node:
     description:
-      - Send all traffic through this node, given by its name, address or ID; an empty text for none.
+      - Send all traffic through this node, given by its name, address or ID; V(auto:any) for one that tailscaled chooses, an
+        empty text for none.
     type: str
   exit_node_allow_lan_access:
     description: Let the LAN be reached directly while an exit node is in use.
@@ -109,6 +116,12 @@ options:
   relay_server_port:
     description: UDP port to be a peer relay at; V(0) for any, V(-1) to be none.
     type: int
+  relay_server_static_endpoints:
+    description:
+      - Addresses and ports that peers are to try to reach the peer relay at, such as V(192.0.2.1:40000) or
+        V([2001:db8::1]:40000); an empty list for none but what it finds itself.
+    type: list
+    elements: str
   nickname:
     description: What this login is called on the host itself.
     type: str
@@ -117,12 +130,17 @@ options:
     type: str
   accept_risk:
     description:
-      - Change O(shields_up), O(ssh) or O(netfilter_mode) even though the run came in over the tailnet, and its connection may
-        end by that.
+      - Do what may end the connection that the run came in by, because there is another way in.
+      - Over the tailnet that is turning on O(shields_up), turning O(ssh) on or off, O(netfilter_mode) other than V(on), any new
+        login (O(tags), O(login_server), an expired key), and O(state=absent).
+      - Over the LAN or the internet it is an O(exit_node) that takes the answers away, unless the client is on a LAN and
+        O(exit_node_allow_lan_access) is set, and O(accept_routes) where a peer advertises the client's subnet.
     type: bool
     default: false
   timeout:
-    description: How long to wait for the node to reach the state, in seconds.
+    description:
+      - How long to wait for the node to reach the state, in seconds. What was begun goes on in tailscaled; the next run finishes
+        it.
     type: int
     default: 20
 """
@@ -134,6 +152,18 @@ EXAMPLES = r"""
     hostname: nas
   become: true
 
+- name: Let a server have other tags, at its LAN address
+  homelab.tailsync.tailscale_node:
+    auth_key: "{{ tailscale_auth_key }}"
+    tags: ["tag:server", "tag:backup"]
+  become: true
+
+- name: Be a subnet router, and let nobody log in by Tailscale SSH
+  homelab.tailsync.tailscale_node:
+    advertise_routes: [192.168.1.0/24]
+    ssh: false
+  become: true
+
 - name: Log out
   homelab.tailsync.tailscale_node:
     state: absent
@@ -142,7 +172,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 joined:
-  description: Whether this call joined the node, or in check mode would.
+  description: Whether this call logged the node in, for the first time or anew, or in check mode would.
   returned: always
   type: bool
 node:
@@ -155,6 +185,64 @@ node:
     dns_name: nas.tail1234.ts.net
     ipv4: 100.64.0.2
     ipv6: fd7a:115c:a1e0::2
+  contains:
+    backend_state:
+      description: tailscaled's own word for its state, such as V(Running), V(Stopped), V(NeedsLogin) or V(NeedsMachineAuth).
+      type: str
+    logged_in:
+      description: Whether the node has logged in, though its key may have expired since.
+      type: bool
+    id:
+      description: Its stable ID.
+      type: str
+    hostname:
+      description: The name that it gives itself.
+      type: str
+    dns_name:
+      description: Its MagicDNS name.
+      type: str
+    magic_dns_suffix:
+      description: What the tailnet's MagicDNS names end with.
+      type: str
+    tailnet:
+      description: The tailnet's name.
+      type: str
+    addresses:
+      description: Its addresses in the tailnet.
+      type: list
+      elements: str
+    ipv4:
+      description: The IPv4 address among them.
+      type: str
+    ipv6:
+      description: The IPv6 address among them.
+      type: str
+    tags:
+      description: Its tags.
+      type: list
+      elements: str
+    key_expiry:
+      description: When its key expires; V(null) if it does not.
+      type: str
+    key_expiry_days:
+      description: How many whole days that is from now, negative when it is over.
+      type: int
+    key_expired:
+      description: Whether it has expired.
+      type: bool
+    online:
+      description: Whether it is connected to the control server.
+      type: bool
+    version:
+      description: Of tailscaled.
+      type: str
+    tun:
+      description: Whether it has a network interface, rather than networking in user space.
+      type: bool
+    health:
+      description: What tailscaled says is wrong.
+      type: list
+      elements: str
 requests:
   description: How many requests went to tailscaled.
   returned: always
@@ -165,8 +253,9 @@ requests:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._connection import ssh_connection
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI, NodeError
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import Runner, warnings_of
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import Runner
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION, NODE
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import warnings_of
 
 
 def main() -> None:
@@ -175,7 +264,7 @@ def main() -> None:
         result = Runner(LocalAPI(module.params["socket"]), module.params, module.check_mode, ssh_connection()).run()
     except NodeError as error:
         module.fail_json(msg=str(error))
-    for warning in warnings_of(result["node"]):
+    for warning in warnings_of(result["node"]) if module.params["state"] == "present" else []:
         module.warn(warning)
     module.exit_json(**result)
 

@@ -6,11 +6,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import DaemonUnavailable, NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import DaemonUnavailable, NoAnswer, NodeError
 
-NODE = {"HostName": "nas", "DNSName": "nas.tailnet.test.", "ID": "n1", "Online": True, "Tags": ["tag:server"]}
-
-PEER = {"ID": "n2", "HostName": "vps", "DNSName": "vps.tailnet.test.", "TailscaleIPs": ["100.64.0.9"], "ExitNodeOption": True}
+NODE = {"HostName": "nas", "DNSName": "nas.tailnet.test.", "ID": "n1", "Online": True}
+PEER = {
+    "ID": "n2",
+    "HostName": "vps",
+    "DNSName": "vps.tailnet.test.",
+    "TailscaleIPs": ["100.64.0.9"],
+    "ExitNodeOption": True,
+    "PrimaryRoutes": ["192.168.7.0/24"],
+}
+REFUSED = "You are logged out. The last login error was: invalid authkey"
 
 
 class Daemon:
@@ -45,6 +52,10 @@ class Daemon:
             **prefs,
         }
         self.good_key = "tskey-auth-good"
+        self.keys = 1 if state != "NeedsLogin" else 0  # how often it has logged in; each time the node's key is another
+        self.tags: list[str] = ["tag:server"]
+        self.tags_of_key: list[str] | None = None  # what the control server gives, whatever is asked for
+        self.expiry: str | None = None
         self.approval = False
         self.health: list[str] = []
         self.reads = self.writes = 0
@@ -52,25 +63,36 @@ class Daemon:
         self.missing = False
         self.silent = False
         self.objection = ""
+        self.deaf: set[str] = set()  # preferences that are taken without an error and not kept
+        self.restarts = 0  # requests that find it gone, from the next write on
 
     def status(self, peers: bool = False) -> dict[str, t.Any]:
         self.reads += 1
-        if self.missing:
-            raise DaemonUnavailable("tailscaled is not running on this host")
+        self._answer()
         up = self.state == "Running"
+        own = {**NODE, "PublicKey": f"nodekey:{self.keys}", "Tags": self.tags, "KeyExpiry": self.expiry}
         return {
             "BackendState": self.state,
-            "Self": NODE if up else {},
+            **({"HaveNodeKey": True} if self.keys else {}),
+            "Self": own if self.keys else {"PublicKey": "nodekey:0"},
             "TailscaleIPs": ["100.64.0.1", "fd7a:115c:a1e0::1"] if up else None,
-            "CurrentTailnet": {"MagicDNSSuffix": "tailnet.test"} if up else None,
+            "CurrentTailnet": {"Name": "tailnet.test", "MagicDNSSuffix": "tailnet.test"} if up else None,
             "Health": self.health,
             "Version": "1.102.5",
             "TUN": True,
-            "Peer": {"key": PEER} if peers else None,
+            "Peer": {"key": PEER} if peers and up else None,
         }
+
+    def _answer(self) -> None:
+        if self.missing:
+            raise DaemonUnavailable("tailscaled is not running on this host")
+        if self.restarts < 0:
+            self.restarts += 1
+            raise DaemonUnavailable("tailscaled does not answer")
 
     def prefs(self) -> dict[str, t.Any]:
         self.reads += 1
+        self._answer()
         return dict(self.preferences)
 
     def check_prefs(self, prefs: dict[str, t.Any]) -> None:
@@ -78,29 +100,47 @@ class Daemon:
         if self.objection:
             raise NodeError(f"tailscaled would refuse these preferences: {self.objection}")
 
-    def edit_prefs(self, masked: dict[str, t.Any]) -> None:
+    def edit_prefs(self, masked: dict[str, t.Any]) -> dict[str, t.Any]:
         self.writes += 1
         self.sent.append(("edit", masked))
-        self.preferences.update({key: value for key, value in masked.items() if masked.get(f"{key}Set")})
+        self._keep({key: value for key, value in masked.items() if masked.get(f"{key}Set")})
         if self.preferences["WantRunning"] and self.state == "Stopped":
-            self.state = "Running"
+            self.state = "NeedsLogin" if self.expiry else "Running"
+        self.restarts = -self.restarts
+        return dict(self.preferences)
+
+    def _keep(self, given: dict[str, t.Any]) -> None:
+        self.preferences.update({key: value for key, value in given.items() if key not in self.deaf})
 
     def start(self, auth_key: str, prefs: dict[str, t.Any]) -> None:
         self.writes += 1
         self.sent.append(("start", prefs))
-        self.preferences.update(prefs)
+        self._keep(prefs)
         self.key = auth_key
+        if not auth_key:
+            self.health = []
+            stopped = "Stopped" if self.keys else "NeedsLogin"
+            self.state = stopped if prefs["LoggedOut"] or not self.keys else "Running"
 
     def login_interactive(self) -> None:
         self.writes += 1
         if self.silent:
-            return
-        if self.key != self.good_key:
-            self.health = ["You are logged out. The last login error was: invalid authkey"]
+            self.health = ["You are logged out. The last login error was: fetch control key: Get http://control: EOF"]
+        elif self.key != self.good_key:
+            self.health = [REFUSED]
         else:
             self.health = []
+            self.keys += 1
+            self.expiry = None
+            asked = self.preferences["AdvertiseTags"] or []
+            self.tags = asked if self.tags_of_key is None else self.tags_of_key
             self.state = "NeedsMachineAuth" if self.approval else "Running"
 
-    def logout(self) -> None:
+    def logout(self, timeout: int) -> None:
         self.writes += 1
+        self.preferences.update(WantRunning=False, LoggedOut=True)
+        if self.silent:
+            self.state = "Stopped"
+            raise NoAnswer(f"tailscaled does not answer: timed out after {timeout} s")
         self.state = "NeedsLogin"
+        self.keys = 0

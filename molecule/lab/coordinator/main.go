@@ -10,12 +10,15 @@
 //	POST /require-key      body: the auth key that registrations must show, empty for none
 //	POST /require-approval body: true or false
 //	POST /approve          approve every node that waits for it
-//	POST /expire           body: true or false, for all nodes
-//	POST /key-expiry       body: when the keys of all nodes expire (RFC 3339), empty for never
+//	POST /key-expiry       body: when keys expire (RFC 3339, or `never`) and of which nodes, all if none is named; a new login renews one
 //	POST /jail             body: a node's name; no other node lets it in (what an access policy without a grant does), empty for none
 //	POST /tags             body: tags that nodes may join with and change to, separated by spaces; empty: none gets any
-//	POST /pause            body: true or false; while paused the control server answers nothing
+//	POST /routes           body: a node's name and the routes of its that are approved, which may make it an exit node
+//	POST /ssh              body: true or false; whether the tailnet has Tailscale SSH
+//	POST /pause            body: true, false or other; while paused neither control server, or not the other one, answers anything
 //	GET  /nodes            the nodes it knows
+//
+// A second control server, on the port after the admin interface's, is another tailnet to move to. It demands the same key.
 package main
 
 import (
@@ -34,7 +37,11 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +56,7 @@ import (
 const (
 	controlPort = 8080
 	adminPort   = 8081
+	otherPort   = 8082
 	derpPort    = 8443
 	stunPort    = 3478
 )
@@ -62,14 +70,23 @@ func main() {
 	go serveDERP(*address)
 	go serveSTUN(*address)
 
+	var paused, otherPaused atomic.Bool
+	control := newControl(*address, controlPort, *domain, *authKey)
+	other := newControl(*address, otherPort, "other."+*domain, *authKey)
+	go serveAdmin(*address, control, other, &paused, &otherPaused)
+	go serveControl(*address, otherPort, other, &otherPaused)
+	serveControl(*address, controlPort, control, &paused)
+}
+
+func newControl(address string, port int, domain, authKey string) *testcontrol.Server {
 	control := &testcontrol.Server{
-		DERPMap:         derpMap(*address),
-		ExplicitBaseURL: fmt.Sprintf("http://%s:%d", *address, controlPort),
-		RequireAuthKey:  *authKey,
-		MagicDNSDomain:  *domain,
+		DERPMap:         derpMap(address),
+		ExplicitBaseURL: fmt.Sprintf("http://%s:%d", address, port),
+		RequireAuthKey:  authKey,
+		MagicDNSDomain:  domain,
 		DNSConfig: &tailcfg.DNSConfig{
 			Proxied: true,
-			Domains: []string{*domain},
+			Domains: []string{domain},
 			// Without a resolver for the rest, a look-up of a foreign name would
 			// wait for a server that is not there; an empty route refuses at once.
 			Routes: map[string][]*dnstype.Resolver{".": nil},
@@ -77,15 +94,61 @@ func main() {
 		AllNodesSameUser: true,
 		AllOnline:        true,
 	}
-	var paused atomic.Bool
-	go serveAdmin(*address, control, &paused)
-	log.Fatal(http.ListenAndServe(listenAddress(*address, controlPort), http.HandlerFunc(
+	var known sync.Map
+	control.HoldMapRequest = func(request *tailcfg.MapRequest) func() {
+		if _, seen := known.LoadOrStore(request.NodeKey, true); !seen {
+			loggedIn(control, request)
+		}
+		return nil
+	}
+	return control
+}
+
+func serveControl(address string, port int, control *testcontrol.Server, paused *atomic.Bool) {
+	log.Fatal(http.ListenAndServe(listenAddress(address, port), http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
 			if paused.Load() {
 				panic(http.ErrAbortHandler)
 			}
 			control.ServeHTTP(w, r)
 		})))
+}
+
+// loggedIn makes a login what it is with a real control server: a machine that
+// logs in again stays the node that it was, under a new key that has the tags
+// now asked for and has not expired. The test server would keep both keys as
+// nodes, of which peers then see two with one address, and has no way to take
+// one away but by what is private to it.
+func loggedIn(control *testcontrol.Server, request *tailcfg.MapRequest) {
+	mu, nodes := private[sync.Mutex](control, "mu"), *private[map[key.NodePublic]*tailcfg.Node](control, "nodes")
+	mu.Lock()
+	node := nodes[request.NodeKey].Clone()
+	for before, old := range nodes {
+		if node != nil && before != node.Key && old.Machine == node.Machine {
+			node.ID, node.StableID, node.Addresses, node.AllowedIPs = old.ID, old.StableID, old.Addresses, old.AllowedIPs
+			delete(nodes, before)
+		}
+	}
+	owners := control.TagOwners
+	mu.Unlock()
+	if node == nil {
+		return
+	}
+	node.KeyExpiry = time.Time{}
+	if request.Hostinfo != nil {
+		node.Tags = nil
+		for _, tag := range request.Hostinfo.RequestTags {
+			if owners[tag] != nil {
+				node.Tags = append(node.Tags, tag)
+			}
+		}
+		node.Hostinfo = request.Hostinfo.View() // what it asks for is no change that it asks for
+	}
+	control.UpdateNode(node)
+}
+
+func private[T any](control *testcontrol.Server, field string) *T {
+	return (*T)(reflect.ValueOf(control).Elem().FieldByName(field).Addr().UnsafePointer())
 }
 
 func listenAddress(address string, port int) string {
@@ -151,7 +214,11 @@ func selfSigned(address string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
 }
 
-func serveAdmin(address string, control *testcontrol.Server, paused *atomic.Bool) {
+func shortName(node *tailcfg.Node) string {
+	return strings.SplitN(node.Name, ".", 2)[0]
+}
+
+func serveAdmin(address string, control, other *testcontrol.Server, paused, otherPaused *atomic.Bool) {
 	mux := http.NewServeMux()
 	post := func(path string, do func(body string)) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -163,28 +230,33 @@ func serveAdmin(address string, control *testcontrol.Server, paused *atomic.Bool
 			do(strings.TrimSpace(string(body)))
 		})
 	}
-	post("/require-key", func(body string) { control.RequireAuthKey = body })
+	post("/require-key", func(body string) { control.RequireAuthKey, other.RequireAuthKey = body, body })
 	post("/require-approval", func(body string) { control.RequireMachineAuth = body == "true" })
-	post("/expire", func(body string) { control.SetExpireAllNodes(body == "true") })
 	post("/key-expiry", func(body string) {
+		words := strings.Fields(body)
+		if len(words) == 0 {
+			return
+		}
 		var expiry time.Time // zero is never
-		if body != "" {
+		if words[0] != "never" {
 			var err error
-			if expiry, err = time.Parse(time.RFC3339, body); err != nil {
+			if expiry, err = time.Parse(time.RFC3339, words[0]); err != nil {
 				log.Print(err)
 				return
 			}
 		}
 		for _, node := range control.AllNodes() {
-			node.KeyExpiry = expiry
-			control.UpdateNode(node)
+			if len(words) == 1 || slices.Contains(words[1:], shortName(node)) {
+				node.KeyExpiry = expiry
+				control.UpdateNode(node)
+			}
 		}
 	})
 	post("/jail", func(body string) {
 		nodes := control.AllNodes()
 		for _, jailed := range nodes {
 			for _, node := range nodes {
-				control.SetJailed(node.Key, jailed.Key, strings.SplitN(jailed.Name, ".", 2)[0] == body)
+				control.SetJailed(node.Key, jailed.Key, shortName(jailed) == body)
 			}
 		}
 	})
@@ -197,7 +269,37 @@ func serveAdmin(address string, control *testcontrol.Server, paused *atomic.Bool
 			}
 		}
 	})
-	post("/pause", func(body string) { paused.Store(body == "true") })
+	post("/routes", func(body string) {
+		name, routes, _ := strings.Cut(body, " ")
+		approved := []netip.Prefix{}
+		for _, route := range strings.Fields(routes) {
+			prefix, err := netip.ParsePrefix(route)
+			if err != nil {
+				log.Print(err)
+				return
+			}
+			approved = append(approved, prefix)
+		}
+		for _, node := range control.AllNodes() {
+			if shortName(node) == name {
+				control.SetSubnetRoutes(node.Key, approved)
+			}
+		}
+	})
+	post("/ssh", func(body string) {
+		var policy *tailcfg.SSHPolicy
+		if body == "true" {
+			policy = &tailcfg.SSHPolicy{}
+		}
+		control.SetSSHPolicy(policy)
+		for _, node := range control.AllNodes() {
+			control.UpdateNode(node) // tells all
+		}
+	})
+	post("/pause", func(body string) {
+		paused.Store(body == "true")
+		otherPaused.Store(body == "true" || body == "other")
+	})
 	post("/approve", func(string) {
 		for _, node := range control.AllNodes() {
 			if !node.MachineAuthorized {

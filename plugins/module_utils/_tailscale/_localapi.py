@@ -11,7 +11,9 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import typing as t
 import urllib.error
 from pathlib import Path
@@ -32,9 +34,13 @@ class DaemonUnavailable(NodeError):
     """tailscaled does not answer."""
 
 
+class NoAnswer(DaemonUnavailable):
+    """tailscaled took the request and did not answer it in time."""
+
+
 class LocalAPI:
-    def __init__(self, socket: str = SOCKET) -> None:
-        self.socket = socket
+    def __init__(self, path: str = SOCKET) -> None:
+        self.socket = path
         self.reads = 0
         self.writes = 0
 
@@ -42,12 +48,11 @@ class LocalAPI:
         return t.cast("dict[str, t.Any]", self._request("GET", f"status?peers={'true' if peers else 'false'}"))
 
     def prefs(self) -> dict[str, t.Any]:
-        prefs = t.cast("dict[str, t.Any]", self._request("GET", "prefs"))
-        prefs.pop("Config", None)  # key material
-        return prefs
+        return _without_keys(self._request("GET", "prefs"))
 
-    def edit_prefs(self, masked: dict[str, t.Any]) -> None:
-        self._request("PATCH", "prefs", masked)
+    def edit_prefs(self, masked: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Returns the preferences as they are then, which need not be what was sent."""
+        return _without_keys(self._request("PATCH", "prefs", masked))
 
     def check_prefs(self, prefs: dict[str, t.Any]) -> None:
         """The daemon's own opinion of preferences, without taking them. Raises NodeError if it would refuse them."""
@@ -58,16 +63,18 @@ class LocalAPI:
             raise NodeError(f"tailscaled would refuse these preferences: {answer['Error']}")
 
     def start(self, auth_key: str, prefs: dict[str, t.Any]) -> None:
+        """Begin anew with these preferences; an empty key keeps the login that there is."""
         self._request("POST", "start", {"AuthKey": auth_key, "UpdatePrefs": prefs})
 
     def login_interactive(self) -> None:
         """Log in with what start was given; despite its name nobody is asked."""
         self._request("POST", "login-interactive")
 
-    def logout(self) -> None:
-        self._request("POST", "logout")
+    def logout(self, timeout: int) -> None:
+        """Answers when the control server has been told."""
+        self._request("POST", "logout", timeout=timeout)
 
-    def _request(self, method: str, path: str, body: t.Any = None) -> t.Any:
+    def _request(self, method: str, path: str, body: t.Any = None, timeout: int = REQUEST_TIMEOUT) -> t.Any:
         if method == "GET":
             self.reads += 1
         else:
@@ -81,19 +88,26 @@ class LocalAPI:
                 data=None if body is None else json.dumps(body),
                 headers={"Content-Type": "application/json"},
                 unix_socket=self.socket,
-                timeout=REQUEST_TIMEOUT,
+                timeout=timeout,
                 use_proxy=False,
             ).read()
         except urllib.error.HTTPError as error:
             raise NodeError(f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(error)}") from error
-        except OSError as error:
-            raise DaemonUnavailable(f"tailscaled does not answer at {self.socket}: {error}") from error
+        except (OSError, http.client.HTTPException) as error:
+            late = isinstance(getattr(error, "reason", error), socket.timeout)  # which is TimeoutError itself since Python 3.10
+            raise (NoAnswer if late else DaemonUnavailable)(f"tailscaled does not answer at {self.socket}: {error}") from error
         if not answer:
             return None
         try:
             return json.loads(answer)
         except ValueError as error:
             raise NodeError(f"tailscaled answered {path.split('?', maxsplit=1)[0]} with something that is not JSON") from error
+
+
+def _without_keys(prefs: dict[str, t.Any] | None) -> dict[str, t.Any]:
+    found = dict(prefs or {})
+    found.pop("Config", None)  # key material
+    return found
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -8,292 +8,349 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import time
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import is_tailnet_address
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _prefs
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _login, _options, _prefs, _risk
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import (
     DaemonUnavailable,
     LocalAPI,
+    NoAnswer,
     NodeError,
+)
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
+    describe,
+    has_login,
+    is_up,
+    login_error,
+    login_is_over,
+    node_key,
+    peers_of,
+    refusal,
+    tags_of,
+    unknown_node,
 )
 
 POLL = 0.2  # seconds
-DEFAULT_LOGIN_SERVER = "https://controlplane.tailscale.com"
-# How tailscaled words a refused login in its health warnings (health/warnings.go, "login-state").
-LOGIN_ERROR = "last login error was: "
-# The warning of an earlier refusal may still stand when a new login has only begun.
-STALE_AFTER = 5  # seconds
-UNKNOWN_NODE = dict.fromkeys(
-    (
-        "backend_state",
-        "id",
-        "hostname",
-        "dns_name",
-        "magic_dns_suffix",
-        "ipv4",
-        "ipv6",
-        "key_expiry",
-        "key_expiry_days",
-        "online",
-        "version",
-    )
-)
-
-
-def describe(status: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """A node as the modules return it, from tailscaled's status."""
-    own = status.get("Self") or {}
-    addresses = status.get("TailscaleIPs") or []
-    return {
-        "backend_state": status.get("BackendState"),
-        "id": own.get("ID"),
-        "hostname": own.get("HostName"),
-        "dns_name": (own.get("DNSName") or "").rstrip(".") or None,
-        "magic_dns_suffix": (status.get("CurrentTailnet") or {}).get("MagicDNSSuffix"),
-        "addresses": addresses,
-        "ipv4": _first(addresses, 4),
-        "ipv6": _first(addresses, 6),
-        "tags": sorted(own.get("Tags") or []),
-        "key_expiry": own.get("KeyExpiry"),
-        "key_expiry_days": days_until(own.get("KeyExpiry"), datetime.datetime.now(datetime.timezone.utc)),
-        "online": own.get("Online"),
-        "version": status.get("Version"),
-        "tun": bool(status.get("TUN")),
-        "health": status.get("Health") or [],
-    }
-
-
-def days_until(expiry: str | None, now: datetime.datetime) -> int | None:
-    """Whole days until a time in RFC 3339, negative when it is over; None without one."""
-    if not expiry or expiry.startswith("0001"):  # Go's zero time
-        return None
-    # Fractions of a second have as many digits as Go likes, which Python before 3.11 does not read.
-    end = datetime.datetime.strptime(expiry[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
-    return (end - now).days
-
-
-def warnings_of(node: t.Mapping[str, t.Any]) -> list[str]:
-    """What will go wrong with this node one day, one sentence each."""
-    if node.get("key_expiry_days") is None:
-        return []
-    return [
-        f"the key of this node expires in {node['key_expiry_days']} days ({node['key_expiry']}): then it leaves the tailnet, and "
-        "can only be reached from its LAN. Disable key expiry for it in the admin console, or let it join with a tag"
-    ]
-
-
-def describe_peers(status: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    peers = [
-        {
-            "hostname": peer.get("HostName"),
-            "dns_name": (peer.get("DNSName") or "").rstrip(".") or None,
-            "addresses": peer.get("TailscaleIPs") or [],
-            "online": bool(peer.get("Online")),
-            "os": peer.get("OS"),
-            "tags": sorted(peer.get("Tags") or []),
-        }
-        for peer in (status.get("Peer") or {}).values()
-    ]
-    return sorted(peers, key=lambda peer: peer["dns_name"] or "")
-
-
-def unknown_node() -> dict[str, t.Any]:
-    """A node of which nothing is known: Tailscale is not installed."""
-    return {**UNKNOWN_NODE, "addresses": [], "tags": [], "tun": False, "health": []}
-
-
-def _first(addresses: t.Iterable[str], version: int) -> str | None:
-    return next((address for address in addresses if ipaddress.ip_address(address).version == version), None)
+# What comes with the first network map or soon after it: how long to wait for that.
+SOON = 5  # seconds
+Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 
 class Runner:
     def __init__(self, api: LocalAPI, params: t.Mapping[str, t.Any], check_mode: bool, ssh_connection: str = "") -> None:
         """`ssh_connection` is sshd's SSH_CONNECTION: client address and port, server address and port."""
         self.api = api
-        self.params = params
+        tags = params["tags"]
+        self.params = {**params, "tags": None if tags is None else sorted(set(tags))}
         self.check_mode = check_mode
-        self.over_tailnet = any(is_tailnet_address(word) for word in ssh_connection.split())
-        self.options = _prefs.declared(params)
+        self.connection = _risk.connection(ssh_connection)
+        self.options = _options.declared(params)
+        self.with_peers = bool(self.options.get("exit_node") or self.options.get("accept_routes"))
+        self.first: Json | None = None  # how it was before anything was sent
+        self.joined = False
 
-    def run(self) -> dict[str, t.Any]:
+    def run(self) -> Json:
+        """Each step follows from the state, so when tailscaled restarts in between they begin again."""
+        deadline = time.monotonic() + self.params["timeout"]
+        while True:
+            result = self._attempt(last=time.monotonic() > deadline)
+            if result is not None:
+                return result
+            time.sleep(POLL)
+
+    def _attempt(self, last: bool) -> Json | None:
         try:
-            status = self._settled()
+            return self._leave(self.api.status()) if self.params["state"] == "absent" else self._present(self._settled())
         except DaemonUnavailable:
-            if not self.check_mode:
+            if self.check_mode:
+                # Before the package is installed a check can only say that everything is still to be done.
+                self.joined = self.params["state"] == "present"
+                return self._result({}, {}, unknown_node())
+            if last:
                 raise
-            # Before the package is installed a check can only say that everything is still to be done.
-            return self._result({}, {}, joined=self.params["state"] == "present", node=unknown_node())
+        return None
+
+    # --- in the tailnet -------------------------------------------------------------------------
+
+    def _present(self, status: Json) -> Json:
         prefs = self.api.prefs()
-        if self.params["state"] == "absent":
-            return self._leave(status, prefs)
-        return self._present(status, prefs)
-
-    def _present(self, status: dict[str, t.Any], prefs: dict[str, t.Any]) -> dict[str, t.Any]:
-        state = status["BackendState"]
-        self._name_exit_node(status)
-        if state == "NeedsMachineAuth":
+        login = _login.needed(status, prefs, self.params)
+        if status["BackendState"] == "NeedsMachineAuth" and not login:
             raise NodeError(APPROVAL)
-        joining = state == "NeedsLogin"
-        after = {**_prefs.wanted(prefs, self.options), "WantRunning": True, "LoggedOut": False}
-        if joining:
-            self._require_key()
-            after["ControlURL"] = self.params["login_server"] or DEFAULT_LOGIN_SERVER
-            after["AdvertiseTags"] = self.params["tags"]
+        options, later = self._with_exit_node_by_id(status, login)
+        wish = {**_prefs.wanted(prefs, options), "WantRunning": True, "LoggedOut": False}
+        if login:
+            wish.update(_login.preferences(status, prefs, self.params))
+            self._refuse_login(login)
+        # For what cuts a connection any exit node is as good as the one whose ID is not known yet.
+        self._refuse_to_cut_the_own_connection(status, prefs, _prefs.wanted(wish, self.options) if later else wish)
+        before = {"state": status["BackendState"], **self._view(status, prefs, options)}
+        after = {**before, **self._asked(wish), **_login.declared(self.params, prefs), "state": "Running"}
+        edit = _prefs.masked(prefs, wish)
+        if self.check_mode:
+            if login or edit:
+                self.api.check_prefs(wish)
+            self.joined = login is not None
         else:
-            self._refuse_what_cannot_change(status, prefs)
-        edit = _prefs.masked(prefs, after)
-        if not joining:
-            self._refuse_to_cut_the_own_connection(prefs)
-        if edit and self.check_mode:
-            self.api.check_prefs(after)
-        if (edit or joining) and not self.check_mode:
-            if joining:
-                self.api.start(self.params["auth_key"], after)
-                self.api.login_interactive()
-            else:
-                self.api.edit_prefs(edit)
-        if not self.check_mode:
-            status = self._running(status)
-        return self._result(
-            {"state": state, **_prefs.view(prefs, self.options)},
-            {"state": "Running", **_prefs.view(after, self.options)},
-            joined=joining,
-            node=describe(status),
-        )
+            self.first = self.first or before
+            status = self._log_in(login, status, prefs, wish, options) if login else self._edited(status, wish, edit, options)
+            if later:
+                self._set_exit_node(self.options["exit_node"])
+        return self._result(before, after, describe(status))
 
-    def _leave(self, status: dict[str, t.Any], prefs: dict[str, t.Any]) -> dict[str, t.Any]:
-        state = status["BackendState"]
-        if state != "NeedsLogin" and not self.check_mode:
-            self.api.logout()
-            status = self._wait(lambda now: now["BackendState"] == "NeedsLogin", "log out")
-        return self._result({"state": state}, {"state": "NeedsLogin"}, joined=False, node=describe(status))
+    def _edited(self, status: Json, wish: Json, edit: Json, options: Json) -> Json:
+        if edit:
+            _refuse_what_was_dropped(options, wish, self.api.edit_prefs(edit))
+        status = self._wait(lambda now: is_up(now) or login_is_over(now), "come up", status)
+        login = _login.needed(status, wish, self.params)
+        if not login:
+            return status
+        # A node that was down did not show that its key has expired, nor its tags.
+        self._refuse_login(login)
+        return self._log_in(login, status, wish, {**wish, **_login.preferences(status, wish, self.params)}, options)
 
-    def _result(
-        self, before: dict[str, t.Any], after: dict[str, t.Any], joined: bool, node: dict[str, t.Any]
-    ) -> dict[str, t.Any]:
+    def _log_in(self, login: _login.Login, status: Json, prefs: Json, wish: Json, options: Json) -> Json:
+        key, earlier = node_key(status), refusal(status)
+        self.api.start(self.params["auth_key"], wish)
+        self.api.login_interactive()
+        try:
+            # Until the new login is there, tailscaled shows the old one as if it went on.
+            status = self._wait(
+                lambda now: is_up(now) and node_key(now) != key, "log in", earlier=earlier, server=wish["ControlURL"]
+            )
+        except LoginFailed as failure:
+            raise NodeError(f"{failure}{self._set_back(prefs) if login.returns else ''}") from failure
+        self.joined = True
+        _refuse_what_was_dropped(options, wish, self.api.prefs())
+        return self._with_tags(status)
+
+    def _set_back(self, prefs: Json) -> str:
+        """A login that still works is not given up for one that does not."""
+        self.api.start("", {**prefs, "WantRunning": True, "LoggedOut": False})
+        deadline = time.monotonic() + SOON
+        while time.monotonic() < deadline:
+            status = self.api.status()
+            if is_up(status) and login_error(status) is None and (status.get("Self") or {}).get("Online"):
+                return ". The node goes on as it was before"
+            time.sleep(POLL)
+        return ". The node was set back to how it was before, but the control server has not confirmed that yet"
+
+    def _with_tags(self, status: Json) -> Json:
+        tags = self.params["tags"]
+        deadline = time.monotonic() + SOON
+        while tags is not None and tags_of(status) != tags:
+            if time.monotonic() > deadline:
+                raise NodeError(
+                    f"the node has joined, but the control server gave it the tags {_login.listed(tags_of(status))} where tags "
+                    f"asks for {_login.listed(tags)}: a key brings its own tags, and others only an owner of theirs may give "
+                    "(tagOwners in the access policy). Make a key with exactly these tags, or set tags to what the node has"
+                )
+            time.sleep(POLL)
+            status = self.api.status()
+        return status
+
+    # --- out of it ------------------------------------------------------------------------------
+
+    def _leave(self, status: Json) -> Json:
+        prefs = self.api.prefs()
+        # A join that was given up goes on in the background until it is told not to.
+        trying = bool(prefs.get("WantRunning")) and not has_login(status)
+        inside = has_login(status)
+        before = {"state": status["BackendState"], "logged_in": inside or trying}
+        if inside and self.connection.over_tailnet and not self.params["accept_risk"]:
+            raise NodeError(
+                "state: absent would end the connection that this run came in by, which is over the tailnet: run it from the LAN "
+                "or a console, or set accept_risk: true if you have another way in"
+            )
+        if (inside or trying) and not self.check_mode:
+            self.first = self.first or before
+            if not inside or prefs.get("LoggedOut"):  # or a logout that was cut off, of which tailscaled remembers only half
+                self.api.start("", {**prefs, "WantRunning": False, "LoggedOut": True})
+            if inside:
+                self._log_out(_login.server_of(prefs))
+            status = self._wait(lambda now: now["BackendState"] == "NeedsLogin" and not has_login(now), "log out")
+        return self._result(before, {"state": "NeedsLogin", "logged_in": False} if inside or trying else before, describe(status))
+
+    def _log_out(self, server: str) -> None:
+        try:
+            self.api.logout(self.params["timeout"])
+        except NodeError as error:
+            if isinstance(error, DaemonUnavailable) and not isinstance(error, NoAnswer):
+                raise
+            raise NodeError(
+                f"the control server {server} has not taken the logout, for which the run waits {self.params['timeout']} s at "
+                f"most ({error}): the node is down, but still a member of its tailnet. Run again when the server answers, or "
+                "remove the machine there"
+            ) from error
+
+    # --- what comes back ------------------------------------------------------------------------
+
+    def _result(self, before: Json, after: Json, node: Json) -> Json:
+        before = self.first or before
         return {
-            "changed": joined or before != after,
-            "joined": joined,
+            "changed": self.joined or before != after,
+            "joined": self.joined,
             "node": node,
             "requests": {"reads": self.api.reads, "writes": self.api.writes},
             "diff": {"before": before, "after": after},
         }
 
-    def _require_key(self) -> None:
-        if not self.params["auth_key"]:
-            raise NodeError(
-                "this node is logged out of its tailnet, and auth_key is empty: give one for this run "
-                "(the role's variable is tailscale_auth_key); a node that is logged in needs none"
-            )
+    def _view(self, status: Json, prefs: Json, options: Json) -> Json:
+        """What is declared, as it is; an exit node by the name that the user has for it."""
+        present = {**_prefs.view(prefs, self.options), **_login.view(status, prefs, self.params)}
+        same_node = "exit_node" in options and present["exit_node"] == options["exit_node"]
+        return {**present, "exit_node": self.options["exit_node"]} if same_node else present
 
-    def _refuse_what_cannot_change(self, status: dict[str, t.Any], prefs: dict[str, t.Any]) -> None:
-        """What would log the node out, and with it perhaps the connection that this run comes in by."""
-        server, present = self.params["login_server"], prefs.get("ControlURL") or DEFAULT_LOGIN_SERVER
-        if server and server.rstrip("/") != present.rstrip("/"):
-            raise NodeError(
-                f"login_server is {server}, but this node is logged in at {present}: log it out first, from a connection "
-                "that does not need the tailnet (state: absent), or set login_server to where it is"
-            )
-        tags, own = self.params["tags"], (status.get("Self") or {}).get("Tags") or []
-        if tags is not None and sorted(tags) != sorted(own):
-            raise NodeError(
-                f"tags are to be {sorted(tags)}, but this node joined with {sorted(own)}, and a node that changes its own tags "
-                "is logged out: change them in the admin console, or log the node out and join again"
-            )
+    def _asked(self, wish: Json) -> Json:
+        given = {"exit_node": self.options["exit_node"]} if "exit_node" in self.options else {}
+        return {**_prefs.view(wish, self.options), **given}
 
-    def _name_exit_node(self, status: dict[str, t.Any]) -> None:
-        """Let exit_node be the peer's stable ID, whichever of its names or addresses was given."""
-        given = self.options.get("exit_node")
-        if not given:
+    # --- exit node ------------------------------------------------------------------------------
+
+    def _with_exit_node_by_id(self, status: Json, login: _login.Login | None) -> tuple[Json, bool]:
+        """The options with the exit node by its ID; without it, and true, if that can be known only later."""
+        given = self.options.get("exit_node", "")
+        if not given or given.startswith(_prefs.AUTO):
+            return dict(self.options), False
+        peer = None if login else _exit_node(given, status)  # a login may lead to other peers
+        if peer:
+            return {**self.options, "exit_node": peer}, False
+        if not login and status["BackendState"] == "Running":
+            raise NodeError(_no_exit_node(given, status))
+        return {name: value for name, value in self.options.items() if name != "exit_node"}, True
+
+    def _set_exit_node(self, given: str) -> None:
+        """Peers have names only once the node is in the tailnet."""
+        deadline = time.monotonic() + SOON
+        while True:
+            status = self.api.status(peers=True)
+            peer = _exit_node(given, status)
+            if peer:
+                break
+            if time.monotonic() > deadline:
+                raise NodeError(_no_exit_node(given, status))
+            time.sleep(POLL)
+        prefs, option = self.api.prefs(), {"exit_node": peer}
+        wish = _prefs.wanted(prefs, option)
+        edit = _prefs.masked(prefs, wish)
+        if edit:
+            _refuse_what_was_dropped(option, wish, self.api.edit_prefs(edit))
+
+    # --- refusals -------------------------------------------------------------------------------
+
+    def _refuse_login(self, login: _login.Login) -> None:
+        if login.way and self.connection.over_tailnet and not self.params["accept_risk"]:
+            raise NodeError(
+                f"{login.reason}. A new login would end the connection that this run came in by, which is over the tailnet: "
+                f"{login.way}, or set accept_risk: true if you have another way in"
+            )
+        if self.params["auth_key"]:
             return
-        peers = list((status.get("Peer") or {}).values())
-        for peer in peers:
-            names = {
-                peer.get("ID"),
-                peer.get("HostName"),
-                (peer.get("DNSName") or "").rstrip("."),
-                *(peer.get("TailscaleIPs") or []),
-            }
-            if given.rstrip(".") in names or (peer.get("DNSName") or "").split(".")[0] == given:
-                self.options["exit_node"] = peer["ID"]
-                return
-        offers = sorted(peer.get("HostName", "") for peer in peers if peer.get("ExitNodeOption"))
+        if not login.way:
+            raise NodeError(
+                f"{login.reason}, and auth_key is empty: give one for this run (the role's variable is tailscale_auth_key); "
+                "a node that is logged in needs none"
+            )
         raise NodeError(
-            f"exit_node is {given}, which is no peer of this node; peers that offer to be one: {', '.join(offers) or 'none'}"
+            f"{login.reason}. That takes a new login, and auth_key is empty: give one for this run (the role's variable is "
+            "tailscale_auth_key)"
         )
 
-    def _refuse_to_cut_the_own_connection(self, prefs: dict[str, t.Any]) -> None:
-        risky = _prefs.risky(prefs, self.options)
-        if risky and self.over_tailnet and not self.params["accept_risk"]:
-            raise NodeError(
-                f"{' and '.join(risky)} would end the connection that this run came in by, which is over the tailnet: run it "
-                "from the LAN or a console, or set accept_risk: true if you have another way in"
-            )
+    def _refuse_to_cut_the_own_connection(self, status: Json, prefs: Json, wish: Json) -> None:
+        # Some providers give their customers addresses of the range that Tailscale uses.
+        way_in = self.connection._replace(over_tailnet=self.connection.over_tailnet and has_login(status))
+        found = _risk.cuts(prefs, wish, self.options, status, way_in)
+        if not found or self.params["accept_risk"]:
+            return
+        if way_in.over_tailnet:
+            came, way = "over the tailnet", "run it from the LAN or a console"
+        else:
+            came, way = f"from {self.connection.client}", "run it over the tailnet or from a console"
+            if "exit_node" in found and not wish.get("ExitNodeAllowLANAccess"):
+                way += ", set exit_node_allow_lan_access: true if that is its LAN"
+        raise NodeError(
+            f"{' and '.join(found)} would end the connection that this run came in by, which is {came}, because "
+            f"{', and '.join(found.values())}: {way}, or set accept_risk: true if you have another way in"
+        )
 
-    def _settled(self) -> dict[str, t.Any]:
+    # --- waiting --------------------------------------------------------------------------------
+
+    def _settled(self) -> Json:
         """The status once tailscaled has made up its mind after its start."""
-        deadline = time.monotonic() + self.params["timeout"]
-        while True:
-            try:
-                status = self.api.status(peers=bool(self.options.get("exit_node")))
-            except DaemonUnavailable:
-                # Right after the service's start the socket takes a moment; a check finds none and need not wait.
-                if self.check_mode or time.monotonic() > deadline:
-                    raise
-            else:
-                if status.get("BackendState") not in ("NoState", "Starting") or time.monotonic() > deadline:
-                    return status
-            time.sleep(POLL)
-
-    def _running(self, status: dict[str, t.Any]) -> dict[str, t.Any]:
-        return self._wait(_is_up, "come up", status)
+        return self._wait(lambda now: now.get("BackendState") not in ("NoState", "Starting"), "settle after its start")
 
     def _wait(
-        self, done: t.Callable[[dict[str, t.Any]], bool], what: str, status: dict[str, t.Any] | None = None
-    ) -> dict[str, t.Any]:
+        self,
+        done: t.Callable[[Json], bool],
+        what: str,
+        status: Json | None = None,
+        earlier: str | None = None,
+        server: str | None = None,
+    ) -> Json:
+        """`server` is where a login goes; `earlier` is the refusal of the one before it, which may still stand at first."""
         started = time.monotonic()
-        earlier = _refusal(status or {})
         while status is None or not done(status):
-            status = self.api.status()
-            refusal, waited = _refusal(status), time.monotonic() - started
-            if refusal and (refusal != earlier or waited > STALE_AFTER):
-                raise NodeError(
-                    f"the control server refused auth_key: {refusal}. Make a new key (the role's variable is "
-                    "tailscale_auth_key) and run again"
-                )
-            if status["BackendState"] == "NeedsMachineAuth":
-                raise NodeError(APPROVAL)
+            status = self.api.status(peers=self.with_peers)
             if done(status):
                 break
+            no, waited = refusal(status), time.monotonic() - started
+            if server and no and (no != earlier or waited > SOON):
+                raise LoginFailed(
+                    f"the control server refused auth_key: {no}. Make a new key (the role's variable is tailscale_auth_key) and "
+                    "run again"
+                )
+            if status["BackendState"] == "NeedsMachineAuth" and what != "log out":
+                raise NodeError(APPROVAL)
             if waited > self.params["timeout"]:
-                raise NodeError(self._too_long(what, status))
+                raise (LoginFailed if server else NodeError)(self._too_long(what, status, server))
             time.sleep(POLL)
         return status
 
-    def _too_long(self, what: str, status: dict[str, t.Any]) -> str:
-        health = "; ".join(status.get("Health") or []) or "tailscaled gives no reason"
+    def _too_long(self, what: str, status: Json, server: str | None) -> str:
+        limit, error = self.params["timeout"], login_error(status)
+        if error and refusal(status) is None:
+            return (
+                f"the node did not {what} within {limit} s, because the control server {server or 'of this node'} did not answer "
+                f"it ({error}): is it up, is login_server right, and can the host reach it? tailscaled goes on trying; run again "
+                "when it answers"
+            )
+        health = "; ".join(sorted(status.get("Health") or [])) or "tailscaled gives no reason"
         hint = (
             " The control server neither took nor refused auth_key: is login_server right, and can the host reach it?"
-            if status["BackendState"] == "NeedsLogin"
+            if status["BackendState"] == "NeedsLogin" and server
             else ""
         )
-        return f"the node did not {what} within {self.params['timeout']} s: it is {status['BackendState']} ({health}).{hint}"
+        return f"the node did not {what} within {limit} s: it is {status['BackendState']} ({health}).{hint}"
 
 
-def _refusal(status: t.Mapping[str, t.Any]) -> str | None:
-    """Why the control server refused the last login, if it did."""
-    if status.get("BackendState") != "NeedsLogin":
-        return None
-    texts = (text.split(LOGIN_ERROR, 1)[1] for text in status.get("Health") or [] if LOGIN_ERROR in text)
-    return next(texts, None)
+class LoginFailed(NodeError):
+    """The control server did not take the login."""
 
 
-def _is_up(status: t.Mapping[str, t.Any]) -> bool:
-    return status["BackendState"] == "Running" and bool(status.get("TailscaleIPs"))
+def _exit_node(given: str, status: Json) -> str | None:
+    """The stable ID of the peer that is meant, whichever of its names or addresses was given."""
+    for peer in peers_of(status):
+        full_name = (peer.get("DNSName") or "").rstrip(".")
+        names = {peer.get("ID"), peer.get("HostName"), full_name, full_name.split(".")[0], *(peer.get("TailscaleIPs") or [])}
+        if given.rstrip(".") in names:
+            if not peer.get("ExitNodeOption"):
+                raise NodeError(_no_exit_node(given, status, "which does not offer to be one, or is not approved as one"))
+            return str(peer["ID"])
+    return None
+
+
+def _no_exit_node(given: str, status: Json, why: str = "which is no peer of this node") -> str:
+    offers = sorted(peer.get("HostName", "") for peer in peers_of(status) if peer.get("ExitNodeOption"))
+    return f"exit_node is {given}, {why}; peers that offer to be one: {', '.join(offers) or 'none'}"
+
+
+def _refuse_what_was_dropped(options: Json, wish: Json, taken: Json) -> None:
+    for name, (wanted, found) in _prefs.dropped(wish, taken, options).items():
+        raise NodeError(
+            f"{name} is to be {wanted}, and tailscaled took that without an error, but has {found}: this version of it does not "
+            f"know the preference, or a policy of this host or its tailnet holds it. Leave {name} out for this host"
+        )
 
 
 APPROVAL = (

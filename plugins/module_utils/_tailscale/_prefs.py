@@ -32,6 +32,8 @@ SAME: t.Mapping[str, tuple[str, ...]] = {
 TURNED = {"snat_subnet_routes": "NoSNAT", "stateful_filtering": "NoStatefulFiltering"}
 NETFILTER_MODES = ("off", "nodivert", "on")  # by the numbers that tailscaled has for them
 ROUTES = "AdvertiseRoutes"
+ENDPOINTS = "RelayServerStaticEndpoints"
+AUTO = "auto:"  # an exit node that tailscaled chooses itself
 # Offering to be an exit node means advertising the routes to everywhere.
 EXIT_ROUTES = frozenset({"0.0.0.0/0", "::/0"})
 NO_PORT = -1
@@ -43,14 +45,8 @@ OPTIONS = (
     "exit_node",
     "netfilter_mode",
     "relay_server_port",
+    "relay_server_static_endpoints",
 )
-# What ends connections that came in over the tailnet, when it is given this value.
-RISKS: t.Mapping[str, tuple[t.Any, ...]] = {"shields_up": (True,), "ssh": (True, False), "netfilter_mode": ("off",)}
-
-
-def declared(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The preferences among the module's parameters that the user has set."""
-    return {name: params[name] for name in OPTIONS if params.get(name) is not None}
 
 
 def view(prefs: Prefs, names: t.Iterable[str]) -> dict[str, t.Any]:
@@ -60,10 +56,12 @@ def view(prefs: Prefs, names: t.Iterable[str]) -> dict[str, t.Any]:
     words.update({name: not prefs.get(key, False) for name, key in TURNED.items()})
     words["advertise_routes"] = sorted(set(routes) - EXIT_ROUTES)
     words["advertise_exit_node"] = set(routes) >= EXIT_ROUTES
-    words["exit_node"] = prefs.get("ExitNodeID") or prefs.get("ExitNodeIP") or ""
+    auto = prefs.get("AutoExitNode")
+    words["exit_node"] = f"{AUTO}{auto}" if auto else prefs.get("ExitNodeID") or prefs.get("ExitNodeIP") or ""
     words["netfilter_mode"] = NETFILTER_MODES[prefs.get("NetfilterMode", len(NETFILTER_MODES) - 1)]
     port = prefs.get("RelayServerPort")
     words["relay_server_port"] = NO_PORT if port is None else port
+    words["relay_server_static_endpoints"] = sorted(prefs.get(ENDPOINTS) or [])
     return {name: words[name] for name in names}
 
 
@@ -88,12 +86,21 @@ def wanted(prefs: Prefs, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     after.update({TURNED[name]: not value for name, value in options.items() if name in TURNED and value != present[name]})
     after.update(_routes(prefs, options))
     if options.get("exit_node", present.get("exit_node")) != present.get("exit_node"):
-        after.update({"ExitNodeID": options["exit_node"], "ExitNodeIP": ""})
+        after.update(_exit_node(prefs, options["exit_node"]))
     if "netfilter_mode" in options:
         after["NetfilterMode"] = NETFILTER_MODES.index(options["netfilter_mode"])
     if "relay_server_port" in options:
         after["RelayServerPort"] = None if options["relay_server_port"] == NO_PORT else options["relay_server_port"]
+    if options.get("relay_server_static_endpoints", []) != present.get("relay_server_static_endpoints", []):
+        after[ENDPOINTS] = options["relay_server_static_endpoints"]
     return after
+
+
+def _exit_node(prefs: Prefs, given: str) -> dict[str, t.Any]:
+    if given.startswith(AUTO):
+        return {"AutoExitNode": given[len(AUTO) :]}
+    chosen = {"ExitNodeID": given, "ExitNodeIP": ""}
+    return {**chosen, "AutoExitNode": ""} if prefs.get("AutoExitNode") else chosen
 
 
 def _routes(prefs: Prefs, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -119,9 +126,8 @@ def masked(before: Prefs, after: Prefs) -> dict[str, t.Any]:
     return edit
 
 
-def risky(before: Prefs, options: t.Mapping[str, t.Any]) -> list[str]:
-    """The declared options whose change ends connections over the tailnet."""
-    present = view(before, options)
-    return [
-        name for name, values in RISKS.items() if name in options and options[name] in values and options[name] != present[name]
-    ]
+def dropped(after: Prefs, taken: Prefs, names: t.Iterable[str]) -> dict[str, tuple[t.Any, t.Any]]:
+    """The options that tailscaled took without an error and yet has otherwise: what was wanted, and what it has."""
+    names = list(names)
+    wish, found = view(after, names), view(taken, names)
+    return {name: (wish[name], found[name]) for name in names if (wish[name] or None) != (found[name] or None)}

@@ -39,6 +39,7 @@ NODE: dict[str, t.Any] = {
     "auto_update": {"type": "bool"},
     "update_check": {"type": "bool"},
     "relay_server_port": {"type": "int"},
+    "relay_server_static_endpoints": {"type": "list", "elements": "str"},
     "accept_risk": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 20},
 }

@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+from testinfra.host import Host
+
+pytest_plugins = ["eyes"]
+CONTROL = "http://172.31.77.2:8080"  # molecule/lab/coordinator/main.go
+Steps = t.Dict[str, t.List[t.Dict[str, t.Any]]]  # noqa: UP006
+
+
+class Outcome(t.NamedTuple):
+    """What each step's module call gave, by host, and what the run said."""
+
+    came: dict[str, list[dict[str, t.Any]]]
+    output: str
+
+    def of(self, host: str) -> list[dict[str, t.Any]]:
+        return self.came[host]
+
+
+def grouped(steps: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Module calls that follow each other as one task's loop, which is a good deal quicker."""
+    found: list[dict[str, t.Any]] = []
+    for step in steps:
+        if "node" not in step:
+            found.append(step)
+        elif found and "nodes" in found[-1]:
+            found[-1]["nodes"].append(step)
+        else:
+            found.append({"nodes": [step]})
+    return found
+
+
+@pytest.fixture(scope="session")
+def take(play: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[..., Outcome]:
+    """Take steps on hosts (see steps.yml), each host's beside the others'."""
+
+    def steps(given: Steps, *arguments: str, tailnet: bool = False, **environment: str) -> Outcome:
+        answers = tmp_path_factory.mktemp("answers")
+        variables = {
+            "steps": {host: grouped(of_host) for host, of_host in given.items()},
+            "answers": str(answers),
+            "tailnet": tailnet,
+        }
+        run = play("molecule/node/steps.yml", "--limit", ",".join(given), *arguments, variables=variables, **environment)
+        assert run.code == 0, run.output
+        assert "[WARNING]: Dep" not in run.output
+        return Outcome({host: json.loads((answers / f"{host}.json").read_text(encoding="utf-8")) for host in given}, run.output)
+
+    return steps
+
+
+@pytest.fixture(scope="session")
+def key(lab: t.Any) -> str:
+    return str(lab("auth-key").stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def tell(lab: t.Any) -> t.Callable[[str, str], None]:
+    """Tell the coordinator what to demand from now on."""
+
+    def coordinator(request: str, value: str) -> None:
+        lab("coordinator", request, value)
+
+    return coordinator
+
+
+@pytest.fixture
+def prefs(eyes: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
+    """The preferences as tailscaled itself shows them."""
+
+    def of(name: str) -> dict[str, t.Any]:
+        return dict(json.loads(eyes[name].check_output("tailscale debug prefs")))
+
+    return of
+
+
+@pytest.fixture
+def status(eyes: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
+    def of(name: str) -> dict[str, t.Any]:
+        return dict(json.loads(eyes[name].check_output("tailscale status --json")))
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def watchers() -> pathlib.Path:
+    return pathlib.Path(__file__).parents[2] / "lab"

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a node must log in, and what a login is given: pure functions.
+
+Seen on tailscaled 1.102: `start` with a key and `login-interactive` renews an expired login, changes tags and moves to another
+control server, each without logging out first, so that nothing is lost that no option speaks of.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
+    Status,
+    describe,
+    has_login,
+    login_is_over,
+    refusal,
+    tags_of,
+)
+
+DEFAULT_LOGIN_SERVER = "https://controlplane.tailscale.com"
+SYNONYMS = (DEFAULT_LOGIN_SERVER, "https://login.tailscale.com")
+
+
+class Login(t.NamedTuple):
+    """Why a login is needed, what to do instead over the tailnet, and whether the one that there is still works."""
+
+    reason: str
+    way: str = ""  # empty if there is no connection yet that a login could end
+    returns: bool = False
+
+
+def needed(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> Login | None:
+    if not has_login(status) or prefs.get("LoggedOut"):  # a logout that the control server did not answer leaves the key behind
+        return Login("this node is logged out of its tailnet")
+    if login_is_over(status):
+        expired = describe(status)["key_expired"] or (status.get("Self") or {}).get("Expired")
+        refused = f"the control server refused its last login ({refusal(status)})" if refusal(status) else "its login is over"
+        return Login(
+            f"this node must log in again, because {'its key has expired' if expired else refused}",
+            "run it with an auth_key from the LAN or a console, which a node in that state mostly leaves as the only way in",
+        )
+    server, present = params["login_server"], server_of(prefs)
+    if server and not same_server(server, present):
+        return Login(
+            f"login_server is {server}, but this node is logged in at {present}",
+            "run it with an auth_key of the new server from the LAN or a console, or set login_server to where the node is",
+            returns=True,
+        )
+    tags, own = params["tags"], tags_of(status)
+    # A node that is down does not know its tags.
+    if tags is not None and status["BackendState"] == "Running" and tags != own:
+        return Login(
+            f"tags are to be {listed(tags)}, but this node has {listed(own)}",
+            "change them in the admin console or by its API, or run it with an auth_key from the LAN or a console",
+            returns=True,
+        )
+    return None
+
+
+def preferences(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What a login has beside the preferences that options speak of."""
+    # Where a node was logged in it stays if nobody says otherwise; a server that a failed attempt left behind is none of that.
+    stays = server_of(prefs) if has_login(status) else DEFAULT_LOGIN_SERVER
+    given: dict[str, t.Any] = {"ControlURL": params["login_server"] or stays}
+    if not same_server(given["ControlURL"], server_of(prefs)):
+        given.update({"ExitNodeID": "", "ExitNodeIP": ""})  # which there nobody knows, so that nothing would get out
+    return given if params["tags"] is None else {**given, "AdvertiseTags": params["tags"]}
+
+
+def view(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What of a login the user has declared, as it is."""
+    logged_in = has_login(status)
+    present = {"login_server": server_of(prefs) if logged_in else None, "tags": tags_of(status) if logged_in else None}
+    return {name: value for name, value in present.items() if params[name] is not None}
+
+
+def declared(params: t.Mapping[str, t.Any], prefs: Status) -> dict[str, t.Any]:
+    """What of a login the user has declared, in the words of `view`."""
+    server, tags = params["login_server"], params["tags"]
+    wish: dict[str, t.Any] = {}
+    if server is not None:
+        wish["login_server"] = server_of(prefs) if same_server(server or DEFAULT_LOGIN_SERVER, server_of(prefs)) else server
+    if tags is not None:
+        wish["tags"] = tags
+    return wish
+
+
+def server_of(prefs: Status) -> str:
+    return str(prefs.get("ControlURL") or DEFAULT_LOGIN_SERVER)
+
+
+def same_server(one: str, other: str) -> bool:
+    one, other = one.rstrip("/"), other.rstrip("/")
+    return one == other or (one in SYNONYMS and other in SYNONYMS)
+
+
+def listed(words: t.Iterable[str]) -> str:
+    return ", ".join(sorted(words)) or "none"

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ends the connection that a run came in by: pure functions.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import is_tailnet_address
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._prefs import Prefs, view
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import peers_of
+
+# What ends connections that came in over the tailnet when it is changed to this value, and why.
+OVER_TAILNET: t.Mapping[str, tuple[tuple[t.Any, ...], str]] = {
+    "shields_up": ((True,), "it lets no connection in from there"),
+    "ssh": ((True, False), "port 22 there changes hands between sshd and Tailscale SSH"),
+    "netfilter_mode": (("off", "nodivert"), "tailscaled then lets nothing in through the host's packet filter"),
+}
+
+
+class Connection(t.NamedTuple):
+    """How the run came in."""
+
+    client: str  # an address; empty without SSH
+    over_tailnet: bool
+
+
+def connection(ssh_connection: str) -> Connection:
+    """By sshd's SSH_CONNECTION: client address and port, server address and port."""
+    words = ssh_connection.split()
+    return Connection(words[0].split("%")[0] if words else "", any(is_tailnet_address(word) for word in words))
+
+
+def cuts(
+    before: Prefs,
+    after: Prefs,
+    options: t.Collection[str],
+    status: t.Mapping[str, t.Any],
+    way: Connection,
+) -> dict[str, str]:
+    """The options, with the reason, by which going from one to the other ends this connection."""
+    client = way.client
+    if way.over_tailnet:
+        names = [name for name in OVER_TAILNET if name in options]
+        old, new = view(before, names), view(after, names)
+        return {name: OVER_TAILNET[name][1] for name in names if new[name] != old[name] and new[name] in OVER_TAILNET[name][0]}
+    if not client:
+        return {}
+    found = {}
+    if _answers_leave(after, client) and not _answers_leave(before, client):
+        found["exit_node"] = f"answers to {client} would leave through the exit node"
+    route = _taken_route(after, status, client)
+    if route and not _taken_route(before, status, client):
+        found["accept_routes"] = f"answers to {client} would go to {route}"
+    return found
+
+
+def _answers_leave(prefs: Prefs, client: str) -> bool:
+    """Whether what goes to the client is sent through an exit node; only a LAN can be left out of that."""
+    in_use = any(prefs.get(key) for key in ("ExitNodeID", "ExitNodeIP", "AutoExitNode"))
+    near = bool(prefs.get("ExitNodeAllowLANAccess")) and ipaddress.ip_address(client).is_private
+    return bool(prefs.get("WantRunning")) and in_use and not near
+
+
+def _taken_route(prefs: Prefs, status: t.Mapping[str, t.Any], client: str) -> str | None:
+    """The peer whose subnet route the client lies in: its route goes before that of the LAN."""
+    if not (prefs.get("WantRunning") and prefs.get("RouteAll")):
+        return None
+    address = ipaddress.ip_address(client)
+    for peer in peers_of(status):
+        for route in peer.get("PrimaryRoutes") or []:
+            network = ipaddress.ip_network(route, strict=False)
+            if network.prefixlen and network.version == address.version and address in network:
+                return f"{peer.get('HostName')}, which advertises {route}"
+    return None
