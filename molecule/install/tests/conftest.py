@@ -61,6 +61,10 @@ def udp_ports(eyes: dict[str, Host]) -> t.Callable[[str], set[int]]:
 
     def of(host: str) -> set[int]:
         lines = eyes[host].check_output("ss -H -ulnp").splitlines()
-        return {int(found.group(1)) for line in lines if "tailscaled" in line and (found := re.search(r"(?:0\.0\.0\.0|\*):(\d+) ", line))}
+        return {
+            int(found.group(1))
+            for line in lines
+            if "tailscaled" in line and (found := re.search(r"(?:0\.0\.0\.0|\*):(\d+) ", line))
+        }
 
     return of

@@ -92,9 +92,7 @@ def test_uninstalling_over_the_tailnet_is_refused_before_anything_is_removed(rol
     assert pi.package("tailscale").is_installed
 
 
-def test_uninstalling_leaves_who_the_node_was_and_purging_leaves_nothing(
-    role: t.Any, settle: t.Any, pi: Host
-) -> None:
+def test_uninstalling_leaves_who_the_node_was_and_purging_leaves_nothing(role: t.Any, settle: t.Any, pi: Host) -> None:
     settle("pi", tailscale_state="absent", tailscale_hold=True)
     for package in ("tailscale", "tailscale-archive-keyring"):
         assert not pi.package(package).is_installed
