@@ -102,10 +102,7 @@ build: setup  ## Build the collection and install the tarball into an empty path
 .PHONY: molecule
 molecule: molecule-default molecule-install  ## The real thing: every host, every daemon, looked at from the outside
 
-.PHONY: molecule-default
 molecule-default: FOLDERS := bare mesh
-
-.PHONY: molecule-install
 molecule-install: FOLDERS := install
 
 molecule-%: artefacts

@@ -349,7 +349,7 @@ def dnf_repository(
     work = root / "build"
     lay_out(built, work / "files")
     scripts = "".join(f"%{name}\n{(built / script).read_text(encoding='utf-8')}\n" for name, script in SCRIPTS["rpm"].items())
-    files = "".join(f"{'%config(noreplace) ' if path.startswith('etc/') else ''}/{path}\n" for _, path, _ in LAYOUT)
+    files = "".join(f"{'%config(noreplace) ' if path.startswith('etc/') else ''}/{path}\n" for _source, path, _mode in LAYOUT)
     specs = [
         f"Name: tailscale\nVersion: {version}\nRelease: 1\nSummary: Tailscale, built for the lab\nLicense: BSD\nAutoReqProv: no\n"
         f"%description\nTailscale.\n%install\ncp -a {work}/files/. %{{buildroot}}/\n%files\n{files}{scripts}"
@@ -393,7 +393,7 @@ def pacman_repository(built: pathlib.Path, root: pathlib.Path, version: str) -> 
     """Arch's repository, with Tailscale alone in it."""
     machine, full = platform.machine(), f"{version}-1"
     lay_out(built, root / "files")
-    size = sum((root / "files" / path).stat().st_size for _, path, _ in LAYOUT)
+    size = sum((root / "files" / path).stat().st_size for _source, path, _mode in LAYOUT)
     info = {
         "pkgname": "tailscale",
         "pkgbase": "tailscale",
@@ -406,7 +406,7 @@ def pacman_repository(built: pathlib.Path, root: pathlib.Path, version: str) -> 
     (root / ".PKGINFO").write_text(text, encoding="ascii")
     with tarfile.open(package, "w:gz", compresslevel=1) as tar:
         tar.add(root / ".PKGINFO", ".PKGINFO", filter=owned_by_root)
-        for _, path, _ in LAYOUT:
+        for _source, path, _mode in LAYOUT:
             tar.add(root / "files" / path, path, filter=owned_by_root)
     fields = {
         "FILENAME": package.name,
