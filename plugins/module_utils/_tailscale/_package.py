@@ -9,6 +9,7 @@ that `tailscale update` knows. Private to this collection: it may change in any 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import typing as t
@@ -67,7 +68,8 @@ def parse_os_release(text: str) -> dict[str, str]:
     for line in text.splitlines():
         key, equals, value = line.strip().partition("=")
         if equals and re.fullmatch(r"[A-Z][A-Z0-9_]*", key):
-            found[key] = "".join(shlex.split(value)[:1])
+            with contextlib.suppress(ValueError):  # a quotation mark that is never closed
+                found[key] = "".join(shlex.split(value)[:1])
     return found
 
 
@@ -87,7 +89,7 @@ def apt_suite(facts: Facts, os_release: str = "") -> tuple[str, str]:
     release = parse_os_release(os_release)
     name = release.get("ID", "")
     if name == "raspbian":
-        return "raspbian", release["VERSION_CODENAME"]
+        return "raspbian", release.get("VERSION_CODENAME") or str(facts["distribution_release"])
     if release.get("UBUNTU_CODENAME"):
         return "ubuntu", release["UBUNTU_CODENAME"]
     if release.get("DEBIAN_CODENAME"):

@@ -170,5 +170,5 @@ def test_alpines_package_has_names_of_its_own_and_the_archive_there_has_the_vend
 
 
 def test_os_release_is_read_as_a_shell_would() -> None:
-    text = "# comment\nNAME='A B'\nVERSION_CODENAME=\"trixie\"\nEMPTY=\nBROKEN\n"
+    text = "# comment\nNAME='A B'\nVERSION_CODENAME=\"trixie\"\nEMPTY=\nBROKEN\nOPEN='x\n"
     assert _package.parse_os_release(text) == {"NAME": "A B", "VERSION_CODENAME": "trixie", "EMPTY": ""}
