@@ -6,7 +6,7 @@ import re
 import typing as t
 
 import pytest
-from eyes import *  # noqa: F403  (fixtures and hooks, for pytest)
+from eyes import *  # noqa: F403  # pylint: disable=wildcard-import,unused-wildcard-import
 from testinfra.host import Host
 
 # How the role is told of the lab's mirror and coordinator stands in inventories/lab; the rest is each test's own.
