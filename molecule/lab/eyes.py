@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What all scenarios' tests look with: commands on the lab's hosts by way of their containers, never by way of what is tested.
 
-A scenario's tests/conftest.py takes it in whole. A locked-down host lets no SSH in from where the tests run, and a test that
-came in over the tailnet would depend on the code under test.
+A scenario's tests/conftest.py takes it in whole. A locked-down host lets no SSH in from where the tests run,
+and a test that came in over the tailnet would depend on the code under test.
 """
 
 from __future__ import annotations

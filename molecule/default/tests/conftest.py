@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from eyes import *  # noqa: F403  (fixtures and hooks, for pytest)
+from eyes import *  # noqa: F403  # pylint: disable=wildcard-import,unused-wildcard-import
