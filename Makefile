@@ -33,8 +33,9 @@ help:  ## Show the targets
 .PHONY: setup
 setup: $(VENV)/.complete  ## Make the virtual environment
 
+# Its name says what it is made of; the files' times, which every clone sets anew, say nothing.
 $(VENV)/.complete:
-	@echo "==> virtual environment (about a minute, once)"
+	@echo "==> virtual environment (about a minute, once)" >&2
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
