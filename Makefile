@@ -101,10 +101,12 @@ build: setup  ## Build the collection and install the tarball into an empty path
 
 # Each scenario has a lab of its own, and says which folders of tests must have run.
 .PHONY: molecule
-molecule: molecule-default molecule-node  ## The real thing: every host, every daemon, looked at from the outside
+molecule: $(addprefix molecule-,default node install firewall)  ## The real thing: every host, every daemon, looked at from the outside
 
 molecule-default: FOLDERS := bare mesh
 molecule-node: FOLDERS := node
+molecule-install: FOLDERS := install
+molecule-firewall: FOLDERS := firewall
 
 molecule-%: artefacts
 	@rm -rf $(TAILSYNC_CACHE)/evidence/$* && mkdir -p $(TAILSYNC_CACHE)/evidence/$*

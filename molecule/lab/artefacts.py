@@ -12,8 +12,10 @@ import gzip
 import hashlib
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
+import tarfile
 import time
 import typing as t
 
@@ -39,6 +41,8 @@ HOST_PACKAGES = (
 )
 # What the roles install on top of it, from the lab's mirror, and what an outsider looks at the doors with.
 MIRRORED_PACKAGES = ("ufw", "iptables", "syncthing", "python3-requests", "gnupg", "curl", "nmap")
+# The package managers of other families, to be tried on hosts that call themselves Fedora or Arch.
+MIRRORED_MANAGERS = ("dnf", "rpm", "pacman-package-manager")
 TAILSCALE = "tailscale.com"
 TAILSCALE_OLDER = "1.102.4"  # the same programs under an older number, to upgrade from
 MACHINE_PACKAGES = {
@@ -48,12 +52,23 @@ MACHINE_PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "apt-ftparchive": "apt-utils",
     "dpkg-deb": "dpkg",
+    "rpmbuild": "rpm",
+    "createrepo_c": "createrepo-c",
     "gpg": "gnupg",
     "tcpdump": "tcpdump",
     "ssh": "openssh-client",
     "nft": "nftables",
     "iptables": "iptables",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+}
+# rpmbuild is to pack what is there, and quickly.
+RPM_MACROS = {
+    "debug_package": "%{nil}",
+    "_build_id_links": "none",
+    "__strip": "/bin/true",
+    "__os_install_post": "%{nil}",
+    "_binary_payload": "w1.gzdio",
+    "_unitdir": "/usr/lib/systemd/system",
 }
 # Whose Syncthing the integration tests run: 1.19 and 1.29, the oldest and the newest that Debian ships.
 SYNCTHING_SUITES = ("bookworm", "trixie")
@@ -64,15 +79,21 @@ UFW_PATHS = (
     *("usr/lib/ufw", "lib/ufw", "usr/lib/python3/dist-packages/ufw"),
 )
 
-POSTINST = """\
-#!/bin/sh
-set -e
-if [ -d /run/systemd/system ]; then
-  systemctl daemon-reload
-  systemctl enable tailscaled.service
-  systemctl restart tailscaled.service
-fi
-"""
+UNITS = ("tailscaled.service", "tailscaled.defaults", "tailscale-online.target", "tailscale-wait-online.service")
+# What the vendor's packages run, by the name that the package format has for it.
+SCRIPTS = {
+    "deb": {"postinst": "debian.postinst.sh", "prerm": "debian.prerm.sh", "postrm": "debian.postrm.sh"},
+    "rpm": {"post": "rpm.postinst.sh", "preun": "rpm.prerm.sh", "postun": "rpm.postrm.sh"},
+}
+# The vendor's packages' layout: our file, its place, its mode.
+LAYOUT = (
+    ("tailscale", "usr/bin/tailscale", 0o755),
+    ("tailscaled", "usr/sbin/tailscaled", 0o755),
+    ("tailscaled.defaults", "etc/default/tailscaled", 0o644),
+    ("tailscaled.service", "usr/lib/systemd/system/tailscaled.service", 0o644),
+    ("tailscale-online.target", "usr/lib/systemd/system/tailscale-online.target", 0o644),
+    ("tailscale-wait-online.service", "usr/lib/systemd/system/tailscale-wait-online.service", 0o644),
+)
 
 
 def say(text: str) -> None:
@@ -156,16 +177,14 @@ def programs() -> pathlib.Path:
                 env=environment,
             )
         module = pathlib.Path(output("go", "list", "-m", "-f", "{{.Dir}}", TAILSCALE, cwd=source, env=environment))
-        for name in (
-            "tailscaled.service",
-            "tailscaled.defaults",
-            "tailscale-online.target",
-            "tailscale-wait-online.service",
-        ):
+        for name in UNITS:
             shutil.copyfile(module / "cmd" / "tailscaled" / name, work / name)
+        for family, scripts in SCRIPTS.items():
+            for name in scripts.values():
+                shutil.copyfile(module / "release" / family / name, work / name)
         (work / "version").write_text(version.removeprefix("v"), encoding="ascii")
 
-    key = digest(*(source / name for name in ("go.mod", "go.sum", "main.go")), "3")
+    key = digest(*(source / name for name in ("go.mod", "go.sum", "main.go")), "4")
     return cached("programs", key, "building Tailscale and the coordinator (some minutes, once)", make)
 
 
@@ -176,7 +195,7 @@ def host_image() -> pathlib.Path:
         (work / "debs").mkdir()
         fetch = (
             'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --yes --download-only --no-install-recommends '
-            f'{" ".join(MIRRORED_PACKAGES)} && cp "$1"/var/cache/apt/archives/*.deb {work}/debs/'
+            f'{" ".join((*MIRRORED_PACKAGES, *MIRRORED_MANAGERS))} && cp "$1"/var/cache/apt/archives/*.deb {work}/debs/'
         )
         administrator = (
             'chroot "$1" useradd --create-home --shell /bin/bash admin '
@@ -194,7 +213,7 @@ def host_image() -> pathlib.Path:
             work / "image.tar",
         )
 
-    key = digest(SUITE, *HOST_PACKAGES, "-", *MIRRORED_PACKAGES, "4")
+    key = digest(SUITE, *HOST_PACKAGES, "-", *MIRRORED_PACKAGES, *MIRRORED_MANAGERS, "4")
     return cached("image", key, f"making the hosts' image from Debian's packages ({SUITE})", make)
 
 
@@ -234,20 +253,10 @@ def mirror() -> pathlib.Path:
         home = work / "gnupg"
         home.mkdir(mode=0o700)
         environment = {**os.environ, "GNUPGHOME": str(home)}
-        for who in ("lab@example.org", "stranger@example.org"):
+        # rpm reads the older kind of key everywhere.
+        for who, kind in {"lab@example.org": "ed25519", "stranger@example.org": "ed25519", "rpm@example.org": "rsa3072"}.items():
             run(
-                *(
-                    "gpg",
-                    "--batch",
-                    "--quiet",
-                    "--passphrase",
-                    "",
-                    "--quick-generate-key",
-                    who,
-                    "ed25519",
-                    "sign",
-                    "1y",
-                ),
+                *("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", who, kind, "sign", "1y"),
                 env=environment,
             )
         keyring = work / "keyring.gpg"
@@ -264,10 +273,19 @@ def mirror() -> pathlib.Path:
         from_debian = list((image / "debs").glob("*.deb"))
         syncthing = [package for package in from_debian if package.name.startswith("syncthing_")]
         me, stranger = "lab@example.org", "stranger@example.org"
-        repository("debian", SUITE, "main", from_debian, me)
+        # The distribution's own Tailscale is as old as a distribution's is.
+        repository("debian", SUITE, "main", [*from_debian, tailscale[0]], me)
         repository("tailscale/stable/debian", SUITE, "main", tailscale, me)
         repository("tailscale-badly-signed/stable/debian", SUITE, "main", tailscale, stranger)
         repository("syncthing", "syncthing", "stable-v2", syncthing, me)
+        for number in (TAILSCALE_OLDER, version):
+            archive(built, work / "www" / "tailscale" / "stable", number)
+        fedora = work / "www" / "tailscale" / "stable" / "fedora"
+        dnf_repository(built, fedora, (TAILSCALE_OLDER, version), "rpm@example.org", environment)
+        (fedora.parent / "rhel").mkdir()
+        (fedora.parent / "rhel" / "9").symlink_to(pathlib.Path("..", fedora.name))
+        (work / "www" / "arch").mkdir()
+        pacman_repository(built, work / "www" / "arch", version)
         for path in (
             f"tailscale/stable/debian/{SUITE}.noarmor.gpg",
             f"tailscale-badly-signed/stable/debian/{SUITE}.noarmor.gpg",
@@ -299,21 +317,11 @@ def package_up(root: pathlib.Path, control: dict[str, str], folder: pathlib.Path
 def tailscale_package(built: pathlib.Path, folder: pathlib.Path, version: str) -> pathlib.Path:
     """Tailscale's .deb with the file layout of the vendor's own."""
     root = folder / "root"
-    for source, target, mode in (
-        ("tailscale", "usr/bin/tailscale", 0o755),
-        ("tailscaled", "usr/sbin/tailscaled", 0o755),
-        ("tailscaled.defaults", "etc/default/tailscaled", 0o644),
-        ("tailscaled.service", "usr/lib/systemd/system/tailscaled.service", 0o644),
-        ("tailscale-online.target", "usr/lib/systemd/system/tailscale-online.target", 0o644),
-        ("tailscale-wait-online.service", "usr/lib/systemd/system/tailscale-wait-online.service", 0o644),
-    ):
-        path = root / target
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(built / source, path)
-        path.chmod(mode)
+    lay_out(built, root)
     (root / "DEBIAN").mkdir()
-    (root / "DEBIAN" / "postinst").write_text(POSTINST, encoding="ascii")
-    (root / "DEBIAN" / "postinst").chmod(0o755)
+    for name, script in SCRIPTS["deb"].items():
+        shutil.copyfile(built / script, root / "DEBIAN" / name)
+        (root / "DEBIAN" / name).chmod(0o755)
     (root / "DEBIAN" / "conffiles").write_text("/etc/default/tailscaled\n", encoding="ascii")
     control = {
         "Package": "tailscale",
@@ -324,6 +332,118 @@ def tailscale_package(built: pathlib.Path, folder: pathlib.Path, version: str) -
         "Description": "Tailscale, built for the lab from its Go module",
     }
     return package_up(root, control, folder)
+
+
+def lay_out(built: pathlib.Path, root: pathlib.Path) -> None:
+    """Tailscale's files as its packages have them."""
+    for source, target, mode in LAYOUT:
+        path = root / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(built / source, path)
+        path.chmod(mode)
+
+
+def archive(built: pathlib.Path, folder: pathlib.Path, version: str) -> None:
+    """The vendor's archive of programs, with the file that holds its checksum."""
+    name = f"tailscale_{version}_{architecture()}"
+    target = folder / f"{name}.tgz"
+    with tarfile.open(target, "w:gz", compresslevel=1) as tar:
+        for program in ("tailscaled", "tailscale"):
+            tar.add(built / program, f"{name}/{program}", filter=owned_by_root)
+        for unit in UNITS:
+            tar.add(built / unit, f"{name}/systemd/{unit}", filter=owned_by_root)
+    target.with_suffix(".tgz.sha256").write_text(hashlib.sha256(target.read_bytes()).hexdigest(), encoding="ascii")
+
+
+def owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    return entry
+
+
+def dnf_repository(
+    built: pathlib.Path, root: pathlib.Path, versions: t.Iterable[str], signer: str, environment: dict[str, str]
+) -> None:
+    """Signed packages in a signed repository, and the key beside it, as the vendor has them for dnf."""
+    machine = platform.machine()
+    folder = root / machine
+    folder.mkdir(parents=True)
+    work = root / "build"
+    lay_out(built, work / "files")
+    scripts = "".join(f"%{name}\n{(built / script).read_text(encoding='utf-8')}\n" for name, script in SCRIPTS["rpm"].items())
+    files = "".join(f"{'%config(noreplace) ' if path.startswith('etc/') else ''}/{path}\n" for _source, path, _mode in LAYOUT)
+    specs = [
+        f"Name: tailscale\nVersion: {version}\nRelease: 1\nSummary: Tailscale, built for the lab\nLicense: BSD\nAutoReqProv: no\n"
+        f"%description\nTailscale.\n%install\ncp -a {work}/files/. %{{buildroot}}/\n%files\n{files}{scripts}"
+        for version in versions
+    ]
+    # What a host that only calls itself Fedora has from Debian.
+    specs.append(
+        "Name: what-debian-has\nVersion: 1\nRelease: 1\nSummary: A shell\nLicense: BSD\nProvides: /bin/sh\n"
+        "%description\nA shell.\n%files\n"
+    )
+    for spec in specs:
+        (work / "spec").write_text(spec, encoding="utf-8")
+        run(
+            *("rpmbuild", "-bb", "--quiet", "--target", machine, work / "spec"),
+            *(f"--define={name} {value}" for name, value in {**RPM_MACROS, "_topdir": work, "_rpmdir": work / "out"}.items()),
+            stdout=subprocess.DEVNULL,
+        )
+    for package in sorted((work / "out").rglob("*.rpm")):
+        shutil.move(package, folder / package.name)
+        run(
+            *(
+                "rpmsign",
+                "--addsign",
+                f"--define=_gpg_name {signer}",
+                f"--define=__gpg {shutil.which('gpg')}",
+                folder / package.name,
+            ),
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+    shutil.rmtree(work)
+    run("createrepo_c", "--quiet", folder)
+    run(
+        *("gpg", "--batch", "--quiet", "--local-user", signer, "--detach-sign", "--armor", folder / "repodata" / "repomd.xml"),
+        env=environment,
+    )
+    run("gpg", "--batch", "--armor", "--output", root / "repo.gpg", "--export", signer, env=environment)
+
+
+def pacman_repository(built: pathlib.Path, root: pathlib.Path, version: str) -> None:
+    """Arch's repository, with Tailscale alone in it."""
+    machine, full = platform.machine(), f"{version}-1"
+    lay_out(built, root / "files")
+    size = sum((root / "files" / path).stat().st_size for _source, path, _mode in LAYOUT)
+    info = {
+        "pkgname": "tailscale",
+        "pkgbase": "tailscale",
+        "pkgver": full,
+        "pkgdesc": "Tailscale, built for the lab",
+        "size": size,
+    }
+    text = "".join(f"{key} = {value}\n" for key, value in {**info, "arch": machine, "backup": "etc/default/tailscaled"}.items())
+    package = root / f"tailscale-{full}-{machine}.pkg.tar.gz"
+    (root / ".PKGINFO").write_text(text, encoding="ascii")
+    with tarfile.open(package, "w:gz", compresslevel=1) as tar:
+        tar.add(root / ".PKGINFO", ".PKGINFO", filter=owned_by_root)
+        for _source, path, _mode in LAYOUT:
+            tar.add(root / "files" / path, path, filter=owned_by_root)
+    fields = {
+        "FILENAME": package.name,
+        "NAME": "tailscale",
+        "VERSION": full,
+        "DESC": "Tailscale",
+        "CSIZE": package.stat().st_size,
+        "ISIZE": size,
+        "SHA256SUM": hashlib.sha256(package.read_bytes()).hexdigest(),
+        "ARCH": machine,
+    }
+    (root / "desc").write_text("".join(f"%{key}%\n{value}\n\n" for key, value in fields.items()), encoding="ascii")
+    with tarfile.open(root / "lab.db", "w:gz") as tar:
+        tar.add(root / "desc", f"tailscale-{full}/desc", filter=owned_by_root)
+    shutil.rmtree(root / "files")
 
 
 def keyring_package(keyring: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:

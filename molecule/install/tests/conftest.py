@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+from testinfra.host import Host
+
+pytest_plugins = ["eyes"]
+# How the role is told of the lab's mirror and coordinator stands in inventories/lab; the rest is each test's own.
+PLAYBOOK = "molecule/install/role.yml"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _any_key_will_do(lab: t.Any) -> None:
+    """The lab's control server would ask known nodes for theirs again at each restart of tailscaled."""
+    lab("coordinator", "require-key", "")
+
+
+@pytest.fixture(scope="session")
+def role(play: t.Any) -> t.Callable[..., t.Any]:
+    """The role tailscale on one host: role("pi", "--check", tailscale_port=1)."""
+
+    def run(host: str, *arguments: str, **variables: t.Any) -> t.Any:
+        return play(PLAYBOOK, "--limit", host, *arguments, variables=variables)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def settle(role: t.Any) -> t.Callable[..., t.Any]:
+    """Run the role in check mode, for real, and again: the check foretells, the second run changes nothing."""
+
+    def run(host: str, **variables: t.Any) -> t.Any:
+        check = role(host, "--check", "--diff", **variables)
+        assert (check.code, check.changed[host] > 0) == (0, True), check.output
+        first = role(host, **variables)
+        assert (first.code, first.changed[host] > 0) == (0, True), first.output
+        second = role(host, **variables)
+        assert (second.code, second.changed[host]) == (0, 0), second.output
+        return first
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def daemon(eyes: dict[str, Host]) -> t.Callable[[str], str]:
+    """The command line that tailscaled runs with, and its process number in front."""
+
+    def of(host: str) -> str:
+        return str(eyes[host].check_output("pgrep --list-full --exact tailscaled || true"))
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def udp_ports(eyes: dict[str, Host]) -> t.Callable[[str], set[int]]:
+    """The UDP ports at which tailscaled can be reached from everywhere."""
+
+    def of(host: str) -> set[int]:
+        lines = eyes[host].check_output("ss -H -ulnp").splitlines()
+        return {
+            int(found.group(1))
+            for line in lines
+            if "tailscaled" in line and (found := re.search(r"(?:0\.0\.0\.0|\*):(\d+) ", line))
+        }
+
+    return of

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The vendor's repository and the distribution's package on Debian; tailscaled's settings; and away with it all."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from artefacts import TAILSCALE_OLDER as OLDER
+from testinfra.host import Host
+
+MIRROR = "http://172.31.77.3"
+LIST = "/etc/apt/sources.list.d/tailscale.list"
+KEYRING = "/usr/share/keyrings/tailscale-archive-keyring.gpg"
+SETTINGS = "/etc/default/tailscaled"
+
+
+@pytest.fixture
+def pi(eyes: dict[str, Host]) -> Host:
+    return eyes["pi"]
+
+
+def installed(eye: Host) -> str:
+    return str(eye.run("dpkg-query -W -f '${Version}' tailscale").stdout)
+
+
+def test_the_key_comes_from_where_it_is_said_to_be_and_a_run_without_it_is_finished_by_the_next(
+    role: t.Any, settle: t.Any, pi: Host
+) -> None:
+    nowhere = role("pi", tailscale_repository_key_url=f"{MIRROR}/nowhere.gpg")
+    assert nowhere.code != 0
+    assert "nowhere.gpg" in nowhere.output
+    assert not pi.package("tailscale").is_installed
+    settle("pi", tailscale_repository_key_url=f"{MIRROR}/debian/keyring.gpg", tailscale_version=OLDER, tailscale_hold=True)
+    assert installed(pi) == OLDER
+    assert pi.check_output("apt-mark showhold") == "tailscale"
+    assert f"{MIRROR}/tailscale/stable/debian trixie main" in pi.file(LIST).content_string
+    assert pi.package("tailscale-archive-keyring").is_installed, "without it `tailscale update` fails when the key changes"
+    assert pi.service("tailscaled").is_enabled
+
+
+def test_tailscale_goes_to_the_version_it_is_told_over_the_tailnet_itself(role: t.Any, settle: t.Any, pi: Host) -> None:
+    settle("pi", tailscale_version="latest", over_tailnet=True)
+    newest = installed(pi)
+    assert newest != OLDER
+    assert pi.check_output("apt-mark showhold") == ""
+    down = role("pi", tailscale_version=OLDER, over_tailnet=True)
+    assert (down.code, installed(pi)) == (0, OLDER), down.output
+    left_alone = role("pi", over_tailnet=True)
+    assert (left_alone.changed, installed(pi)) == ({"pi": 0}, OLDER), "no version is named"
+
+
+def test_a_repository_with_another_signature_is_refused_and_the_next_run_mends_it(role: t.Any, pi: Host) -> None:
+    before = installed(pi)
+    bad = role("pi", tailscale_version="latest", tailscale_repository_url=f"{MIRROR}/tailscale-badly-signed")
+    assert bad.code != 0
+    assert "badly-signed" in bad.output
+    assert installed(pi) == before
+    good = role("pi")
+    assert (good.code, installed(pi)) == (0, before), good.output
+
+
+def test_port_and_flags_change_over_the_tailnet_and_lines_of_others_stay(
+    role: t.Any, settle: t.Any, pi: Host, daemon: t.Any, udp_ports: t.Any
+) -> None:
+    before = pi.file(SETTINGS).content_string
+    assert "ANSIBLE" not in before, "settings that nobody changed are the package's"
+    assert udp_ports("pi") == {41641}
+    pi.check_output(f"echo 'SOMETHING_ELSE=1' >> {SETTINGS}")
+    settings: dict[str, t.Any] = {"tailscale_port": 41999, "tailscale_daemon_flags": ["--verbose=1"], "over_tailnet": True}
+    settle("pi", **settings)
+    assert udp_ports("pi") == {41999}
+    assert "--port=41999 --verbose=1" in daemon("pi")
+    assert "SOMETHING_ELSE=1" in pi.file(SETTINGS).content_string
+    running = daemon("pi")
+    # As a run leaves it that dies between the change and the restart.
+    pi.check_output(f"sed -i 's/^FLAGS=\"--verbose=1\"$/&\\n# tailscaled has not been started with this yet./' {SETTINGS}")
+    again = role("pi", **settings)
+    assert (again.code, daemon("pi") != running) == (0, True), again.output
+    assert role("pi", over_tailnet=True).code == 0
+    assert pi.file(SETTINGS).content_string == f"{before}SOMETHING_ELSE=1\n"
+    assert udp_ports("pi") == {41641}
+
+
+def test_uninstalling_over_the_tailnet_is_refused_before_anything_is_removed(role: t.Any, pi: Host) -> None:
+    for arguments in (["--check"], []):
+        refused = role("pi", *arguments, tailscale_state="absent", over_tailnet=True)
+        assert refused.code != 0
+        assert "over the tailnet" in refused.output
+        assert pi.run("tailscale ip -4").succeeded
+    assert pi.package("tailscale").is_installed
+
+
+def test_uninstalling_leaves_who_the_node_was_and_purging_leaves_nothing(role: t.Any, settle: t.Any, pi: Host) -> None:
+    settle("pi", tailscale_state="absent", tailscale_hold=True)
+    for package in ("tailscale", "tailscale-archive-keyring"):
+        assert not pi.package(package).is_installed
+    for path in (LIST, KEYRING, "/usr/bin/tailscale"):
+        assert not pi.file(path).exists
+    assert pi.run("pgrep tailscaled").failed
+    assert pi.file("/var/lib/tailscale/tailscaled.state").exists
+    assert pi.file("/etc/systemd/system/tailscaled.service.d/lab.conf").exists, "what others have put there is theirs"
+    assert role("pi", tailscale_state="absent", tailscale_purge_state=True).code == 0
+    for path in ("/var/lib/tailscale", SETTINGS):
+        assert not pi.file(path).exists
+
+
+def test_the_distributions_package_and_the_way_to_the_vendors(role: t.Any, settle: t.Any, pi: Host) -> None:
+    settle("pi", tailscale_package_source="distribution")
+    assert installed(pi) == OLDER
+    assert not pi.file(LIST).exists
+    vendors = role("pi", tailscale_version="latest")
+    assert (vendors.code, installed(pi) != OLDER, pi.file(LIST).exists) == (0, True, True), vendors.output
+    back = role("pi", tailscale_package_source="distribution", tailscale_version=OLDER)
+    assert (back.code, installed(pi), pi.file(LIST).exists) == (0, OLDER, False), back.output

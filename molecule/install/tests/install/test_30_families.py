@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Other families, on a Debian host that calls itself by their names.
+
+Fedora and Arch with the real dnf and pacman, which Debian has as packages, from signed and plain repositories with the real
+programs in them. Alpine with a stand-in for apk and OpenRC that keeps the file world as apk does, and a record of the calls.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from artefacts import TAILSCALE_OLDER as OLDER
+from artefacts import architecture
+from testinfra.host import Host
+
+MIRROR = "http://172.31.77.3"
+REPOSITORY = "/etc/yum.repos.d/tailscale.repo"
+SYSTEMS = {
+    "fedora": ("Fedora Linux", "42", "Fedora release 42 (Adams)"),
+    "rhel": ("Red Hat Enterprise Linux", "9.4", "Red Hat Enterprise Linux release 9.4 (Plow)"),
+    "arch": ("Arch Linux", "", ""),
+    "alpine": ("Alpine Linux", "3.22.1", ""),
+    "void": ("Void", "", ""),
+}
+APK = """\
+#!/bin/sh
+# world, and what is installed, as apk keeps them; the rest of its arguments does not matter here.
+echo "apk $*" >> /var/log/calls
+case "$1" in
+  info) [ -e /etc/apk/installed ] ;;
+  del) rm -f /etc/apk/installed; : > /etc/apk/world ;;
+  add)
+    for last; do :; done
+    case "$last" in *9.9*) echo "unable to select packages: $last" >&2; exit 1 ;; esac
+    case "$*" in *--simulate*) echo "(1/1) Installing tailscale (1.88.4-r0)"; exit 0 ;; esac
+    [ -e /etc/apk/installed ] || echo "(1/1) Installing tailscale (1.88.4-r0)"
+    touch /etc/apk/installed
+    echo "$last" > /etc/apk/world
+    mkdir -p /etc/conf.d && touch /etc/conf.d/tailscale
+    ;;
+esac
+"""
+RC = """\
+#!/bin/sh
+echo "$(basename "$0") $*" >> /var/log/calls
+case "$0 $*" in
+  *"rc-service tailscale start" | *"rc-service tailscale restart") /srv/systemctl restart lab-tailscaled ;;
+  *"rc-service tailscale stop") /srv/systemctl stop lab-tailscaled ;;
+  *"rc-service tailscale status") /srv/systemctl is-active --quiet lab-tailscaled && echo " * status: started" ;;
+  *"rc-update"*add*) touch /etc/in-runlevel; echo " * service tailscale added to runlevel default" ;;
+  *"rc-update"*del*) rm -f /etc/in-runlevel; echo " * service tailscale removed from runlevel default" ;;
+  *"rc-update"*) [ -e /etc/in-runlevel ] && echo " tailscale | default" || true ;;
+esac
+"""
+
+
+@pytest.fixture
+def nas(eyes: dict[str, Host]) -> Host:
+    return eyes["nas"]
+
+
+def call_it(eye: Host, system: str) -> None:
+    """Ansible's facts go by these files."""
+    name, version, release = SYSTEMS[system]
+    text = f'NAME="{name}"\nID={system}\nVERSION_ID={version}\nPRETTY_NAME="{name} {version}"\n'
+    eye.check_output(f"rm -f /etc/os-release /etc/*-release /etc/debian_version; printf %s '{text}' > /etc/os-release")
+    if release:
+        eye.check_output(f"echo '{release}' > /etc/redhat-release")
+    if system in ("arch", "alpine"):
+        eye.check_output(f"echo '{version}' > /etc/{system}-release")
+
+
+def put(eye: Host, path: str, text: str) -> None:
+    eye.check_output("mkdir -p $(dirname %s) && printf %%s %s > %s && chmod 755 %s", path, text, path, path)
+
+
+def calls(eye: Host) -> list[str]:
+    """What was called since the last time."""
+    return str(eye.check_output("cat /var/log/calls 2>/dev/null; rm -f /var/log/calls")).splitlines()
+
+
+def test_fedora(role: t.Any, settle: t.Any, nas: Host) -> None:
+    nas.check_output("apt-get install -y -qq --no-install-recommends dnf rpm pacman-package-manager >/dev/null 2>&1")
+    nas.check_output("mkdir -p /etc/yum.repos.d /etc/dnf/vars && echo 42 > /etc/dnf/vars/releasever")
+    call_it(nas, "fedora")
+    another_key = role("nas", tailscale_repository_key_url=f"{MIRROR}/debian/keyring.gpg")
+    assert another_key.code != 0
+    assert nas.run("rpm -q tailscale").failed
+    settle("nas", tailscale_version=OLDER, tailscale_hold=True)
+    text = nas.file(REPOSITORY).content_string
+    assert f"\nbaseurl={MIRROR}/tailscale/stable/fedora/$basearch\n" in text
+    assert "\ngpgcheck=1\n" in text
+    assert nas.check_output("rpm -q tailscale").startswith(f"tailscale-{OLDER}-1")
+    assert nas.service("tailscaled").is_enabled
+    assert nas.run("tailscale ip -4").succeeded
+    # Somebody else's upgrade finds it held; the role's own does not.
+    nas.check_output("dnf upgrade --assumeyes")
+    assert nas.check_output("rpm -q tailscale").startswith(f"tailscale-{OLDER}-1")
+    latest = role("nas", tailscale_version="latest", tailscale_hold=True)
+    assert (latest.code, OLDER in nas.check_output("rpm -q tailscale")) == (0, False), latest.output
+    down = role("nas", tailscale_version=OLDER)
+    assert (down.code, OLDER in nas.check_output("rpm -q tailscale")) == (0, True), down.output
+    assert "excludepkgs" not in nas.file(REPOSITORY).content_string
+
+
+def test_red_hat_has_a_repository_of_its_own(role: t.Any, nas: Host) -> None:
+    call_it(nas, "rhel")
+    check = role("nas", "--check", "--diff")
+    assert f"\n+baseurl={MIRROR}/tailscale/stable/rhel/9/$basearch\n" in check.output
+    assert f"\n+gpgkey={MIRROR}/tailscale/stable/rhel/9/repo.gpg\n" in check.output
+
+
+def test_uninstalling_with_dnf(settle: t.Any, nas: Host) -> None:
+    settle("nas", tailscale_state="absent", tailscale_purge_state=True)
+    assert nas.run("rpm -q tailscale").failed
+    for path in (REPOSITORY, "/var/lib/tailscale", "/usr/bin/tailscale"):
+        assert not nas.file(path).exists
+    assert nas.run("pgrep tailscaled").failed
+
+
+def test_arch(role: t.Any, settle: t.Any, nas: Host) -> None:
+    call_it(nas, "arch")
+    configuration = f"[options]\nArchitecture = auto\nSigLevel = Never\n[lab]\nServer = {MIRROR}/arch\n"
+    nas.check_output("mkdir -p /var/lib/pacman/local /var/cache/pacman/pkg && printf %s > /etc/pacman.conf", configuration)
+    pinned = role("nas", tailscale_version=OLDER)
+    assert pinned.code != 0
+    assert "tailscale_version" in pinned.output
+    stale = role("nas")
+    assert stale.code != 0
+    assert "pacman -Syu" in stale.output
+    nas.check_output("pacman -Sy")
+    settle("nas")
+    assert nas.check_output("pacman -Q tailscale").startswith("tailscale 1.")
+    assert nas.service("tailscaled").is_enabled
+    assert nas.run("tailscale ip -4").succeeded
+    settle("nas", tailscale_state="absent", tailscale_purge_state=True)
+    assert nas.run("pacman -Q tailscale").failed
+    assert nas.run("pgrep tailscaled").failed
+
+
+def test_alpine_up_to_its_package_manager(role: t.Any, settle: t.Any, nas: Host) -> None:
+    call_it(nas, "alpine")
+    put(nas, "/sbin/apk", APK)
+    for tool in ("rc-service", "rc-update", "rc-status"):
+        put(nas, f"/sbin/{tool}", RC)
+    unit = (
+        "[Service]\nEnvironmentFile=/etc/conf.d/tailscale\nRuntimeDirectory=tailscale\nStateDirectory=tailscale\nType=notify\n"
+        "Environment=TS_NO_LOGS_NO_SUPPORT=true\n"
+        "ExecStart=/srv/tailscaled --state=/var/lib/tailscale/tailscaled.state --port=${TAILSCALED_PORT} $TAILSCALED_OPTS\n"
+    )
+    put(nas, "/etc/systemd/system/lab-tailscaled.service", unit)
+    nas.check_output("python3 -c %s", PROGRAM)
+    nas.check_output("mkdir -p /etc/apk && : > /etc/apk/world && systemctl daemon-reload && mv /usr/bin/systemctl /srv/")
+    alpine: dict[str, t.Any] = {"openrc": True, "tailscale_port": 41888}
+    held = role("nas", **alpine, tailscale_hold=True)
+    assert held.code != 0
+    assert "tailscale_version" in held.output
+    missing = role("nas", **alpine, tailscale_version="9.9")
+    assert missing.code != 0
+    assert "community" in missing.output
+    calls(nas)
+    settle("nas", **alpine, tailscale_version="1.88.4", tailscale_hold=True)
+    assert [call for call in calls(nas) if call.startswith("apk")] == [
+        "apk add --no-progress --update-cache --simulate tailscale~1.88.4",
+        "apk add --no-progress --update-cache tailscale~1.88.4",
+    ]
+    assert nas.file("/etc/apk/world").content_string == "tailscale~1.88.4\n"
+    assert 'TAILSCALED_PORT="41888"\nTAILSCALED_OPTS=""' in nas.file("/etc/conf.d/tailscale").content_string
+    assert nas.file("/etc/in-runlevel").exists
+    settle("nas", openrc=True, tailscale_state="absent", tailscale_purge_state=True)
+    assert "apk del --no-progress tailscale" in calls(nas)
+    assert not nas.file("/etc/in-runlevel").exists
+
+
+def test_a_system_that_it_cannot_install_on_is_told_what_to_do(role: t.Any, nas: Host) -> None:
+    nas.check_output("rm /sbin/apk; mv /usr/bin/pacman /usr/bin/pacman.away; touch /usr/bin/xbps-install")
+    call_it(nas, "void")
+    refused = role("nas")
+    assert refused.code != 0
+    assert "does not install packages with xbps: set tailscale_package_source to static" in " ".join(refused.output.split())
+
+
+# The archive's program, from where Alpine's package would have brought it.
+PROGRAM = f"""
+import io, tarfile, urllib.request
+archive = urllib.request.urlopen("{MIRROR}/tailscale/stable/tailscale_{OLDER}_{architecture()}.tgz").read()
+with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+    for entry in tar:
+        if entry.name.endswith("/tailscaled"):
+            entry.name = "tailscaled"
+            tar.extract(entry, "/srv", filter="data")
+"""
