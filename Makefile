@@ -99,9 +99,11 @@ sanity: setup  ## ansible-test sanity
 build: setup  ## Build the collection and install the tarball into an empty path
 	bash tests/tools/build-and-install $(TAILSYNC_CACHE)/build-$(shell pwd | sha256sum | cut -c1-12)
 
-# Each scenario has a lab of its own, and says which folders of tests must have run.
+# Each scenario has a lab of its own, and says which folders of tests must have run. They mostly wait, so two run at a time.
+SCENARIOS := firewall default install node
 .PHONY: molecule
-molecule: $(addprefix molecule-,default node install firewall)  ## The real thing: every host, every daemon, looked at from the outside
+molecule: artefacts  ## The real thing: every host, every daemon, looked at from the outside
+	$(MAKE) --jobs=2 --output-sync=target $(addprefix molecule-,$(SCENARIOS))
 
 molecule-default: FOLDERS := bare mesh
 molecule-node: FOLDERS := node
