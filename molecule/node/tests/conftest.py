@@ -7,6 +7,7 @@ import pathlib
 import typing as t
 
 import pytest
+
 # Fixtures and hooks, for pytest.
 from eyes import *  # noqa: F403 # pylint: disable=wildcard-import,unused-wildcard-import
 from testinfra.host import Host
