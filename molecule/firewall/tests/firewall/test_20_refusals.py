@@ -72,7 +72,7 @@ def test_a_key_that_expires_soon(
     firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any, eyes: dict[str, Host]
 ) -> None:
     soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=3, hours=1)
-    lab("coordinator", "key-expiry", soon.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    lab("coordinator", "key-expiry", soon.strftime("%Y-%m-%dT%H:%M:%SZ vps"))
     try:
         assert eventually(lambda: "KeyExpiry" in eyes["vps"].check_output("tailscale status --json --peers=false"), 20)
         run = firewall.run("vps")
@@ -80,7 +80,8 @@ def test_a_key_that_expires_soon(
         assert "the node's key expires in 3 days" in run.output, run.output
         assert "firewall_key_expiry_days" in run.output
     finally:
-        lab("coordinator", "key-expiry", "")
+        lab("coordinator", "key-expiry", "never")
+    assert eventually(lambda: "KeyExpiry" not in eyes["vps"].check_output("tailscale status --json --peers=false"), 20)
     firewall.is_back("vps", before["vps"])
 
 
