@@ -43,6 +43,8 @@ def held(path: Path = LOCK) -> t.Iterator[None]:
                         f"another change of the firewall has been at work for {PATIENCE} s: wait for it, and run again"
                     ) from error
                 time.sleep(POLL)
+        os.truncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())  # for the rollback, which does not wait for ever
         yield
     finally:
         os.close(handle)

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 import shutil
 import typing as t
 from pathlib import Path
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _rollback_files
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _lock, _rollback_files
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
 
 BASE = Path("/etc/tailsync/firewall")
 FIRED = BASE / "fired"
 ROLLBACK, ORIGINAL, LEAVING = BASE / "rollback", BASE / "original", BASE / "leaving"
+LEFT = BASE / "left"  # the host has left, but for the proof that it can be reached
 SCRIPT = BASE / "rollback.sh"
 SERVICE = Path(f"/etc/systemd/system/{_rollback_files.UNIT}.service")
 TIMER = Path(f"/run/systemd/system/{_rollback_files.UNIT}.timer")  # a restart ends the wait, and the service runs at once
@@ -87,6 +89,19 @@ def other_firewalls(shown: str) -> list[str]:
     return found
 
 
+def policies(listing: str) -> str:
+    """A chain and its policy a line, out of `iptables -S`."""
+    return "".join(f"{chain} {policy}\n" for chain, policy in re.findall(r"^-P (\S+) (\S+)$", listing, re.MULTILINE))
+
+
+def docker_user(listing: str) -> str:
+    """The chain that Docker leaves to the administrator, as iptables-restore takes it; empty if there is none."""
+    if not re.search(r"^-N DOCKER-USER$", listing, re.MULTILINE):
+        return ""
+    rules = re.findall(r"^-A DOCKER-USER .*$", listing, re.MULTILINE)
+    return "\n".join(["*filter", ":DOCKER-USER - [0:0]", *rules, "COMMIT", ""])
+
+
 def bring(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Record, dict[str, t.Any]]:
     """What was so before, and the module's result."""
     state, before = params["state"], read()
@@ -133,51 +148,60 @@ class Guard:
             )
 
     def arm(self, timeout: int) -> str:
-        """Keep what there is, unless an earlier change still waits for its proof, and start the time. Says when it ends."""
-        self._stop_timer()
-        try:
-            if not read().armed:
-                self._keep()
-            (ROLLBACK / "timeout").write_text(f"{timeout}\n", encoding="ascii")
-            self._write_units(timeout)
-        except OSError as error:
-            shutil.rmtree(ROLLBACK.with_suffix(".new"), ignore_errors=True)
-            raise UfwError(
-                f"the firewall's present state cannot be kept in {BASE}, so nothing was changed: {error.strerror}"
-            ) from error
-        Path(_rollback_files.SINCE_BOOT).touch()
-        self._systemctl("daemon-reload")
-        self._systemctl("enable", SERVICE.name)
-        self._systemctl("start", TIMER.name)
-        return _in(timeout)
+        """Keep what there is, unless an earlier change still waits for its proof, and start the time. Says when it ends.
+
+        With "complete" it is armed, and not before the time runs: cut off anywhere, it is either not armed or takes itself back.
+        """
+        with _lock.held():
+            try:
+                if not read().armed:
+                    self._keep()
+                (ROLLBACK / "timeout").write_text(f"{timeout}\n", encoding="ascii")
+                self._write_units(timeout)
+            except OSError as error:
+                if not read().armed:
+                    _discard(ROLLBACK)
+                raise UfwError(
+                    f"the firewall's present state cannot be kept in {BASE}, so nothing was changed: {error.strerror}"
+                ) from error
+            Path(_rollback_files.SINCE_BOOT).touch()
+            self._systemctl("daemon-reload")
+            self._systemctl("enable", SERVICE.name)
+            self._systemctl("restart", TIMER.name)
+            (ROLLBACK / "complete").touch()
+            return _in(timeout)
 
     def disarm(self) -> None:
         """Take the change for good. If it was taken back meanwhile, that is said."""
-        self._stop_timer()
-        record = read()
-        if not record.armed:
-            why = (record.rolled_back or {}).get("reason", "nothing was armed")
-            raise UfwError(
-                f"the firewall's change was taken back before it was confirmed ({why}): raise firewall_rollback_timeout if the "
-                "host needs longer, and run again"
-            )
-        if record.original:
-            _discard(ROLLBACK)
-        else:
-            # Not before: what was there when a change failed, its owner may have changed since.
-            _discard(ORIGINAL)
-            ROLLBACK.rename(ORIGINAL)
-        FIRED.unlink(missing_ok=True)
-        self._forget_units()
-        if LEAVING.with_suffix(".done").exists():
-            shutil.rmtree(BASE)
-            with contextlib.suppress(OSError):  # others may have something there
-                BASE.parent.rmdir()
+        with _lock.held():
+            record = read()
+            if not record.armed:
+                why = (record.rolled_back or {}).get("reason", "nothing was armed")
+                raise UfwError(
+                    f"the firewall's change was taken back before it was confirmed ({why}): raise firewall_rollback_timeout if "
+                    "the host needs longer, and run again"
+                )
+            if record.original:
+                _discard(ROLLBACK)
+            else:
+                # Not before: what was there when a change failed, its owner may have changed since.
+                _discard(ORIGINAL)
+                ROLLBACK.rename(ORIGINAL)
+            FIRED.unlink(missing_ok=True)
+            self._forget_units()
+            if LEFT.exists():
+                shutil.rmtree(BASE)
+                with contextlib.suppress(OSError):  # others may have something there
+                    BASE.parent.rmdir()
 
     def restore(self, reason: str) -> None:
-        self._stop_timer()
-        self._run_script(ROLLBACK, reason)
-        self._forget_units()
+        """The script has the lock meanwhile."""
+        if read().armed:
+            self._write_script()
+            self._run_script(ROLLBACK, reason)
+        with _lock.held():
+            if not read().armed:
+                self._forget_units()
 
     def leave(self) -> None:
         """Bring back what was before the first change; the next disarm forgets that there was anything."""
@@ -185,26 +209,24 @@ class Guard:
         self._execute("cp", "--archive", str(ORIGINAL), str(LEAVING))
         self._write_script()
         self._run_script(LEAVING, "the host leaves")
-        LEAVING.with_suffix(".done").touch()
+        LEFT.touch()
 
     def _keep(self) -> None:
         BASE.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = ROLLBACK.with_suffix(".new")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o700)
-        self._execute("cp", "--archive", "/etc/ufw", str(new / "ufw"))
-        self._execute("cp", "--archive", "/etc/default/ufw", str(new / "default"))
-        if self.execute(["iptables", "-n", "-L", "ufw-user-input"])[0] == 0:
-            (new / "active").touch()
-        for family, command in ((4, "iptables"), (6, "ip6tables")):
-            code, rules, _error = self.execute([command, "-S", "DOCKER-USER"])
-            if code == 0:
-                lines = [line for line in rules.splitlines() if line.startswith("-A")]
-                text = "\n".join(["*filter", ":DOCKER-USER - [0:0]", *lines, "COMMIT", ""])
-                (new / f"docker{family}").write_text(text, encoding="utf-8")
-        (new / "complete").touch()
+        LEFT.unlink(missing_ok=True)  # of a leaving that was taken back
         _discard(ROLLBACK)
-        new.rename(ROLLBACK)
+        ROLLBACK.mkdir(mode=0o700)
+        self._execute("cp", "--archive", "/etc/ufw", str(ROLLBACK / "ufw"))
+        self._execute("cp", "--archive", "/etc/default/ufw", str(ROLLBACK / "default"))
+        if self.execute(["iptables", "-w", "-n", "-L", "ufw-user-input"])[0] == 0:
+            (ROLLBACK / "active").touch()
+        for family, command in ((4, "iptables"), (6, "ip6tables")):
+            # ufw sets all three to ACCEPT when it stops; Docker has its own mind about FORWARD.
+            _code, listing, _error = self.execute([command, "-w", "-S"])
+            (ROLLBACK / f"policies{family}").write_text(policies(listing), encoding="utf-8")
+            docker = docker_user(listing)
+            if docker:
+                (ROLLBACK / f"docker{family}").write_text(docker, encoding="utf-8")
 
     def _write_units(self, timeout: int) -> None:
         self._write_script()
@@ -218,16 +240,11 @@ class Guard:
         SCRIPT.chmod(0o700)
 
     def _forget_units(self) -> None:
+        self.execute(["systemctl", "stop", TIMER.name])
         self.execute(["systemctl", "disable", SERVICE.name])
         for path in (SERVICE, TIMER, SCRIPT, Path(_rollback_files.SINCE_BOOT)):
             path.unlink(missing_ok=True)
         self.execute(["systemctl", "daemon-reload"])
-
-    def _stop_timer(self) -> None:
-        """From here on it cannot fire; if it just has, wait until it is done."""
-        self.execute(["systemctl", "stop", TIMER.name])
-        if self.execute(["systemctl", "is-active", SERVICE.name])[1].strip() == "activating":
-            self.execute(["systemctl", "start", SERVICE.name])  # joins the job that runs
 
     def _run_script(self, kept: Path, reason: str) -> None:
         code, output, error = self.execute([str(SCRIPT), str(kept), reason])

@@ -38,9 +38,13 @@ else
   reason="no new login over the tailnet was proven within $(cat "$kept/timeout") s; $tailscaled"
 fi
 
-# A ufw_policy that is still at work would write into what is brought back.
-exec 9>@LOCK@
-flock -w 60 9 || true
+# A ufw_policy that is still at work would write into what is brought back: it has its time, and is ended then.
+exec 9<>@LOCK@
+if ! flock -w 30 9; then
+  kill -9 "$(cat @LOCK@)"
+  flock -w 30 9 || true
+  sleep 5 # for the last command that it began
+fi
 [ -e "$kept/complete" ] || exit 0
 
 bring_back() { # the file or folder in use, and what was kept of it
@@ -66,19 +70,23 @@ if [ $loaded = no ]; then
   # Rather open than locked out.
   /lib/ufw/ufw-init force-stop
   for table in iptables ip6tables; do
-    for chain in INPUT OUTPUT FORWARD; do $table -P $chain ACCEPT; done
+    for chain in INPUT OUTPUT FORWARD; do $table -w -P $chain ACCEPT; done
   done
+  rm -f "$kept"/policies?
   reason="$reason; the old rules could not be loaded again, so the firewall is OPEN: look at 'ufw reload'"
 fi
-for family in 4 6; do # what ufw does not take with it when it stops
+for family in 4 6; do # what ufw does not bring back by itself
   table=iptables
   [ $family = 4 ] || table=ip6tables
-  $table -n -L DOCKER-USER >/dev/null 2>&1 || continue
-  $table -F DOCKER-USER
+  if [ -e "$kept/policies$family" ]; then
+    while read -r chain policy; do $table -w -P "$chain" "$policy"; done <"$kept/policies$family"
+  fi
+  $table -w -n -L DOCKER-USER >/dev/null 2>&1 || continue
+  $table -w -F DOCKER-USER
   if [ -e "$kept/docker$family" ]; then
-    $table-restore -n <"$kept/docker$family"
+    $table-restore -w -n <"$kept/docker$family"
   else
-    $table -X DOCKER-USER 2>/dev/null || true
+    $table -w -X DOCKER-USER 2>/dev/null || true
   fi
 done
 
@@ -86,6 +94,7 @@ logger -t @UNIT@ "the firewall is as it was before: $reason" 2>/dev/null || true
 rm -f "$kept/complete"
 rm -rf "$kept"
 [ "$kept" = "$base/rollback" ] || exit 0
+rm -f "$base/left"
 printf '%s\n%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$reason" >"$base/fired" || true
 systemctl --no-block stop @UNIT@.timer 2>/dev/null || true
 systemctl disable @UNIT@.service 2>/dev/null || true

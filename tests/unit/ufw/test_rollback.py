@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _firewall, _rollback, _rollback_files
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _firewall, _lock, _rollback, _rollback_files
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
 
 NODE = {"backend_state": "Running", "ipv4": "100.64.0.1", "tun": True, "key_expiry_days": None, "key_expiry": None}
@@ -91,6 +92,34 @@ def test_what_an_earlier_run_left_is_read_and_said(tmp_path: pathlib.Path) -> No
     assert "taken back at 2026-11-24T12:00:00Z, and the old rules are in force: the host was restarted" in str(
         _rollback.warning_of(record)
     )
+
+
+LISTING = """\
+-P INPUT DROP
+-P FORWARD DROP
+-P OUTPUT ACCEPT
+-N DOCKER-USER
+-N ufw-user-input
+-A FORWARD -j DOCKER-USER
+-A DOCKER-USER -i eth0 -j DROP
+"""
+
+
+def test_what_ufw_does_not_bring_back_by_itself_is_kept() -> None:
+    assert _rollback.policies(LISTING) == "INPUT DROP\nFORWARD DROP\nOUTPUT ACCEPT\n"
+    assert _rollback.docker_user(LISTING) == "*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER -i eth0 -j DROP\nCOMMIT\n"
+    assert _rollback.docker_user("-P INPUT ACCEPT\n") == ""
+
+
+def test_one_change_at_a_time(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lock, "PATIENCE", 0.1)
+    lock = tmp_path / "lock"
+    with _lock.held(lock):
+        assert lock.read_text(encoding="ascii") == str(os.getpid())
+        with pytest.raises(UfwError, match="another change of the firewall has been at work"), _lock.held(lock):
+            pass
+    with _lock.held(lock):
+        pass
 
 
 def test_half_a_snapshot_counts_for_nothing(tmp_path: pathlib.Path) -> None:

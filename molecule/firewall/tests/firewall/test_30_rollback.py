@@ -13,6 +13,7 @@ from testinfra.host import Host
 
 PROOF = "Prove that a new login over the tailnet gets in"
 SMALL_DISK = "mkdir /small && mount -t tmpfs -o size=12m tmpfs /small && cp -a /etc/. /small && mount --move /small /etc"
+SLOW_UFW = "/usr/local/sbin/ufw"  # found before the real one
 LARGE_DISK = "umount -l /etc && rmdir /small"
 CHANGE = "Put the new rules in force"
 
@@ -67,16 +68,18 @@ def test_the_next_run_says_why_and_finishes_and_absent_undoes_it(
     assert (again.code, again.changed) == (0, dict.fromkeys(before, 0)), again.output
 
 
-def test_tailscaled_stops_or_the_disk_is_full(
+def test_tailscaled_stops_or_the_disk_is_full_or_ufw_takes_too_long(
     firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], eventually: t.Any
 ) -> None:
-    """One mishap on one host, one on another, at the same time."""
+    """Each on a host of its own, at the same time."""
+    eyes["vps"].check_output(f"printf '#!/bin/sh\nsleep 5\nexec /usr/sbin/ufw \"$@\"\n' >{SLOW_UFW} && chmod 755 {SLOW_UFW}")
     eyes["pi"].check_output(SMALL_DISK)
     fill = lab_command("exec", "pi", "--", "sh", "-c", "cat /dev/zero >/etc/full; df /etc | grep 100%")
     runs = firewall.run_all(
         {
             "nas": {"at": PROOF, "do": lab_command("exec", "nas", "--", "systemctl", "stop", "tailscaled")},
             # More rules than the blocks that the file has could hold.
+            "vps": {},
             "pi": {"at": CHANGE, "do": fill, "firewall_public_ports": [f"{port}/tcp" for port in range(9000, 9020)]},
         }
     )
@@ -84,6 +87,7 @@ def test_tailscaled_stops_or_the_disk_is_full(
         assert run.code > 0, run.output
     assert "The firewall is what it was before" in runs["nas"].output, runs["nas"].output
     assert "The firewall is what it was before" in runs["pi"].output, runs["pi"].output
+    eyes["vps"].check_output(f"rm {SLOW_UFW}")
     for name in runs:
         firewall.is_back(name, before[name])
     eyes["pi"].check_output("rm /etc/full")
