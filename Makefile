@@ -12,7 +12,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # Everything slow to build lies outside the work tree, under a name made of what it is built from.
 export TAILSYNC_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tailsync
 PYTHON ?= python3
-VENV := $(TAILSYNC_CACHE)/venv-$(shell { cat requirements-dev.txt; $(PYTHON) -c 'import sys; print(sys.version, sys.executable)'; } | sha256sum | cut -c1-12)
+# The Python that a virtual environment is made of, so that one which is in the PATH already does not make another.
+VENV := $(TAILSYNC_CACHE)/venv-$(shell { cat requirements-dev.txt; $(PYTHON) -c 'import sys; print(sys.version, sys._base_executable)'; } | sha256sum | cut -c1-12)
 BIN := $(VENV)/bin
 export PATH := $(BIN):$(PATH)
 

@@ -78,8 +78,8 @@ def test_tailscaled_stops_or_the_disk_is_full_or_ufw_takes_too_long(
     runs = firewall.run_all(
         {
             "nas": {"at": PROOF, "do": lab_command("exec", "nas", "--", "systemctl", "stop", "tailscaled")},
-            # More rules than the blocks that the file has could hold.
             "vps": {},
+            # More rules than the blocks that the file has could hold.
             "pi": {"at": CHANGE, "do": fill, "firewall_public_ports": [f"{port}/tcp" for port in range(9000, 9020)]},
         }
     )

@@ -71,15 +71,18 @@ while stream.recv(100000):
     with open("/run/test-stream", "w") as file:
         file.write(f"{chunks} {longest}")
 """
-# vps serves the public, and lets the outsider's address have its SSH; nas opens what its container publishes; pi
-# closes what ufw itself opens.
+# vps serves the public, and lets the outsider's address have its SSH; nas opens what its container publishes, and a
+# service to the outsider's address alone; pi closes what ufw itself opens, and opens what only WireGuard answers at.
 LOCKED: dict[str, t.Any] = {
     "firewall_public_ports": f"{{{{ {{'vps': ['{WEB}/tcp'], 'nas': ['{PUBLISHED}/tcp']}}[inventory_hostname] | default([]) }}}}",
     "firewall_lan_ssh_from": "{{ ['172.31.77.6/32'] if inventory_hostname == 'vps' else [] }}",
+    "one_machine": {"interface": "eth0", "from": "172.31.77.6", "port": str(SERVICE), "proto": "tcp"},
+    "firewall_extra_rules": "{{ [one_machine] if inventory_hostname == 'nas' else [] }}",
+    "firewall_direct_connection_port": "{{ 41641 if inventory_hostname == 'pi' else 0 }}",
     "firewall_multicast": "{{ inventory_hostname != 'pi' }}",
 }
 EXPECTED = {
-    ("nas", "4"): {("tcp", PUBLISHED)},
+    ("nas", "4"): {("tcp", PUBLISHED), ("tcp", SERVICE)},
     ("nas", "6"): {("tcp", PUBLISHED)},
     ("pi", "4"): set(),
     ("pi", "6"): set(),
@@ -168,8 +171,9 @@ def test_a_transfer_through_the_tailnet_does_not_stall_while_everything_is_close
     assert float(longest) < 2.0, f"the transfer stood still for {longest} s"
 
 
-def test_after(scan_all: t.Any, before: dict[str, str]) -> None:
+def test_after(scan_all: t.Any, before: dict[str, str], eyes: dict[str, Host]) -> None:
     assert scan_all(*before) == EXPECTED
+    assert "ufw allow 41641/udp comment 'direct connections of Tailscale'" in eyes["pi"].check_output("ufw show added")
 
 
 def test_multicast_is_closed_where_it_was_asked_for(eyes: dict[str, Host], before: dict[str, str], eventually: t.Any) -> None:
