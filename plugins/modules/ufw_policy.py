@@ -266,6 +266,8 @@ commands:
   sample: [[ufw, allow, in, 'on', tailscale0, from, any, to, any], [ufw, --force, enable]]
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._lock import held
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
@@ -282,12 +284,13 @@ def main() -> None:
         if not path:
             return 127, "", f"{command[0]} is not installed"
         # A comment may have a dollar sign or a tilde: nothing is to be expanded.
-        options = {"data": data, "environ_update": {"LANGUAGE": "C", "LC_ALL": "C"}, "expand_user_and_vars": False}
+        options: dict[str, t.Any] = {"data": data, "pass_fds": [lock], "expand_user_and_vars": False}
+        options["environ_update"] = {"LANGUAGE": "C", "LC_ALL": "C"}
         result: tuple[int, str, str] = module.run_command([path, *command[1:]], **options)
         return result
 
     try:
-        with held():
+        with held() as lock:
             if module.params["guarded"] and not module.check_mode:
                 refuse_unarmed(read())
             result = bring(Ufw(execute) if module.get_bin_path("ufw") else None, module.params, module.check_mode)

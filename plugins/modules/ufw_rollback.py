@@ -51,6 +51,11 @@ options:
     description: How long the confirmation may take, in seconds, with O(state=armed).
     type: int
     default: 180
+  token:
+    description:
+      - What the call that armed the change returned, with O(state=disarmed). With it, a change that another run has armed since
+        is not confirmed by this one's proof.
+    type: str
   reason:
     description: Why the change is taken back, with O(state=restored), for the next run to say.
     type: str
@@ -66,6 +71,7 @@ EXAMPLES = r"""
     state: armed
     timeout: 120
   become: true
+  register: armed
 
 - name: Let only the tailnet in
   homelab.tailsync.ufw_policy:
@@ -83,6 +89,7 @@ EXAMPLES = r"""
 - name: Take the change for good
   homelab.tailsync.ufw_rollback:
     state: disarmed
+    token: "{{ armed.token }}"
   become: true
 """
 
@@ -96,6 +103,11 @@ expires:
   returned: always
   type: str
   sample: "2026-11-24T12:03:00Z"
+token:
+  description: What confirms the change; V(null) if nothing is armed by this call. It is no secret.
+  returned: always
+  type: str
+  sample: 5f0c1a9be2d34c77
 rolled_back:
   description: The last change that was taken back and that nobody has repeated successfully since; V(null) if there is none.
   returned: always
@@ -116,6 +128,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback im
 SPEC = {
     "state": {"type": "str", "choices": ["armed", "disarmed", "restored", "original"], "required": True},
     "timeout": {"type": "int", "default": 180},
+    "token": {"type": "str", "no_log": False},
     "reason": {"type": "str", "default": "it was taken back by hand"},
 }
 
@@ -127,6 +140,8 @@ def main() -> None:
         before, result = bring(guard, module.params, module.check_mode)
     except UfwError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'a file'} cannot be written: {error.strerror}. Is the disk full?")
     warning = warning_of(before)
     if warning and module.params["state"] == "armed":
         module.warn(warning)

@@ -25,8 +25,11 @@ POLL = 0.2  # seconds
 
 
 @contextlib.contextmanager
-def held(path: Path = LOCK) -> t.Iterator[None]:
-    """Raises UfwError if another change goes on for longer than PATIENCE."""
+def held(path: Path = LOCK) -> t.Iterator[int]:
+    """The lock's file descriptor: a command that inherits it holds the lock until it is done, whatever becomes of this process.
+
+    Raises UfwError if another change goes on for longer than PATIENCE.
+    """
     deadline = time.monotonic() + PATIENCE
     try:
         handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -45,6 +48,6 @@ def held(path: Path = LOCK) -> t.Iterator[None]:
                 time.sleep(POLL)
         os.truncate(handle, 0)
         os.write(handle, str(os.getpid()).encode())  # for the rollback, which does not wait for ever
-        yield
+        yield handle
     finally:
         os.close(handle)

@@ -13,24 +13,21 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import re
+import secrets
 import shutil
 import typing as t
 from pathlib import Path
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _lock, _rollback_files
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _lock, _policy, _rollback_files
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback_files import UNIT, Places
 
-BASE = Path("/etc/tailsync/firewall")
-FIRED = BASE / "fired"
-ROLLBACK, ORIGINAL, LEAVING = BASE / "rollback", BASE / "original", BASE / "leaving"
-LEFT = BASE / "left"  # the host has left, but for the proof that it can be reached
-SCRIPT = BASE / "rollback.sh"
-SERVICE = Path(f"/etc/systemd/system/{_rollback_files.UNIT}.service")
-TIMER = Path(f"/run/systemd/system/{_rollback_files.UNIT}.timer")  # a restart ends the wait, and the service runs at once
+PLACES = Places()
+SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 # Who would take ufw's rules away, or add to them, behind its back.
 OTHERS = ("firewalld", "nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall", "shorewall6", "ferm")
-SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
 
@@ -43,15 +40,16 @@ class Record(t.NamedTuple):
     original: bool
 
 
-def read(base: Path = BASE) -> Record:
+def read(base: Path | None = None) -> Record:
+    folder = base or Path(PLACES.base)
     fired = None
     with contextlib.suppress(OSError):
-        time, _newline, reason = (base / FIRED.name).read_text(encoding="utf-8").strip().partition("\n")
+        time, _newline, reason = (folder / "fired").read_text(encoding="utf-8").strip().partition("\n")
         fired = {"time": time or "a time", "reason": reason or "of which nothing could be written down (is the disk full?)"}
     return Record(
-        (base / ROLLBACK.name / "complete").exists(),
+        (folder / "rollback" / "complete").exists(),
         fired,
-        (base / ORIGINAL.name / "complete").exists(),
+        (folder / "original" / "complete").exists(),
     )
 
 
@@ -104,25 +102,28 @@ def docker_user(listing: str) -> str:
 
 def bring(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Record, dict[str, t.Any]]:
     """What was so before, and the module's result."""
-    state, before = params["state"], read()
-    expires = None
+    state, before = params["state"], guard.read()
+    expires = token = None
     if state == "armed":
-        guard.refuse_another_firewall()
+        guard.refuse_unfit_services()
+    if state == "disarmed":
+        guard.refuse_to_confirm(before, params["token"])
     if not check_mode:
         if state == "armed":
-            expires = guard.arm(params["timeout"])
+            expires, token = guard.arm(params["timeout"])
         elif state == "disarmed":
-            guard.disarm()
+            guard.disarm(params["token"])
         elif state == "restored":
             guard.restore(params["reason"])
         elif before.original:
             guard.leave()
     armed = {"armed": True, "disarmed": False, "restored": False, "original": before.armed}[state]
-    after = read()
+    after = guard.read()
     return before, {
         "changed": armed != before.armed or (state == "original" and before.original),
         "armed": armed,
         "expires": expires,
+        "token": token,
         "rolled_back": after.rolled_back,
         "original": after.original,
         "diff": {"before": {"armed": before.armed}, "after": {"armed": armed}},
@@ -130,13 +131,33 @@ def bring(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> tupl
 
 
 class Guard:
-    def __init__(self, execute: Execute) -> None:
-        self.execute = execute
+    """Raises UfwError, and OSError where a file cannot be written."""
 
-    def refuse_another_firewall(self) -> None:
+    def __init__(self, execute: Execute, places: Places = PLACES, units: Path = Path("/")) -> None:
+        self.execute = execute
+        self.places = places
+        self.base = Path(places.base)
+        self.rollback, self.original, self.leaving = (self.base / name for name in ("rollback", "original", "leaving"))
+        self.fired = self.base / "fired"
+        self.left = self.base / "left"  # the host has left, but for the proof that it can be reached
+        self.script = self.base / "rollback.sh"
+        self.service = units / f"etc/systemd/system/{UNIT}.service"
+        # A restart ends the wait, and the service runs at once.
+        self.timer = units / f"run/systemd/system/{UNIT}.timer"
+
+    def read(self) -> Record:
+        return read(self.base)
+
+    def refuse_unfit_services(self) -> None:
         if not SYSTEMD.exists():
             raise UfwError(
                 "this host does not run systemd, which is what brings its old rules back: set ufw up by ufw_policy alone"
+            )
+        code, state, _error = self.execute(["systemctl", "is-enabled", "ufw.service"])
+        if code != 0 and state.strip() in ("disabled", "masked"):
+            raise UfwError(
+                f"ufw.service is {state.strip()}, so the firewall would be open after the next boot: run `systemctl unmask ufw` "
+                "and `systemctl enable ufw`"
             )
         units = [f"{name}.service" for name in OTHERS]
         _code, shown, _error = self.execute(["systemctl", "show", "--property=Id,ActiveState,UnitFileState", *units])
@@ -147,109 +168,144 @@ class Guard:
                 f"it: run `systemctl disable --now {' '.join(others)}`, and say the rules that you need in firewall_extra_rules"
             )
 
-    def arm(self, timeout: int) -> str:
-        """Keep what there is, unless an earlier change still waits for its proof, and start the time. Says when it ends.
+    def refuse_to_confirm(self, record: Record, token: str | None) -> None:
+        if not record.armed:
+            why = (record.rolled_back or {}).get("reason", "nothing was armed")
+            raise UfwError(
+                f"the firewall's change was taken back before it was confirmed ({why}): raise firewall_rollback_timeout if "
+                "the host needs longer, and run again"
+            )
+        if token and token != self._token():
+            raise UfwError("another run has armed a change of the firewall since, and has to prove that one: run again after it")
 
-        With "complete" it is armed, and not before the time runs: cut off anywhere, it is either not armed or takes itself back.
+    def arm(self, timeout: int) -> tuple[str, str]:
+        """Keep what there is, unless an earlier change still waits for its proof, and start the time.
+
+        Says when it ends, and the token that confirms it. With "complete" it is armed, and not before the time runs: cut off
+        anywhere, it is either not armed or takes itself back.
         """
-        with _lock.held():
+        with _lock.held(Path(self.places.lock)):
+            token = secrets.token_hex(8)
             try:
-                if not read().armed:
+                if not self.read().armed:
                     self._keep()
-                (ROLLBACK / "timeout").write_text(f"{timeout}\n", encoding="ascii")
-                self._write_units(timeout)
+                self._put(self.rollback / "timeout", f"{timeout}\n")
+                self._put(self.rollback / "token", token)
+                self._put_script()
+                self._put(self.service, _rollback_files.fill(_rollback_files.SERVICE, self.places))
+                self._put(self.timer, _rollback_files.fill(_rollback_files.TIMER, self.places, timeout))
+                Path(self.places.since_boot).touch()
+                self._systemctl("daemon-reload")
+                self._systemctl("enable", self.service.name)
+                self._systemctl("restart", self.timer.name)
+                os.sync()  # what is to survive a plug that is pulled
+                (self.rollback / "complete").touch()
+                os.sync()
             except OSError as error:
-                if not read().armed:
-                    _discard(ROLLBACK)
+                if not self.read().armed:
+                    _discard(self.rollback)
                 raise UfwError(
-                    f"the firewall's present state cannot be kept in {BASE}, so nothing was changed: {error.strerror}"
+                    f"the firewall's present state cannot be kept in {self.base}, so nothing was changed: {error.strerror}"
                 ) from error
-            Path(_rollback_files.SINCE_BOOT).touch()
-            self._systemctl("daemon-reload")
-            self._systemctl("enable", SERVICE.name)
-            self._systemctl("restart", TIMER.name)
-            (ROLLBACK / "complete").touch()
-            return _in(timeout)
+            return _in(timeout), token
 
-    def disarm(self) -> None:
+    def disarm(self, token: str | None = None) -> None:
         """Take the change for good. If it was taken back meanwhile, that is said."""
-        with _lock.held():
-            record = read()
-            if not record.armed:
-                why = (record.rolled_back or {}).get("reason", "nothing was armed")
-                raise UfwError(
-                    f"the firewall's change was taken back before it was confirmed ({why}): raise firewall_rollback_timeout if "
-                    "the host needs longer, and run again"
-                )
+        with _lock.held(Path(self.places.lock)):
+            record = self.read()
+            self.refuse_to_confirm(record, token)
+            self.fired.unlink(missing_ok=True)
             if record.original:
-                _discard(ROLLBACK)
+                _discard(self.rollback)
             else:
                 # Not before: what was there when a change failed, its owner may have changed since.
-                _discard(ORIGINAL)
-                ROLLBACK.rename(ORIGINAL)
-            FIRED.unlink(missing_ok=True)
+                _discard(self.original)
+                self.rollback.rename(self.original)
+            os.sync()
             self._forget_units()
-            if LEFT.exists():
-                shutil.rmtree(BASE)
+            if self.left.exists():
+                _discard(self.original)
+                shutil.rmtree(self.base)
                 with contextlib.suppress(OSError):  # others may have something there
-                    BASE.parent.rmdir()
+                    self.base.parent.rmdir()
 
     def restore(self, reason: str) -> None:
         """The script has the lock meanwhile."""
-        if read().armed:
-            self._write_script()
-            self._run_script(ROLLBACK, reason)
-        with _lock.held():
-            if not read().armed:
+        if self.read().armed:
+            self._run_script(self.rollback, reason)
+        with _lock.held(Path(self.places.lock)):
+            if not self.read().armed:
                 self._forget_units()
 
     def leave(self) -> None:
         """Bring back what was before the first change; the next disarm forgets that there was anything."""
-        _discard(LEAVING)
-        self._execute("cp", "--archive", str(ORIGINAL), str(LEAVING))
-        self._write_script()
-        self._run_script(LEAVING, "the host leaves")
-        LEFT.touch()
+        if not self.read().armed:
+            raise UfwError("nothing would take this change of the firewall back: use state armed before state original")
+        _discard(self.leaving)
+        self._execute("cp", "--archive", str(self.original), str(self.leaving))
+        self._run_script(self.leaving, "the host leaves")
+        self.left.touch()
 
     def _keep(self) -> None:
-        BASE.mkdir(mode=0o700, parents=True, exist_ok=True)
-        LEFT.unlink(missing_ok=True)  # of a leaving that was taken back
-        _discard(ROLLBACK)
-        ROLLBACK.mkdir(mode=0o700)
-        self._execute("cp", "--archive", "/etc/ufw", str(ROLLBACK / "ufw"))
-        self._execute("cp", "--archive", "/etc/default/ufw", str(ROLLBACK / "default"))
+        for path in (Path(self.places.ufw), Path(self.places.defaults)):
+            if path.is_symlink() or path.is_mount():
+                raise UfwError(f"{path} is a link or a mount point, and could not be brought back: make it an ordinary one")
+        self.base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.left.unlink(missing_ok=True)  # of a leaving that was taken back
+        _discard(self.rollback)
+        self.rollback.mkdir(mode=0o700)
+        self._execute("cp", "--archive", self.places.ufw, str(self.rollback / "ufw"))
+        self._execute("cp", "--archive", self.places.defaults, str(self.rollback / "default"))
+        conf = _policy.parse_settings((self.rollback / "ufw" / "ufw.conf").read_text(encoding="utf-8"))
+        enabled = conf.get("ENABLED", "").lower() == "yes"
         if self.execute(["iptables", "-w", "-n", "-L", "ufw-user-input"])[0] == 0:
-            (ROLLBACK / "active").touch()
+            if not enabled:
+                raise UfwError(
+                    "ufw filters although its ufw.conf says ENABLED=no, as after a `ufw disable` that was cut off, and could not "
+                    "be brought back like that: run `ufw disable` or `ufw enable` first"
+                )
+            (self.rollback / "active").touch()
         for family, command in ((4, "iptables"), (6, "ip6tables")):
             # ufw sets all three to ACCEPT when it stops; Docker has its own mind about FORWARD.
             _code, listing, _error = self.execute([command, "-w", "-S"])
-            (ROLLBACK / f"policies{family}").write_text(policies(listing), encoding="utf-8")
+            (self.rollback / f"policies{family}").write_text(policies(listing), encoding="utf-8")
             docker = docker_user(listing)
             if docker:
-                (ROLLBACK / f"docker{family}").write_text(docker, encoding="utf-8")
+                (self.rollback / f"docker{family}").write_text(docker, encoding="utf-8")
 
-    def _write_units(self, timeout: int) -> None:
-        self._write_script()
-        for path, text in ((SERVICE, _rollback_files.SERVICE), (TIMER, _rollback_files.TIMER)):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_rollback_files.fill(text, str(BASE), timeout), encoding="utf-8")
+    def _token(self) -> str:
+        with contextlib.suppress(OSError):
+            return (self.rollback / "token").read_text(encoding="ascii")
+        return ""
 
     @staticmethod
-    def _write_script() -> None:
-        SCRIPT.write_text(_rollback_files.fill(_rollback_files.SCRIPT, str(BASE)), encoding="utf-8")
-        SCRIPT.chmod(0o700)
+    def _put(path: Path, text: str, mode: int = 0o644) -> None:
+        """Whole or not at all: half a script could bring nothing back."""
+        with contextlib.suppress(OSError):
+            if path.read_text(encoding="utf-8") == text:
+                return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.new")
+        new.write_text(text, encoding="utf-8")
+        new.chmod(mode)
+        new.replace(path)
+
+    def _put_script(self) -> None:
+        self._put(self.script, _rollback_files.fill(_rollback_files.SCRIPT, self.places), 0o700)
 
     def _forget_units(self) -> None:
-        self.execute(["systemctl", "stop", TIMER.name])
-        self.execute(["systemctl", "disable", SERVICE.name])
-        for path in (SERVICE, TIMER, SCRIPT, Path(_rollback_files.SINCE_BOOT)):
+        self.execute(["systemctl", "stop", self.timer.name])
+        self.execute(["systemctl", "disable", self.service.name])
+        for path in (self.service, self.timer, self.script, Path(self.places.since_boot)):
             path.unlink(missing_ok=True)
         self.execute(["systemctl", "daemon-reload"])
 
     def _run_script(self, kept: Path, reason: str) -> None:
-        code, output, error = self.execute([str(SCRIPT), str(kept), reason])
+        with contextlib.suppress(OSError):  # on a full disk the one that is there does
+            self._put_script()
+        code, output, error = self.execute(["sh", str(self.script), str(kept), reason])
         if code != 0:
-            raise UfwError(f"{SCRIPT} failed, and is run again by systemd: {(error or output).strip()}")
+            raise UfwError(f"{self.script} failed: {(output or error).strip()}. While a change is armed, systemd runs it again")
 
     def _systemctl(self, *arguments: str) -> None:
         code, output, error = self.execute(["systemctl", *arguments])

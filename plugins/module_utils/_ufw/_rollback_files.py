@@ -11,74 +11,108 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import dataclasses
+
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._lock import LOCK
 
 UNIT = "tailsync-firewall-rollback"
-# Gone after a restart, like everything in /run: that is how the script knows that there was one.
-SINCE_BOOT = "/run/tailsync-firewall-rollback"
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where things are; the tests have other places."""
+
+    base: str = "/etc/tailsync/firewall"
+    ufw: str = "/etc/ufw"
+    defaults: str = "/etc/default/ufw"
+    init: str = "/lib/ufw/ufw-init"
+    lock: str = str(LOCK)
+    # Gone after a restart, like everything in /run: that is how the script knows that there was one.
+    since_boot: str = "/run/tailsync-firewall-rollback"
+    path: str = "/usr/sbin:/usr/bin:/sbin:/bin"
+    patience: int = 30  # seconds that a ufw_policy at work may go on for
+
 
 SCRIPT = r"""#!/bin/sh
 # Managed by Ansible (homelab.tailsync.ufw_rollback).
 # Brings ufw's files and rules back to what they were. It may die at any point and be run again.
 # usage: rollback.sh KEPT [REASON]; KEPT is the folder that has them, and nothing happens without it.
 set -u
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-base=@BASE@
+export PATH=@path@
+base=@base@
 kept=$1
 shift
 [ -e "$kept/complete" ] || exit 0
 
-tailscaled="tailscaled was $(systemctl is-active tailscaled 2>/dev/null)"
-tailscale ip -4 >/dev/null 2>&1 && tailscaled="$tailscaled and had its address" || tailscaled="$tailscaled and had no address"
+# A tailscaled that hangs must not hang this.
+tailscaled="tailscaled was $(timeout 5 systemctl is-active tailscaled 2>/dev/null)"
+if timeout 5 tailscale ip -4 >/dev/null 2>&1; then
+  tailscaled="$tailscaled and had its address"
+else
+  tailscaled="$tailscaled and had no address"
+fi
 if [ $# -gt 0 ]; then
   reason=$*
-elif [ ! -e @SINCE_BOOT@ ]; then
+elif [ ! -e @since_boot@ ]; then
   reason="the host was restarted before a new way in was proven"
 else
   reason="no new login over the tailnet was proven within $(cat "$kept/timeout") s; $tailscaled"
 fi
 
-# A ufw_policy that is still at work would write into what is brought back: it has its time, and is ended then.
-exec 9<>@LOCK@
-if ! flock -w 30 9; then
-  kill -9 "$(cat @LOCK@)"
-  flock -w 30 9 || true
-  sleep 5 # for the last command that it began
+# A ufw_policy that is still at work would write into what is brought back. It has its time, and is ended then; the last
+# command that it began holds the lock until it is done.
+exec 9<>@lock@
+if ! flock -w @patience@ 9; then
+  holder=$(cat @lock@)
+  [ -z "$holder" ] || kill -9 "$holder"
+  flock -w 90 9 || true # a ufw that hangs for longer will not write any more
 fi
+: >@lock@ # nobody is to end this one
 [ -e "$kept/complete" ] || exit 0
+if [ "$kept" = "$base/leaving" ] && [ ! -e "$base/rollback/complete" ]; then
+  echo "nothing would take this back, so nothing was changed"
+  exit 1
+fi
+
+let_everything_in() { # rather open than locked out
+  @init@ force-stop
+  for table in iptables ip6tables; do
+    for chain in INPUT OUTPUT FORWARD; do $table -w -P $chain ACCEPT; done
+  done
+}
 
 bring_back() { # the file or folder in use, and what was kept of it
   [ -e "$2" ] || return 0 # done already, by a run that died later
-  rm -rf "$base/undone"
-  [ ! -e "$1" ] || mv "$1" "$base/undone"
-  mv "$2" "$1"
+  rm -rf "$base/undone" || return 1
+  if [ -e "$1" ]; then mv -T "$1" "$base/undone" || return 1; fi
+  mv -T "$2" "$1"
 }
-bring_back /etc/ufw "$kept/ufw" || exit 1
-bring_back /etc/default/ufw "$kept/default" || exit 1
+if ! bring_back @ufw@ "$kept/ufw" || ! bring_back @defaults@ "$kept/default"; then
+  let_everything_in
+  logger -t @unit@ "the firewall is OPEN: its old files could not be brought back; it is tried again" 2>/dev/null || true
+  exit 1
+fi
 rm -rf "$base/undone"
 
+what="the firewall is as it was before"
 loaded=no
 for attempt in 1 2 3; do # another program may hold iptables' lock
   if [ -e "$kept/active" ]; then
-    /lib/ufw/ufw-init force-reload && loaded=yes && break
+    @init@ force-reload && loaded=yes && break
   else
-    /lib/ufw/ufw-init force-stop && loaded=yes && break
+    @init@ force-stop && loaded=yes && break
   fi
   sleep 2
 done
 if [ $loaded = no ]; then
-  # Rather open than locked out.
-  /lib/ufw/ufw-init force-stop
-  for table in iptables ip6tables; do
-    for chain in INPUT OUTPUT FORWARD; do $table -w -P $chain ACCEPT; done
-  done
-  rm -f "$kept"/policies?
-  reason="$reason; the old rules could not be loaded again, so the firewall is OPEN: look at 'ufw reload'"
+  let_everything_in
+  what="the firewall is OPEN: the old rules could not be loaded again, look at 'ufw reload'"
+  reason="$reason; $what"
 fi
 for family in 4 6; do # what ufw does not bring back by itself
   table=iptables
   [ $family = 4 ] || table=ip6tables
-  if [ -e "$kept/policies$family" ]; then
+  if [ $loaded = yes ] && [ -e "$kept/policies$family" ]; then
     while read -r chain policy; do $table -w -P "$chain" "$policy"; done <"$kept/policies$family"
   fi
   $table -w -n -L DOCKER-USER >/dev/null 2>&1 || continue
@@ -90,14 +124,21 @@ for family in 4 6; do # what ufw does not bring back by itself
   fi
 done
 
-logger -t @UNIT@ "the firewall is as it was before: $reason" 2>/dev/null || true
+logger -t @unit@ "$what: $reason" 2>/dev/null || true
+if [ "$kept" = "$base/rollback" ]; then
+  printf '%s\n%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$reason" >"$base/fired" || true
+  rm -f "$base/left"
+fi
+sync
 rm -f "$kept/complete"
 rm -rf "$kept"
-[ "$kept" = "$base/rollback" ] || exit 0
-rm -f "$base/left"
-printf '%s\n%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$reason" >"$base/fired" || true
-systemctl --no-block stop @UNIT@.timer 2>/dev/null || true
-systemctl disable @UNIT@.service 2>/dev/null || true
+if [ "$kept" = "$base/rollback" ]; then
+  systemctl --no-block stop @unit@.timer 2>/dev/null || true
+  systemctl disable @unit@.service 2>/dev/null || true
+elif [ $loaded = no ]; then
+  echo "$what"
+  exit 1
+fi
 exit 0
 """
 
@@ -105,12 +146,12 @@ SERVICE = """\
 # Managed by Ansible (homelab.tailsync.ufw_rollback).
 [Unit]
 Description=Bring the firewall back to what it was, unless a new way in was proven
-ConditionPathExists=@BASE@/rollback/complete
+ConditionPathExists=@base@/rollback/complete
 After=ufw.service local-fs.target
 
 [Service]
 Type=oneshot
-ExecStart=@BASE@/rollback.sh @BASE@/rollback
+ExecStart=/bin/sh @base@/rollback.sh @base@/rollback
 Restart=on-failure
 RestartSec=5
 
@@ -125,13 +166,12 @@ TIMER = """\
 Description=Time until the firewall is brought back to what it was
 
 [Timer]
-OnActiveSec=@TIMEOUT@
+OnActiveSec=@timeout@
 AccuracySec=1
 """
 
 
-def fill(text: str, base: str, timeout: int = 0) -> str:
-    values = {"@LOCK@": str(LOCK), "@BASE@": base, "@SINCE_BOOT@": SINCE_BOOT, "@UNIT@": UNIT, "@TIMEOUT@": str(timeout)}
-    for name, value in values.items():
-        text = text.replace(name, value)
+def fill(text: str, places: Places, timeout: int = 0) -> str:
+    for name, value in {**dataclasses.asdict(places), "unit": UNIT, "timeout": timeout}.items():
+        text = text.replace(f"@{name}@", str(value))
     return text

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import os
 import pathlib
-import subprocess
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _firewall, _lock, _rollback, _rollback_files
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _firewall, _lock, _rollback
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
 
 NODE = {"backend_state": "Running", "ipv4": "100.64.0.1", "tun": True, "key_expiry_days": None, "key_expiry": None}
@@ -74,10 +73,13 @@ def test_another_firewall_is_found_if_it_runs_or_will_run_at_the_next_boot(
     assert _rollback.other_firewalls("") == []
     guard = _rollback.Guard(lambda _command: (0, SHOWN, ""))
     with pytest.raises(UfwError, match=r"nftables and netfilter-persistent is in charge .* `systemctl disable --now nftables"):
-        guard.refuse_another_firewall()
+        guard.refuse_unfit_services()
+    masked = _rollback.Guard(lambda command: (1, "masked\n", "") if "is-enabled" in command else (0, "", ""))
+    with pytest.raises(UfwError, match=r"ufw\.service is masked, so the firewall would be open after the next boot"):
+        masked.refuse_unfit_services()
     monkeypatch.setattr(_rollback, "SYSTEMD", tmp_path / "missing")
     with pytest.raises(UfwError, match="does not run systemd"):
-        guard.refuse_another_firewall()
+        guard.refuse_unfit_services()
 
 
 def test_what_an_earlier_run_left_is_read_and_said(tmp_path: pathlib.Path) -> None:
@@ -129,11 +131,3 @@ def test_half_a_snapshot_counts_for_nothing(tmp_path: pathlib.Path) -> None:
     (tmp_path / "rollback" / "complete").touch()
     _rollback._discard(tmp_path / "rollback")
     assert not (tmp_path / "rollback").exists()
-
-
-def test_the_script_is_one_that_any_shell_reads() -> None:
-    script = _rollback_files.fill(_rollback_files.SCRIPT, "/etc/tailsync/firewall")
-    assert "@" not in script
-    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
-    for text in (_rollback_files.SERVICE, _rollback_files.TIMER):
-        assert "@" not in _rollback_files.fill(text, "/etc/tailsync/firewall", 180)

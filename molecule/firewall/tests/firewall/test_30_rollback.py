@@ -129,12 +129,12 @@ def test_the_tailnet_is_blocked_in_the_middle(firewall: t.Any, before: dict[str,
 def test_the_controller_is_gone_and_the_tailnet_with_it(
     firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], eventually: t.Any
 ) -> None:
-    """Nobody is left to tell the host to go back."""
-    stop = lab_command("exec", "nas", "--", "systemctl", "stop", "tailscaled")
-    run = firewall.run("nas", at=PROOF, do=f"{stop} && kill -9 -$(ps -o pgid= $$ | tr -d ' ')")
+    """Nobody is left to tell the host to go back, and tailscaled holds its socket and does not answer."""
+    hang = lab_command("exec", "nas", "--", "systemctl", "kill", "--signal=STOP", "tailscaled")
+    run = firewall.run("nas", at=PROOF, do=f"{hang} && kill -9 -$(ps -o pgid= $$ | tr -d ' ')")
     assert run.code == -9
     firewall.is_back("nas", before["nas"])
     fired = eyes["nas"].file("/etc/tailsync/firewall/fired").content_string
-    assert "tailscaled was inactive" in fired
-    eyes["nas"].check_output("systemctl start tailscaled")
+    assert "tailscaled was active and had no address" in fired
+    eyes["nas"].check_output("systemctl kill --signal=CONT tailscaled")
     assert eventually(lambda: eyes["nas"].run("tailscale ip -4").succeeded, 30)
