@@ -14,7 +14,7 @@ from testinfra.host import Host
 CALLBACKS = lab_eyes.CHECKOUT / "molecule" / "firewall" / "callback"
 ROLE = lab_eyes.CHECKOUT / "roles" / "firewall" / "tasks"
 # As short as the role allows, so that the tests need not wait long for a rollback.
-QUICK = {"role": "firewall", "firewall_proof_timeout": 3, "firewall_rollback_timeout": 24}
+QUICK = {"role": "firewall", "firewall_proof_timeout": 5, "firewall_rollback_timeout": 30}
 GONE = "test ! -e /etc/tailsync/firewall/rollback"
 
 

@@ -51,7 +51,7 @@ def test_the_next_run_says_why_and_finishes_and_absent_undoes_it(
     assert run.code == 0, run.output
     said = " ".join(run.output.split())
     assert "an earlier change of the firewall was taken back at" in said
-    assert "no new login over the tailnet was proven within 24 s; tailscaled was active and had its address" in said
+    assert "no new login over the tailnet was proven within 30 s; tailscaled was active and had its address" in said
     for name in before:
         assert firewall.lets_the_tailnet_in(name)
         assert not firewall.lets_the_lan_in(name)
@@ -85,7 +85,8 @@ def test_tailscaled_stops_or_the_disk_is_full_or_ufw_takes_too_long(
     )
     for run in runs.values():
         assert run.code > 0, run.output
-    assert "The firewall is what it was before" in runs["nas"].output, runs["nas"].output
+    # This run had come in over the tailnet itself.
+    assert "The firewall will be what it was before at" in runs["nas"].output, runs["nas"].output
     assert "The firewall is what it was before" in runs["pi"].output, runs["pi"].output
     eyes["vps"].check_output(f"rm {SLOW_UFW}")
     for name in runs:
@@ -121,7 +122,7 @@ def test_the_tailnet_is_blocked_in_the_middle(firewall: t.Any, before: dict[str,
     finally:
         lab("coordinator", "jail", "")
     assert run.code != 0
-    assert "The firewall is what it was before" in run.output, run.output
+    assert "The firewall will be what it was before at" in run.output, run.output
     firewall.is_back("nas", before["nas"])
     assert eventually(lambda: firewall.lets_the_tailnet_in("nas"), 20)
 
