@@ -176,6 +176,13 @@ def test_alpine_up_to_its_package_manager(role: t.Any, settle: t.Any, nas: Host)
     assert nas.file("/etc/apk/world").content_string == "tailscale~1.88.4\n"
     assert 'TAILSCALED_PORT="41888"\nTAILSCALED_OPTS=""' in nas.file("/etc/conf.d/tailscale").content_string
     assert nas.file("/etc/in-runlevel").exists
+    # As if an archive had run before.
+    nas.check_output("mkdir -p /opt/tailscale && ln -s none-yet /opt/tailscale/current && touch /etc/init.d/tailscaled")
+    package = role("nas", **alpine, tailscale_version="1.88.4", tailscale_hold=True)
+    assert (package.code, package.changed["nas"] > 0) == (0, True), package.output
+    called = [call for call in calls(nas) if call.startswith("rc-service") and call.split()[-1] in ("stop", "start", "restart")]
+    assert called == ["rc-service --ifexists tailscaled stop", "rc-service tailscale start", "rc-service tailscale restart"]
+    assert not nas.file("/etc/init.d/tailscaled").exists
     settle("nas", openrc=True, tailscale_state="absent", tailscale_purge_state=True)
     assert "apk del --no-progress tailscale" in calls(nas)
     assert not nas.file("/etc/in-runlevel").exists
