@@ -106,6 +106,9 @@ def test_uninstalling_over_the_tailnet_is_refused_before_anything_is_removed(rol
         assert "over the tailnet" in refused.output
         assert pi.run("tailscale ip -4").succeeded
     assert pi.package("tailscale").is_installed
+    another_way: dict[str, t.Any] = {"tailscale_state": "absent", "tailscale_preferences": {"accept_risk": True}}
+    allowed = role("pi", "--check", over_tailnet=True, **another_way)
+    assert (allowed.code, allowed.changed["pi"] > 0) == (0, True), allowed.output
 
 
 def test_uninstalling_leaves_who_the_node_was_and_purging_leaves_nothing(role: t.Any, settle: t.Any, pi: Host) -> None:
