@@ -155,12 +155,15 @@ def _apt(facts: Facts, wanted: Facts, os_release: str) -> dict[str, t.Any]:
         return {"packages": [_named(wanted, "=")], "repository": ""}
     folder, suite = apt_suite(facts, os_release)
     repository = _repository(wanted, folder)
+    own_key = wanted["repository_key_url"]
     return {
         # The second keeps the repository's key up to date, and so `tailscale update` working.
         "packages": [_named(wanted, "="), "tailscale-archive-keyring"],
         "repository": repository,
         "suite": suite,
-        "key_url": wanted["repository_key_url"] or f"{repository}/{suite}.noarmor.gpg",
+        "key_url": own_key or f"{repository}/{suite}.noarmor.gpg",
+        # That package brings its file with the vendor's key, so a mirror's own has another place.
+        "keyring": f"/usr/share/keyrings/tailscale-{'mirror' if own_key else 'archive-keyring'}.gpg",
     }
 
 

@@ -67,6 +67,7 @@ def test_the_apt_repository(host: dict[str, t.Any], os_release: str, place: tupl
     assert found["repository"] == f"https://pkgs.tailscale.com/stable/{place[0]}"
     assert found["suite"] == place[1]
     assert found["key_url"] == f"https://pkgs.tailscale.com/stable/{place[0]}/{place[1]}.noarmor.gpg"
+    assert found["keyring"] == "/usr/share/keyrings/tailscale-archive-keyring.gpg"
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,9 @@ def test_a_mirror_with_a_key_of_its_own() -> None:
         repository_key_url="http://mirror.lan/key.gpg",
     )
     assert (found["repository"], found["key_url"]) == ("http://mirror.lan/ts/unstable/debian", "http://mirror.lan/key.gpg")
+    # Not where the vendor's keyring package puts the vendor's key, with each of its upgrades.
+    assert found["keyring"] == "/usr/share/keyrings/tailscale-mirror.gpg"
+    assert found["packages"] == ["tailscale", "tailscale-archive-keyring"]
 
 
 def test_apk_takes_a_revision_exactly_and_a_version_loosely() -> None:

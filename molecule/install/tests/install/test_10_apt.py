@@ -13,6 +13,7 @@ from testinfra.host import Host
 MIRROR = "http://172.31.77.3"
 LIST = "/etc/apt/sources.list.d/tailscale.list"
 KEYRING = "/usr/share/keyrings/tailscale-archive-keyring.gpg"
+MIRRORS = "/usr/share/keyrings/tailscale-mirror.gpg"
 SETTINGS = "/etc/default/tailscaled"
 
 
@@ -35,7 +36,7 @@ def test_the_key_comes_from_where_it_is_said_to_be_and_a_run_without_it_is_finis
     settle("pi", tailscale_repository_key_url=f"{MIRROR}/debian/keyring.gpg", tailscale_version=OLDER, tailscale_hold=True)
     assert installed(pi) == OLDER
     assert pi.check_output("apt-mark showhold") == "tailscale"
-    assert f"{MIRROR}/tailscale/stable/debian trixie main" in pi.file(LIST).content_string
+    assert f"[signed-by={MIRRORS}] {MIRROR}/tailscale/stable/debian trixie main" in pi.file(LIST).content_string
     assert pi.package("tailscale-archive-keyring").is_installed, "without it `tailscale update` fails when the key changes"
     assert pi.service("tailscaled").is_enabled
 
@@ -59,6 +60,21 @@ def test_a_repository_with_another_signature_is_refused_and_the_next_run_mends_i
     assert installed(pi) == before
     good = role("pi")
     assert (good.code, installed(pi)) == (0, before), good.output
+
+
+def test_a_wrong_key_is_mended_though_it_is_younger_than_the_right_one(role: t.Any, pi: Host) -> None:
+    own: dict[str, t.Any] = {"tailscale_repository_key_url": f"{MIRROR}/debian/keyring.gpg", "tailscale_version": OLDER}
+    # As the vendor's package leaves its file beside a mirror that signs with a key of its own.
+    pi.check_output(f"echo wrong > {KEYRING}")
+    mirror = role("pi", **own)
+    assert (mirror.code, installed(pi)) == (0, OLDER), mirror.output
+    # The repository is named already, so only what apt says shows it.
+    pi.check_output(f"echo wrong > {MIRRORS}")
+    newest = role("pi", **{**own, "tailscale_version": "latest"})
+    assert (newest.code, installed(pi) != OLDER) == (0, True), newest.output
+    vendors = role("pi", tailscale_version=OLDER)
+    assert (vendors.code, installed(pi)) == (0, OLDER), vendors.output
+    assert pi.run(f"grep -qx wrong {KEYRING}").failed
 
 
 def test_port_and_flags_change_over_the_tailnet_and_lines_of_others_stay(
@@ -90,13 +106,16 @@ def test_uninstalling_over_the_tailnet_is_refused_before_anything_is_removed(rol
         assert "over the tailnet" in refused.output
         assert pi.run("tailscale ip -4").succeeded
     assert pi.package("tailscale").is_installed
+    another_way: dict[str, t.Any] = {"tailscale_state": "absent", "tailscale_preferences": {"accept_risk": True}}
+    allowed = role("pi", "--check", over_tailnet=True, **another_way)
+    assert (allowed.code, allowed.changed["pi"] > 0) == (0, True), allowed.output
 
 
 def test_uninstalling_leaves_who_the_node_was_and_purging_leaves_nothing(role: t.Any, settle: t.Any, pi: Host) -> None:
     settle("pi", tailscale_state="absent", tailscale_hold=True)
     for package in ("tailscale", "tailscale-archive-keyring"):
         assert not pi.package(package).is_installed
-    for path in (LIST, KEYRING, "/usr/bin/tailscale"):
+    for path in (LIST, KEYRING, MIRRORS, "/usr/bin/tailscale"):
         assert not pi.file(path).exists
     assert pi.run("pgrep tailscaled").failed
     assert pi.file("/var/lib/tailscale/tailscaled.state").exists

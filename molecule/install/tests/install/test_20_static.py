@@ -12,6 +12,7 @@ from testinfra.host import Host
 
 CHECKSUM_URL = "http://172.31.77.3/tailscale/stable/tailscale_{version}_{arch}.tgz.sha256"
 ARCHIVE = {"tailscale_package_source": "static", "tailscale_static_checksum": CHECKSUM_URL}
+UNIT = "/etc/systemd/system/tailscaled.service"
 
 
 @pytest.fixture
@@ -53,11 +54,32 @@ def test_a_newer_archive_takes_the_olders_place_and_is_finished_if_a_run_died(
     assert vps.run("tailscale ip -4").succeeded
 
 
-def test_a_package_takes_the_archives_place(role: t.Any, vps: Host, daemon: t.Any) -> None:
+def test_a_package_takes_the_archives_place(role: t.Any, settle: t.Any, vps: Host, daemon: t.Any) -> None:
     package = role("vps", tailscale_userspace_networking=True)
     assert package.code == 0, package.output
     assert daemon("vps").split()[1] == "/usr/sbin/tailscaled"
     assert not vps.file("/opt/tailscale").exists
+    # With the package there already, and a run that died in the middle of it.
+    archive = role("vps", **ARCHIVE, tailscale_version=OLDER, tailscale_userspace_networking=True)
+    assert (archive.code, f"/opt/tailscale/{OLDER}-" in daemon("vps")) == (0, True), archive.output
+    vps.check_output(f"rm {UNIT} && systemctl daemon-reload")
+    settle("vps", tailscale_userspace_networking=True)
+    assert daemon("vps").split()[1] == "/usr/sbin/tailscaled"
+    assert vps.service("tailscaled").is_enabled
+    for path in ("/opt/tailscale", "/usr/local/bin/tailscale", UNIT):
+        assert not vps.file(path).exists
+
+
+def test_a_service_that_somebody_else_wrote_outlives_a_package(role: t.Any, vps: Host, daemon: t.Any) -> None:
+    vps.check_output(f"cp /usr/lib/systemd/system/tailscaled.service {UNIT} && systemctl daemon-reload")
+    running = daemon("vps")
+    other = role("vps", tailscale_version=OLDER, tailscale_userspace_networking=True)
+    assert (other.code, daemon("vps") != running) == (0, True), other.output
+    assert vps.file(UNIT).exists
+    vps.check_output(f"rm {UNIT} && systemctl daemon-reload")
+
+
+def test_an_archive_takes_a_packages_place(role: t.Any, vps: Host, daemon: t.Any) -> None:
     away = role("vps", tailscale_state="absent")
     assert away.code == 0, away.output
     # apt's scripts have masked the service by now.
@@ -68,6 +90,6 @@ def test_a_package_takes_the_archives_place(role: t.Any, vps: Host, daemon: t.An
 
 def test_uninstalling_removes_the_archive(settle: t.Any, vps: Host) -> None:
     settle("vps", tailscale_state="absent")
-    for path in ("/opt/tailscale", "/usr/local/bin/tailscale", "/etc/systemd/system/tailscaled.service"):
+    for path in ("/opt/tailscale", "/usr/local/bin/tailscale", UNIT):
         assert not vps.file(path).exists
     assert vps.run("pgrep tailscaled").failed

@@ -54,6 +54,12 @@ case "$0 $*" in
   *"rc-update"*) [ -e /etc/in-runlevel ] && echo " tailscale | default" || true ;;
 esac
 """
+# As BusyBox's, which is Alpine's, does.
+GREP = """\
+#!/bin/sh
+for word; do case "$word" in --*) echo "grep: unrecognized option: $word" >&2; exit 2 ;; esac; done
+exec /usr/bin/grep "$@"
+"""
 
 
 @pytest.fixture
@@ -145,6 +151,7 @@ def test_alpine_up_to_its_package_manager(role: t.Any, settle: t.Any, nas: Host)
     put(nas, "/sbin/apk", APK)
     for tool in ("rc-service", "rc-update", "rc-status"):
         put(nas, f"/sbin/{tool}", RC)
+    put(nas, "/usr/local/bin/grep", GREP)
     unit = (
         "[Service]\nEnvironmentFile=/etc/conf.d/tailscale\nRuntimeDirectory=tailscale\nStateDirectory=tailscale\nType=notify\n"
         "Environment=TS_NO_LOGS_NO_SUPPORT=true\n"
@@ -169,13 +176,20 @@ def test_alpine_up_to_its_package_manager(role: t.Any, settle: t.Any, nas: Host)
     assert nas.file("/etc/apk/world").content_string == "tailscale~1.88.4\n"
     assert 'TAILSCALED_PORT="41888"\nTAILSCALED_OPTS=""' in nas.file("/etc/conf.d/tailscale").content_string
     assert nas.file("/etc/in-runlevel").exists
+    # As if an archive had run before.
+    nas.check_output("mkdir -p /opt/tailscale && ln -s none-yet /opt/tailscale/current && touch /etc/init.d/tailscaled")
+    package = role("nas", **alpine, tailscale_version="1.88.4", tailscale_hold=True)
+    assert (package.code, package.changed["nas"] > 0) == (0, True), package.output
+    called = [call for call in calls(nas) if call.startswith("rc-service") and call.split()[-1] in ("stop", "start", "restart")]
+    assert called == ["rc-service --ifexists tailscaled stop", "rc-service tailscale start", "rc-service tailscale restart"]
+    assert not nas.file("/etc/init.d/tailscaled").exists
     settle("nas", openrc=True, tailscale_state="absent", tailscale_purge_state=True)
     assert "apk del --no-progress tailscale" in calls(nas)
     assert not nas.file("/etc/in-runlevel").exists
 
 
 def test_a_system_that_it_cannot_install_on_is_told_what_to_do(role: t.Any, nas: Host) -> None:
-    nas.check_output("rm /sbin/apk; mv /usr/bin/pacman /usr/bin/pacman.away; touch /usr/bin/xbps-install")
+    nas.check_output("rm /sbin/apk /usr/local/bin/grep; mv /usr/bin/pacman /usr/bin/pacman.away; touch /usr/bin/xbps-install")
     call_it(nas, "void")
     refused = role("nas")
     assert refused.code != 0
