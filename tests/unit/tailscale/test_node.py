@@ -200,6 +200,13 @@ def test_where_the_connection_came_from_is_found_above_sudo(tmp_path: pathlib.Pa
     assert _connection.ssh_connection(99, tmp_path) == ""
 
 
+@pytest.mark.parametrize("came_by", ["UNKNOWN 65535 UNKNOWN 65535", "nonsense", " "])
+def test_what_names_no_address_is_no_connection(came_by: str) -> None:
+    """sshd writes UNKNOWN where its connection is a pipe."""
+    daemon = Daemon()
+    assert node(daemon, came_by=came_by, exit_node="vps", accept_routes=True, shields_up=True)["changed"]
+
+
 def test_a_flag_is_really_removed() -> None:
     daemon = Daemon(AdvertiseRoutes=["0.0.0.0/0", "192.168.1.0/24", "::/0"])
     node(daemon, advertise_exit_node=False)
