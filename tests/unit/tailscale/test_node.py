@@ -52,6 +52,12 @@ def test_a_logged_out_node_joins_with_the_key() -> None:
     assert not node(daemon, hostname="nas", login_server="https://control.example.org/", tags=["tag:server"])["changed"]
 
 
+def test_an_empty_login_server_is_none_that_is_given() -> None:
+    daemon = Daemon(ControlURL="https://control.example.org")
+    assert not node(daemon, hostname="nas", login_server="")["changed"]
+    assert node(Daemon("NeedsLogin"), auth_key=KEY, login_server="")["joined"]
+
+
 def test_without_a_key_it_says_so_before_anything_is_sent() -> None:
     daemon = Daemon("NeedsLogin")
     with pytest.raises(NodeError, match=r"logged out.*auth_key is empty.*tailscale_auth_key"):
