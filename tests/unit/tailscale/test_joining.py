@@ -47,7 +47,7 @@ PLAYBOOK = """
 FORESEEN = {"joined": True, "changed": True, "node": {"backend_state": "NeedsLogin"}}
 UNANSWERED = {"joined": True, "changed": True, "node": {"backend_state": None}}
 JOINED = {"joined": True, "changed": True, "node": {"backend_state": "Running", "ipv4": "100.64.0.1"}}
-TOKEN_ANSWER = (200, {}, json.dumps({"access_token": TOKEN}))
+TOKEN_ANSWER: tuple[int, dict[str, str], str] = (200, {}, json.dumps({"access_token": TOKEN}))
 REFUSED = {"msg": "the control server refused auth_key"}
 
 
