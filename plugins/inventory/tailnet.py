@@ -49,16 +49,23 @@ options:
     type: str
     default: '-'
   api_token:
-    description: An API token of Tailscale, or Headscale's API key.
+    description:
+      - An API token of Tailscale, for O(source=tailscale).
+      - Of this, O(oauth_client_secret) and O(headscale_api_key) what the file says goes before the environment, of which only
+        what fits O(source) is used.
     type: str
     env:
       - name: TS_API_TOKEN
-      - name: HEADSCALE_API_KEY
   oauth_client_secret:
-    description: Secret of an OAuth client with the scope C(devices:core:read), instead.
+    description: Secret of an OAuth client of Tailscale with the scope C(devices:core:read), instead of O(api_token).
     type: str
     env:
       - name: TS_OAUTH_CLIENT_SECRET
+  headscale_api_key:
+    description: Headscale's API key, for O(source=headscale).
+    type: str
+    env:
+      - name: HEADSCALE_API_KEY
   offline:
     description: Take machines that are offline, too.
     type: bool
@@ -106,6 +113,8 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._contr
 )
 
 NAMES = ("tailnet.yml", "tailnet.yaml")
+# Whose each credential is: none goes to the other's server. Of two that fit in the environment, the first.
+CREDENTIALS = {"oauth_client_secret": "tailscale", "api_token": "tailscale", "headscale_api_key": "headscale"}
 STATUS_TIMEOUT = 30  # seconds
 
 
@@ -117,7 +126,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
+        written = self._read_config_data(path)
+        self.written = [name for name in CREDENTIALS if written.get(name)]
         for machine in self._machines(path, cache):
             if machine["online"] or self.get_option("offline"):
                 self._add(machine)
@@ -167,17 +177,34 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _control(self, source: str) -> Control:
         if REQUESTS_ERROR:
             raise ControlError("the Python library requests is missing on the controller: install it, or use source: local")
-        secret, token = self.get_option("oauth_client_secret"), self.get_option("api_token")
-        if not secret and not token:
-            raise ControlError("neither api_token nor oauth_client_secret is set: give one, or use source: local")
+        name = self._credential(source)
         if source == "headscale" and self.get_option("base_url") == TAILSCALE:
             raise ControlError("base_url is Tailscale's own, and source is headscale: set base_url to your Headscale's address")
         control = Control(self.get_option("base_url"))
-        if secret:
-            control.log_in(None, secret)
+        if name == "oauth_client_secret":
+            control.log_in(None, self.get_option(name))
         else:
-            control.use_token(token)
+            control.use_token(self.get_option(name))
         return control
+
+    def _credential(self, source: str) -> str:
+        """The name of the option to log in with."""
+        for name in self.written:
+            if CREDENTIALS[name] != source:
+                raise ControlError(
+                    f"{name} is for source: {CREDENTIALS[name]}, and source is {source}: take it out of the file or change source"
+                )
+        if len(self.written) > 1:
+            raise ControlError(f"{' and '.join(sorted(self.written))} are both in the file: keep the one that is to be used")
+        found = self.written or [name for name, whose in CREDENTIALS.items() if whose == source and self.get_option(name)]
+        if not found and source == "headscale":
+            raise ControlError("headscale_api_key (environment: HEADSCALE_API_KEY) is not set: give it, or use source: local")
+        if not found:
+            raise ControlError(
+                "neither api_token nor oauth_client_secret is set (environment: TS_API_TOKEN, TS_OAUTH_CLIENT_SECRET): give one, "
+                "or use source: local"
+            )
+        return found[0]
 
     def _add(self, machine: _hosts.Machine) -> None:
         name = self.inventory.add_host(machine["name"])

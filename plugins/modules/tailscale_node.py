@@ -47,8 +47,8 @@ options:
     type: str
   login_server:
     description:
-      - URL of the coordination server. If it is not given, a node that joins does so at Tailscale's own, and one that is logged
-        in stays where it is.
+      - URL of the coordination server. If it is not given, or is empty, a node that joins does so at Tailscale's own, and one
+        that is logged in stays where it is.
       - A node that moves to another server stays in the old one's list of machines until it is removed there. A move that fails
         leaves it where it was.
     type: str

@@ -62,6 +62,7 @@ class ControlServer:
         self.key = ""  # the key that is handed out, if it is to be a certain one
         self.keys: list[dict[str, t.Any]] = []
         self.requests: list[tuple[str, str]] = []
+        self.credentials: list[str] = []  # what came in the header, and in the form for a token
         self.script: list[tuple[int, dict[str, str], str] | None] = []
         double = self
 
@@ -69,6 +70,7 @@ class ControlServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 double.requests.append(("POST", self.path))
+                double.credentials.append(f"{self.headers.get('Authorization', '')}{body if 'client_secret' in body else ''}")
                 if double.script:
                     scripted = double.script.pop(0)
                     if scripted is None:
@@ -81,6 +83,7 @@ class ControlServer:
 
             def do_GET(self) -> None:
                 double.requests.append(("GET", self.path))
+                double.credentials.append(self.headers.get("Authorization", ""))
                 if double.script:
                     scripted = double.script.pop(0)
                     if scripted is not None:

@@ -10,6 +10,7 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 import traceback
@@ -17,6 +18,7 @@ import typing as t
 
 try:
     import requests
+    import urllib3
 
     REQUESTS_ERROR = None
 except ImportError:
@@ -37,6 +39,10 @@ SENTENCES = {
 
 class ControlError(Exception):
     """Why the control server did not do it, in words for the user."""
+
+
+class OutcomeUnknown(ControlError):
+    """It may have done it all the same."""
 
 
 class Control:
@@ -73,8 +79,9 @@ class Control:
             "expirySeconds": wanted["expiry"],
             "description": wanted["description"],
         }
-        answer = self._request("POST", f"/api/v2/tailnet/{tailnet}/keys", repeatable=False, json=body)
-        return {"key": _field(answer, "key", "the new key"), "id": answer.get("id"), "expires": answer.get("expires")}
+        with _minting():
+            answer = self._request("POST", f"/api/v2/tailnet/{tailnet}/keys", repeatable=False, json=body)
+            return {"key": _field(answer, "key", "the new key"), "id": answer.get("id"), "expires": answer.get("expires")}
 
     def headscale_key(self, user: str | None, wanted: Json, now: datetime.datetime) -> Json:
         expires = (now + datetime.timedelta(seconds=wanted["expiry"])).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -86,12 +93,14 @@ class Control:
         }
         if user:
             body["user"] = user
-        answer = self._request("POST", "/api/v1/preauthkey", repeatable=False, json=body).get("preAuthKey") or {}
-        return {
-            "key": _field(answer, "key", "the new key"),
-            "id": answer.get("id"),
-            "expires": answer.get("expiration") or expires,
-        }
+        with _minting():
+            found = self._request("POST", "/api/v1/preauthkey", repeatable=False, json=body).get("preAuthKey")
+            answer = found if isinstance(found, dict) else {}
+            return {
+                "key": _field(answer, "key", "the new key"),
+                "id": answer.get("id"),
+                "expires": answer.get("expiration") or expires,
+            }
 
     def tailscale_devices(self, tailnet: str) -> Json:
         return self._request("GET", f"/api/v2/tailnet/{tailnet}/devices?fields=all", repeatable=True)
@@ -111,9 +120,8 @@ class Control:
                 answer = self.session.request(method, self.base_url + path, timeout=REQUEST_TIMEOUT, **options)
             except requests.exceptions.RequestException as error:
                 if last or not repeatable:
-                    raise ControlError(
-                        f"{self.base_url} does not answer: {type(error).__name__}. {_maybe_made(repeatable)}"
-                    ) from error
+                    kind = ControlError if _unsent(error) else OutcomeUnknown
+                    raise kind(f"{self.base_url} does not answer: {type(error).__name__}") from error
             else:
                 wait = self._wait_for(answer, pause, repeatable)
                 if wait is None or last:
@@ -142,21 +150,32 @@ class Control:
             when = f"in {asked} s" if asked else "later"
             raise ControlError(f"{where} has had too many requests (429{reason}): try again {when}")
         if answer.status_code >= 400:
-            hint = f" {_maybe_made(False)}" if answer.status_code >= 500 else ""
-            raise ControlError(f"{where} refused it ({answer.status_code}{reason}).{hint}")
+            kind = OutcomeUnknown if answer.status_code >= 500 else ControlError
+            raise kind(f"{where} refused it ({answer.status_code}{reason})")
         try:
             found = answer.json()
         except ValueError as error:
-            raise ControlError(
+            raise OutcomeUnknown(
                 f"{where} answered with something that is not JSON: is that the address of a control server?"
             ) from error
         if not isinstance(found, dict):
-            raise ControlError(f"{where} answered with a {type(found).__name__}, not an object")
+            raise OutcomeUnknown(f"{where} answered with a {type(found).__name__}, not an object")
         return found
 
 
-def _maybe_made(repeatable: bool) -> str:
-    return "" if repeatable else "A key may have been made that nobody has; it expires by itself."
+@contextlib.contextmanager
+def _minting() -> t.Iterator[None]:
+    try:
+        yield
+    except OutcomeUnknown as error:
+        end = "" if str(error).endswith("?") else "."
+        raise ControlError(f"{error}{end} A key may have been made that nobody has; it expires by itself.") from error
+
+
+def _unsent(error: requests.exceptions.RequestException) -> bool:
+    """Whether it failed before the server had anything: a bad address, a name unknown, a connection refused."""
+    # What fails after the sending urllib3 hands on as it is, since it is told not to repeat it.
+    return isinstance(error, ValueError) or isinstance(next(iter(error.args), None), urllib3.exceptions.MaxRetryError)
 
 
 def _reason(answer: requests.Response) -> str:
@@ -170,7 +189,7 @@ def _reason(answer: requests.Response) -> str:
 def _field(answer: Json, name: str, what: str) -> str:
     value = answer.get(name)
     if not isinstance(value, str) or not value:
-        raise ControlError(
-            f"the control server's answer has no {name}, which would be {what}; it has {', '.join(sorted(answer))}"
+        raise OutcomeUnknown(
+            f"the control server's answer has no {name}, which would be {what}; it has {', '.join(sorted(answer)) or 'nothing'}"
         )
     return value

@@ -84,7 +84,7 @@ def declared(params: t.Mapping[str, t.Any], prefs: Status) -> dict[str, t.Any]:
     server, tags = params["login_server"], params["tags"]
     wish: dict[str, t.Any] = {}
     if server is not None:
-        wish["login_server"] = server_of(prefs) if same_server(server or DEFAULT_LOGIN_SERVER, server_of(prefs)) else server
+        wish["login_server"] = server_of(prefs) if same_server(server, server_of(prefs)) else server
     if tags is not None:
         wish["tags"] = tags
     return wish

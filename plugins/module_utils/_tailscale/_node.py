@@ -42,7 +42,8 @@ class Runner:
         """`ssh_connection` is sshd's SSH_CONNECTION: client address and port, server address and port."""
         self.api = api
         tags = params["tags"]
-        self.params = {**params, "tags": None if tags is None else sorted(set(tags))}
+        declared = {"tags": None if tags is None else sorted(set(tags)), "login_server": params["login_server"] or None}
+        self.params = {**params, **declared}
         self.check_mode = check_mode
         self.connection = _risk.connection(ssh_connection)
         self.options = _options.declared(params)

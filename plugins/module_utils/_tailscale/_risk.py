@@ -31,9 +31,14 @@ class Connection(t.NamedTuple):
 
 
 def connection(ssh_connection: str) -> Connection:
-    """By sshd's SSH_CONNECTION: client address and port, server address and port."""
+    """By sshd's SSH_CONNECTION: client address and port, server address and port; UNKNOWN, and so none, behind a pipe."""
     words = ssh_connection.split()
-    return Connection(words[0].split("%")[0] if words else "", any(is_tailnet_address(word) for word in words))
+    client = words[0].split("%")[0] if words else ""
+    try:
+        ipaddress.ip_address(client)
+    except ValueError:
+        client = ""
+    return Connection(client, any(is_tailnet_address(word) for word in words))
 
 
 def cuts(

@@ -15,6 +15,7 @@ from module_call import ModuleFailed, call
 Scripted = t.Tuple[int, t.Dict[str, str], str]  # noqa: UP006
 TOO_MANY: Scripted = (429, {"Retry-After": "0"}, '{"message": "rate limit"}')
 BROKEN: Scripted = (500, {}, '{"message": "internal error"}')
+UNKNOWN = "A key may have been made that nobody has"
 
 
 @pytest.fixture(autouse=True)
@@ -92,19 +93,40 @@ def test_what_is_wrong_is_named(server: ControlServer, options: dict[str, t.Any]
     ("answer", "words"),
     [
         ((403, {}, '{"message": "calling actor does not have enough permissions"}'), r"403: calling actor .* scope for it"),
-        ((200, {}, "<html>a portal</html>"), "not JSON: is that the address of a control server"),
-        ((200, {}, "[]"), "answered with a list"),
-        ((200, {}, "{}"), "has no key"),
+        ((404, {}, "404 page not found"), r"refused it \(404: 404 page not found\)$"),
         ((429, {"Retry-After": "3600"}, ""), "too many requests .* in 3600 s"),
-        (BROKEN, r"refused it \(500: internal error\)\. A key may have been made"),
-        (None, "does not answer: ConnectionError. A key may have been made"),
+        ((200, {}, "<html>a portal</html>"), rf"not JSON: is that the address of a control server\? {UNKNOWN}"),
+        ((200, {}, "[]"), rf"answered with a list, not an object\. {UNKNOWN}"),
+        ((200, {}, "{}"), rf"has no key, which would be the new key; it has nothing\. {UNKNOWN}"),
+        ((200, {}, '{"key": "", "preAuthKey": ["odd"]}'), rf"has no key, .*\. {UNKNOWN}"),
+        (BROKEN, rf"refused it \(500: internal error\)\. {UNKNOWN}"),
+        (None, rf"does not answer: ConnectionError\. {UNKNOWN}"),
     ],
 )
-def test_each_error_has_its_sentence_and_no_key_is_made_twice(server: ControlServer, answer: t.Any, words: str) -> None:
+@pytest.mark.parametrize("api", ["tailscale", "headscale"])
+def test_each_error_has_its_sentence_and_no_key_is_made_twice(server: ControlServer, api: str, answer: t.Any, words: str) -> None:
     server.script = [answer]
-    with pytest.raises(ModuleFailed, match=words):
-        mint(server, api_token=TOKEN)
+    with pytest.raises(ModuleFailed, match=words) as failure:
+        mint(server, api=api, api_token=TOKEN)
+    assert (UNKNOWN in str(failure.value)) == (UNKNOWN in words), "whether a key may have been made"
+    assert TOKEN not in str(failure.value)
     assert len(server.requests) == 1, "a request that makes a key was sent again"
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "http://no-such-host.invalid", "control.example.org"])
+def test_no_key_was_made_where_nothing_was_sent(server: ControlServer, base_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with pytest.raises(ModuleFailed, match=f"{base_url} does not answer: [A-Za-z]+$"):
+        mint(server, base_url=base_url, api_token=TOKEN)
+
+
+@pytest.mark.parametrize("answer", [BROKEN, (200, {}, "<html>"), (200, {}, "{}"), None])
+def test_a_token_that_fails_leaves_no_key(server: ControlServer, answer: t.Any) -> None:
+    server.script = [answer] * _control.ATTEMPTS
+    with pytest.raises(ModuleFailed) as failure:
+        mint(server)
+    assert UNKNOWN not in str(failure.value)
+    assert {path for _method, path in server.requests} == {"/api/v2/oauth/token"}
 
 
 def test_what_was_turned_away_is_sent_again(server: ControlServer) -> None:

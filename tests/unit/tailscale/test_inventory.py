@@ -12,6 +12,9 @@ import sys
 import typing as t
 
 import pytest
+from ansible.errors import AnsibleParserError
+from ansible_collections.homelab.tailsync.plugins.inventory import tailnet
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _control
 from control_double import SECRET, TOKEN, ControlServer
 
 STATUS = {
@@ -44,6 +47,8 @@ STATUS = {
         "key3": {"ID": "n3", "DNSName": "nas.other.ts.net.", "HostName": "nas", "OS": "linux", "TailscaleIPs": ["100.64.0.3"]},
     },
 }
+CREDENTIALS = ("TS_API_TOKEN", "TS_OAUTH_CLIENT_SECRET", "HEADSCALE_API_KEY")
+WRONG = "tskey-api-wrong"
 
 
 @pytest.fixture
@@ -57,16 +62,16 @@ def server() -> t.Iterator[ControlServer]:
 def ask(tmp_path: pathlib.Path) -> t.Callable[..., dict[str, t.Any]]:
     """What ansible-inventory says of an inventory file with these options."""
 
-    def run(succeeds: bool = True, **options: t.Any) -> dict[str, t.Any]:
+    def run(succeeds: bool = True, environment: t.Mapping[str, str] | None = None, **options: t.Any) -> dict[str, t.Any]:
         path = tmp_path / "lab.tailnet.yml"
         path.write_text(json.dumps({"plugin": "homelab.tailsync.tailnet", **options}), encoding="utf-8")
         done = subprocess.run(
             [pathlib.Path(sys.executable).with_name("ansible-inventory"), "-i", path, "--list"],
             env={
-                **os.environ,
+                **{name: value for name, value in os.environ.items() if name not in CREDENTIALS},
                 "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
                 "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
-                "TS_API_TOKEN": "",
+                **(environment or {}),
             },
             cwd=tmp_path,
             capture_output=True,
@@ -126,10 +131,94 @@ def test_tailscales_api(ask: t.Any, server: ControlServer) -> None:
 
 
 def test_headscales_api(ask: t.Any, server: ControlServer) -> None:
-    found = ask(source="headscale", base_url=server.url, api_token=TOKEN)
+    found = ask(source="headscale", base_url=server.url, headscale_api_key=TOKEN)
     assert found["_meta"]["hostvars"]["nas"]["ansible_host"] == "100.64.0.1"
     assert (found["online"]["hosts"], found["offline"]["hosts"]) == (["nas"], ["pi"])
     assert (found["tag_server"]["hosts"], found["tag_home"]["hosts"]) == (["nas"], ["pi"])
+
+
+@pytest.mark.parametrize(
+    ("environment", "options"),
+    [
+        ({"HEADSCALE_API_KEY": TOKEN, "TS_API_TOKEN": WRONG, "TS_OAUTH_CLIENT_SECRET": WRONG}, {"source": "headscale"}),
+        ({"HEADSCALE_API_KEY": WRONG, "TS_API_TOKEN": TOKEN}, {"source": "tailscale"}),
+        ({"HEADSCALE_API_KEY": WRONG, "TS_OAUTH_CLIENT_SECRET": SECRET}, {"source": "tailscale"}),
+        (dict.fromkeys(CREDENTIALS, WRONG), {"source": "headscale", "headscale_api_key": TOKEN}),
+        (dict.fromkeys(CREDENTIALS, WRONG), {"source": "tailscale", "api_token": TOKEN}),
+        (dict.fromkeys(CREDENTIALS, WRONG), {"source": "tailscale", "oauth_client_secret": SECRET}),
+    ],
+)
+def test_no_secret_goes_to_whom_it_is_not_for(ask: t.Any, server: ControlServer, environment: t.Any, options: t.Any) -> None:
+    """And what the file says goes before the environment."""
+    assert "nas" in ask(base_url=server.url, environment=environment, **options)["_meta"]["hostvars"]
+    assert not [header for header in server.credentials if WRONG in header]
+    assert server.credentials
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"source": "headscale", "api_token": WRONG}, "api_token is for source: tailscale, and source is headscale"),
+        ({"source": "headscale", "oauth_client_secret": WRONG}, "oauth_client_secret is for source: tailscale"),
+        ({"source": "tailscale", "headscale_api_key": WRONG}, "headscale_api_key is for source: headscale, and"),
+        ({"source": "tailscale", "api_token": WRONG, "oauth_client_secret": WRONG}, "api_token and oauth_client_secret are both"),
+        ({"source": "headscale"}, "headscale_api_key (environment: HEADSCALE_API_KEY) is not set"),
+    ],
+)
+def test_credentials_that_do_not_fit_are_refused(ask: t.Any, server: ControlServer, options: t.Any, words: str) -> None:
+    environment = {"TS_API_TOKEN": WRONG, "TS_OAUTH_CLIENT_SECRET": WRONG}
+    error = ask(succeeds=False, base_url=server.url, environment=environment, **options)["error"]
+    assert words in error, error
+    assert WRONG not in error
+    assert server.requests == []
+
+
+class Api(t.NamedTuple):
+    """The plugin in this process, for what needs no file: quicker, and without its waits."""
+
+    plugin: tailnet.InventoryModule
+
+    def ask(self) -> list[str]:
+        return [machine["name"] for machine in self.plugin._ask()]
+
+
+@pytest.fixture(params=[("tailscale", "api_token"), ("headscale", "headscale_api_key")], ids=["tailscale", "headscale"])
+def api(request: pytest.FixtureRequest, server: ControlServer, monkeypatch: pytest.MonkeyPatch) -> Api:
+    source, credential = request.param
+    plugin = tailnet.InventoryModule()
+    options = {"source": source, credential: TOKEN, "base_url": server.url, "tailnet": "-"}
+    monkeypatch.setattr(plugin, "get_option", options.__getitem__)
+    monkeypatch.setattr(_control, "PAUSE", 0.01)
+    plugin.written = [credential]
+    return Api(plugin)
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ([(403, {}, '{"message": "not for you"}')], "does not permit it (403: not for you): the client or token needs the scope"),
+        ([(429, {"Retry-After": "3600"}, "")], "has had too many requests (429): try again in 3600 s"),
+        ([(500, {}, '{"message": "internal error"}')] * _control.ATTEMPTS, "refused it (500: internal error)"),
+        ([(200, {}, "<html>a portal</html>")], "is not JSON: is that the address of a control server?"),
+        ([(200, {}, "[]")], "answered with a list, not an object"),
+    ],
+    ids=["403", "429", "500", "not JSON", "a list"],
+)
+def test_each_answer_of_an_api_has_its_sentence(api: Api, server: ControlServer, answers: list[t.Any], words: str) -> None:
+    server.script = [*answers]
+    with pytest.raises(AnsibleParserError) as failure:
+        api.ask()
+    error = str(failure.value)
+    assert words in error
+    assert "A key may have been made" not in error, "of a question, which makes none"
+    assert TOKEN not in error
+    assert (server.script, len(server.requests)) == ([], len(answers))
+
+
+def test_a_short_wait_is_waited(api: Api, server: ControlServer) -> None:
+    server.script = [(429, {"Retry-After": "0"}, ""), None, (500, {}, "")]
+    assert "nas" in api.ask()
+    assert len(server.requests) == 4
 
 
 def test_the_cache_spares_the_api(ask: t.Any, server: ControlServer, tmp_path: pathlib.Path) -> None:
@@ -149,9 +238,9 @@ def test_each_error_has_its_sentence(ask: t.Any, server: ControlServer, tmp_path
         ({"tailscale_command": "false"}, "Is tailscaled running on the controller?"),
         ({"tailscale_command": stopped}, "own Tailscale is Stopped, not Running"),
         (api, "neither api_token nor oauth_client_secret is set"),
-        ({**api, "api_token": "tskey-api-wrong"}, "does not accept the credentials (401"),
-        ({"source": "headscale", "api_token": TOKEN}, "set base_url to your Headscale's address"),
+        ({**api, "api_token": WRONG}, "does not accept the credentials (401"),
+        ({"source": "headscale", "headscale_api_key": TOKEN}, "set base_url to your Headscale's address"),
     ):
         error = ask(succeeds=False, **options)["error"]
         assert words in error, error
-        assert "tskey-api-wrong" not in error
+        assert WRONG not in error

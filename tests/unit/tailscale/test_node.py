@@ -52,6 +52,12 @@ def test_a_logged_out_node_joins_with_the_key() -> None:
     assert not node(daemon, hostname="nas", login_server="https://control.example.org/", tags=["tag:server"])["changed"]
 
 
+def test_an_empty_login_server_is_none_that_is_given() -> None:
+    daemon = Daemon(ControlURL="https://control.example.org")
+    assert not node(daemon, hostname="nas", login_server="")["changed"]
+    assert node(Daemon("NeedsLogin"), auth_key=KEY, login_server="")["joined"]
+
+
 def test_without_a_key_it_says_so_before_anything_is_sent() -> None:
     daemon = Daemon("NeedsLogin")
     with pytest.raises(NodeError, match=r"logged out.*auth_key is empty.*tailscale_auth_key"):
@@ -198,6 +204,13 @@ def test_where_the_connection_came_from_is_found_above_sudo(tmp_path: pathlib.Pa
         (tmp_path / str(pid) / "stat").write_text(f"{pid} (a (strange) name) S {parent} 1 1", encoding="ascii")
     assert _connection.ssh_connection(40, tmp_path) == "100.64.0.7 51234 100.64.0.1 22"
     assert _connection.ssh_connection(99, tmp_path) == ""
+
+
+@pytest.mark.parametrize("came_by", ["UNKNOWN 65535 UNKNOWN 65535", "nonsense", " "])
+def test_what_names_no_address_is_no_connection(came_by: str) -> None:
+    """sshd writes UNKNOWN where its connection is a pipe."""
+    daemon = Daemon()
+    assert node(daemon, came_by=came_by, exit_node="vps", accept_routes=True, shields_up=True)["changed"]
 
 
 def test_a_flag_is_really_removed() -> None:
