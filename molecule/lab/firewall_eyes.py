@@ -75,7 +75,7 @@ class Firewall:
         assert lab_eyes.wait_until(lambda: bool(eye.run(GONE).succeeded), seconds), f"{name}: nothing was brought back"
         assert look(eye) == before, name
         # A neighbour's memory of a machine that was made anew, with another MAC address, takes a while to fade.
-        assert lab_eyes.wait_until(lambda: self.lets_the_lan_in(name), 20)
+        assert lab_eyes.wait_until(lambda: self.lets_the_lan_in(name), 60)
 
     def lets_the_lan_in(self, name: str) -> bool:
         return all(self.door(self.addresses(self.eyes[name], family), 22) for family in ("4", "6"))
