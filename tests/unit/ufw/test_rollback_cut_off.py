@@ -253,6 +253,13 @@ def test_what_an_earlier_run_kept_is_kept_on(machine: Machine) -> None:
     assert machine.has == (OLD, OLD)
 
 
+def test_a_change_that_went_through_ends_the_story_of_the_one_before(machine: Machine) -> None:
+    machine.armed().script()
+    assert machine.guard.read().rolled_back
+    machine.armed().guard.disarm()
+    assert machine.guard.read().rolled_back is None
+
+
 def test_nobody_confirms_the_change_of_another_run(machine: Machine) -> None:
     _expires, first = machine.guard.arm(180)
     _expires, second = machine.guard.arm(180)
