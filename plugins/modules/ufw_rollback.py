@@ -18,8 +18,8 @@ description:
   - Arm it before the firewall is changed, prove by a new connection that the host can be reached (for example with
     M(homelab.tailsync.way_in)), and disarm it then.
   - An open connection proves nothing, because ufw lets go on what is established.
-  - What is kept are C(/etc/ufw), C(/etc/default/ufw), whether ufw filters, and the chain C(DOCKER-USER). Rules that somebody
-    added past ufw are neither kept nor touched.
+  - What is kept are C(/etc/ufw), C(/etc/default/ufw), whether ufw filters, the policies of the kernel's chains, and the chain
+    C(DOCKER-USER). Rules that somebody added past ufw are neither kept nor touched.
 attributes:
   check_mode:
     support: full
@@ -79,6 +79,7 @@ EXAMPLES = r"""
     rules:
       - interface: tailscale0
     purge: true
+    guarded: true
   become: true
 
 - name: Prove that a new login over the tailnet gets in
@@ -121,6 +122,8 @@ original:
   type: bool
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback import Guard, bring, warning_of
@@ -135,7 +138,9 @@ SPEC = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    guard = Guard(lambda command: module.run_command(command, environ_update={"LANGUAGE": "C", "LC_ALL": "C"}))
+    # A reason may have a dollar sign or a tilde: nothing is to be expanded.
+    options: dict[str, t.Any] = {"expand_user_and_vars": False, "environ_update": {"LANGUAGE": "C", "LC_ALL": "C"}}
+    guard = Guard(lambda command: module.run_command(command, **options))
     try:
         before, result = bring(guard, module.params, module.check_mode)
     except UfwError as error:
