@@ -30,3 +30,7 @@ def _install_collection_finder() -> None:
 
 
 _install_collection_finder()
+# Not in /tmp: that is a place where no folder of Syncthing's may be.
+_TEMPORARY = pathlib.Path(os.environ.get("TAILSYNC_CACHE", pathlib.Path.home() / ".cache" / "tailsync")) / "pytest"
+_TEMPORARY.mkdir(parents=True, exist_ok=True)
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_TEMPORARY))

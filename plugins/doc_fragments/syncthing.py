@@ -114,10 +114,18 @@ label:
   type: str
 path:
   description:
-    - Where it is on this host. Needed for a folder that is not there yet, which is not put on a mount point (of
-      C(/etc/fstab) or a mount unit) whose disk is not mounted, nor inside another folder.
+    - Where it is on this host. Needed for a folder that is not there yet.
+    - A folder whose disk is away is left out, with a warning; one that Syncthing has already is then left as it is. See
+      C(requires_mount).
+    - Never inside another folder, in Syncthing's own files, or in a directory of the system, whatever links lead there.
     - Changed only with O(allow_moves).
   type: str
+requires_mount:
+  description:
+    - A directory that must be a mount point, or else the folder is left out. For a disk that nothing on the host announces,
+      such as one that is mounted by hand.
+    - Not needed for what C(/etc/fstab), a mount or automount unit, C(/etc/auto.master) or ZFS names.
+  type: path
 type:
   description:
     - What is done with changes; V(receiveencrypted) holds only ciphertext.
@@ -136,7 +144,12 @@ devices:
       description: Its ID, instead of the name.
       type: str
     encryption_password:
-      description: Send only ciphertext to this device, encrypted with this password.
+      description:
+        - Send only ciphertext to this device, encrypted with this password. It must not be empty; without it the password that
+          is there stays.
+        - Changed, or given to a device that has the folder already, only with O(allow_moves), because the device would refuse
+          every connection. To rotate it, take the device out of the folder, remove the folder and its files there, and share
+          it anew.
       type: str
 marker_name:
   description:
@@ -218,7 +231,10 @@ enabled:
   description: Whether web interface and REST API are on. Without them no module of this collection can reach Syncthing.
   type: bool
 address:
-  description: Where they listen, such as V(127.0.0.1:8384), or a path for a unix socket.
+  description:
+    - Where they listen, such as V(127.0.0.1:8384), or a path for a unix socket, whose directory must be there and let Syncthing's
+      user write to it.
+    - A unix socket and O(gui.tls) together are an error.
   type: str
 unix_socket_permissions:
   description: Permissions of the unix socket in octal, such as V("0660").
@@ -228,8 +244,8 @@ user:
   type: str
 password:
   description:
-    - The password to log in with, or its bcrypt hash. A password is tested before it is written, because Syncthing keeps
-      only a hash of it.
+    - The password to log in with, or its bcrypt hash; never empty. A password is tested before it is written, because
+      Syncthing keeps only a hash of it.
     - Before version 1.25 Syncthing would hash a hash once more, so there the password itself is needed.
   type: str
 tls:
@@ -280,10 +296,15 @@ defaults:
 
 _GUARDS = r"""
 folder_owner:
-  description: Make the missing root of a new folder, for this user.
+  description:
+    - Make the missing root of a new folder, for this user, with mode V("0750").
+    - Below C(/srv), C(/home), C(/var/lib) and C(/opt) missing parents are made as well, with mode V("0755"), root's or in a home
+      its owner's. Elsewhere, and below any other mount point, a folder whose parent is missing is left out.
   type: str
 allow_moves:
-  description: Let path, type and marker of a folder that is there already change. For one run; moving the files is up to you.
+  description:
+    - Let path, type, marker and encryption passwords of a folder that is there already change. For one run; moving the files is
+      up to you.
   type: bool
   default: false
 """

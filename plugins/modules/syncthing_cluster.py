@@ -15,8 +15,10 @@ author:
 description:
   - Reads Syncthing's configuration once, lays the declared keys over it, writes what differs (devices before folders, all
     of them at once) and reads it back.
-  - A device whose ID is neither given nor known here by its name is left out, with a warning, so that a run on a part of the
-    machines does what it can.
+  - A device whose ID is neither given nor known here, by its name or by the host name that it is dialed at, is left out with a
+    warning, so that a run on a part of the machines does what it can. Until it is known, folders that name it keep all devices
+    that they have, and nothing is purged.
+  - A folder whose disk is away is left out with a warning, and all else is done.
   - Nothing is removed that is not named, except that a folder that declares its devices is no longer shared with others.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing
@@ -98,6 +100,17 @@ requests:
   returned: always
   type: dict
   sample: {reads: 1, writes: 0}
+left_out:
+  description:
+    - Folders that were left out because their disk is away or their path cannot be used, with the reason and what to do, each
+      told by a warning as well. One that Syncthing has already was not touched.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - id: photos
+      path: /mnt/ssd/photos
+      reason: "the disk for /mnt/ssd (/etc/fstab) is not mounted: mount it, and run again"
 unresolved:
   description: Names of devices that were left out because nobody knows their ID.
   returned: always
@@ -105,13 +118,12 @@ unresolved:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import Module, run
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CLUSTER, CONNECTION
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**CONNECTION, **CLUSTER}, supports_check_mode=True)
+    module = Module(argument_spec={**CONNECTION, **CLUSTER}, supports_check_mode=True)
     run(module, module.params)
 
 

@@ -78,8 +78,7 @@ requests:
   sample: {reads: 1, writes: 0}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import Module, run
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION, DEVICE_DEFAULTS, STATE, STR
 
 
@@ -92,7 +91,7 @@ def main() -> None:
         "state": STATE,
         "replace": {"type": "bool", "default": False},
     }
-    module = AnsibleModule(
+    module = Module(
         argument_spec=spec,
         supports_check_mode=True,
         required_if=[("state", "present", ("name",)), ("state", "absent", ("name", "device_id"), True)],

@@ -79,15 +79,25 @@ requests:
   returned: always
   type: dict
   sample: {reads: 1, writes: 0}
+left_out:
+  description:
+    - Folders that were left out because their disk is away or their path cannot be used, with the reason and what to do, each
+      told by a warning as well. One that Syncthing has already was not touched.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - id: photos
+      path: /mnt/ssd/photos
+      reason: "the disk for /mnt/ssd (/etc/fstab) is not mounted: mount it, and run again"
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import Module, run
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION, FOLDER, FOLDER_GUARDS, STATE
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**CONNECTION, **FOLDER, **FOLDER_GUARDS, "state": STATE}, supports_check_mode=True)
+    module = Module(argument_spec={**CONNECTION, **FOLDER, **FOLDER_GUARDS, "state": STATE}, supports_check_mode=True)
     if module.params["state"] == "absent":
         run(module, {"absent_folders": [module.params["id"]]})
     else:

@@ -17,6 +17,8 @@ description:
     and returns the device ID, computed from the certificate without Syncthing running.
   - What is there is never changed. A key pair is the device's identity, and the configuration belongs to Syncthing
     once it has started.
+  - Half a key pair, an empty or damaged file, two files that do not belong together, a home that has a database and no key pair,
+    and a home whose disk is not mounted are errors, with how to restore the identity.
   - The API key is made on the host, with Python's C(secrets), and is not returned.
 attributes:
   check_mode:
@@ -53,7 +55,8 @@ options:
   certificate:
     description:
       - A certificate in PEM form to use instead of a new one, so that a re-installed host keeps its device ID.
-      - It is an error if the host has another one already.
+      - It is an error if the host has another one already, or a key that does not belong to it. What is missing or empty of the
+        pair is restored.
     type: str
   private_key:
     description: The private key that belongs to O(certificate), in PEM form.
@@ -86,12 +89,12 @@ created:
   sample: [home, key pair, config.xml]
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._first_boot import IdentityError, ensure
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._masked import Module
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "home": {"type": "path", "default": "/var/lib/syncthing"},
             "owner": {"type": "str", "default": "syncthing"},

@@ -14,6 +14,7 @@ author:
   - The tailsync contributors (@homelab)
 description:
   - Returns listeners, dial errors, connections, folders and what waits for an answer, without any secret.
+  - It can wait, in one call, until devices are connected and folders are in sync, or seen to come nearer to it.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing
 attributes:
@@ -26,11 +27,59 @@ attributes:
   idempotent:
     support: full
     description: It changes nothing.
+options:
+  wait_for:
+    description:
+      - What to wait for. The wait ends as soon as all of it is there, or what is missing is of a kind that waiting does not cure.
+      - What is not reached in time is no failure; it is there to be seen in what is returned.
+    type: dict
+    suboptions:
+      devices:
+        description: Device IDs that are to be connected.
+        type: list
+        elements: str
+        default: []
+      folders:
+        description:
+          - Folder ID to a list of the device IDs that are to share it, too.
+          - Such a folder is also waited for until it is in sync, data is seen to arrive, or for half a minute nothing has moved.
+        type: dict
+        default: {}
+  wait_timeout:
+    description:
+      - How long to wait for O(wait_for), in seconds.
+      - A Syncthing that says that it is just starting, such as one that converts its database, is given as much.
+    type: int
+    default: 0
+  folders:
+    description: Folders of which to say in RV(left_out) whether their disk is away.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      id:
+        description: Its ID.
+        type: str
+        required: true
+      path:
+        description: Where it is on this host.
+        type: str
+      requires_mount:
+        description: A path that must be a mount point for it.
+        type: path
 """
 
 EXAMPLES = r"""
 - name: Who is connected?
   homelab.tailsync.syncthing_info:
+  become: true
+  register: syncthing
+
+- name: Wait for the documents to arrive
+  homelab.tailsync.syncthing_info:
+    wait_for:
+      folders: {documents: []}
+    wait_timeout: 300
   become: true
   register: syncthing
 """
@@ -63,16 +112,82 @@ devices:
   returned: always
   type: dict
 connections:
-  description: Device ID to whether it is connected, how, and at what address.
+  description: Device ID to whether it is connected, how, at what address, and how many bytes came in over this connection.
   returned: always
   type: dict
 folders:
-  description:
-    - Folder ID to label, path, type, state, error, number of errors, error of the watcher, bytes in all and still needed,
-      devices, and each device's completion (percent) and remote state (V(valid) if it shares the folder, too; V(null) before
-      Syncthing 1.20).
+  description: Folder ID to what is known of the folder. Of a paused one Syncthing tells no more than its configuration.
   returned: always
   type: dict
+  contains:
+    label:
+      description: Its label.
+      type: str
+    path:
+      description: Where it is.
+      type: str
+    type:
+      description: Its type, such as V(sendreceive).
+      type: str
+    paused:
+      description: Whether it is paused.
+      type: bool
+    devices:
+      description: Device IDs of those that it is shared with.
+      type: list
+      elements: str
+    state:
+      description: Syncthing's own word for its state, such as V(idle), V(scanning) or V(syncing).
+      type: str
+    error:
+      description: Why the whole folder is stopped, V(null) if it is not.
+      type: str
+    errors:
+      description: Number of files that could not be scanned or brought in.
+      type: int
+    failures:
+      description: The first five of these, each with its path and error.
+      type: list
+      elements: dict
+    watch_error:
+      description: Why changes are not seen as they are made, V(null) if they are, or are not to be.
+      type: str
+    need_items:
+      description: Number of files, directories, links and deletions that are still to be brought in.
+      type: int
+    need_bytes:
+      description: Number of bytes that are still to be brought in, less what is there of the files in transfer.
+      type: int
+    global_bytes:
+      description: Number of bytes in the whole folder, by what all its devices know.
+      type: int
+    receive_only_items:
+      description: Number of changes made here in a folder that only receives.
+      type: int
+    moving:
+      description:
+        - Whether what is still needed became less, or data came in, since the first look.
+        - V(null) if nothing is needed, or it was not watched for long enough, or it was busy with a scan.
+      type: bool
+    disk:
+      description:
+        - Space that is free at the folder, and how much of it Syncthing leaves free (C(minDiskFree)), as C(free_bytes) and
+          C(needed_bytes). V(null) if the folder is paused or its path is not there.
+      type: dict
+    completion:
+      description:
+        - Device ID to completion (percent), bytes needed, and remote state (V(valid) if it shares the folder, too; V(null) before
+          Syncthing 1.20).
+      type: dict
+left_out:
+  description: Those of O(folders) whose disk is away, each with its ID, path and the reason.
+  returned: always
+  type: list
+  elements: dict
+watched:
+  description: How long it was waited, in seconds.
+  returned: always
+  type: int
 pending:
   description: Devices and folders that wait for an answer.
   returned: always
@@ -90,12 +205,26 @@ restart_required:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import REQUESTS_ERROR, SyncthingError
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._runner import look
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._info import look
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION
+
+WAIT_FOR = {
+    "devices": {"type": "list", "elements": "str", "default": []},
+    "folders": {"type": "dict", "default": {}},
+}
+FOLDER = {"id": {"type": "str", "required": True}, "path": {"type": "str"}, "requires_mount": {"type": "path"}}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=CONNECTION, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={
+            **CONNECTION,
+            "wait_for": {"type": "dict", "options": WAIT_FOR},
+            "wait_timeout": {"type": "int", "default": 0},
+            "folders": {"type": "list", "elements": "dict", "default": [], "options": FOLDER},
+        },
+        supports_check_mode=True,
+    )
     if REQUESTS_ERROR:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_ERROR)
     try:

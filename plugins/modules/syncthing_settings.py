@@ -65,13 +65,12 @@ requests:
   sample: {reads: 1, writes: 0}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import Module, run
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION, SYSTEM
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**CONNECTION, **SYSTEM}, supports_check_mode=True)
+    module = Module(argument_spec={**CONNECTION, **SYSTEM}, supports_check_mode=True)
     run(module, {name: module.params[name] for name in SYSTEM})
 
 

@@ -216,3 +216,157 @@ def test_two_pair_and_a_file_arrives(
     assert eventually((tmp_path / "files-1" / "hello.txt").exists, 60)
     state = two.look()["folders"]["shared"]["completion"][one.device_id]["remote_state"]
     assert state in ("valid", None)
+
+
+def whole(daemon: t.Any) -> dict[str, t.Any]:
+    """Everything that nobody else changes meanwhile."""
+    return {key: value for key, value in daemon.get("config").items() if key != "version"}
+
+
+def test_no_parameter_of_the_defaults_slips_into_a_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    """Syncthing decodes a folder over its defaults, where maps merge: old versions would be deleted after 30 days."""
+    defaults = {"folder": {"versioning": {"type": "trashcan", "params": {"cleanoutDays": 30}}}}
+    daemon.cluster(**mesh(tmp_path))
+    simple = {"type": "simple", "params": {"keep": 5}}
+    docs: dict[str, t.Any] = {"id": "documents", "versioning": simple}
+    daemon.cluster(folders=[docs])
+    daemon.cluster(defaults=defaults)
+    before = whole(daemon)
+    # (b) of a folder that is there only the label is declared
+    result = daemon.cluster(folders=[{"id": "documents", "label": "Mine"}])
+    assert result["after"] == {"folders": {"documents": {"label": "Mine"}}}
+    before["folders"][0]["label"] = "Mine"
+    assert whole(daemon) == before
+    # (a) a folder of another kind, new and old
+    for folder_id in ("new", "photos"):
+        new = {"id": folder_id, "path": str(tmp_path / folder_id), "versioning": {"type": "staggered"}}
+        assert daemon.cluster(folders=[new])["changed"]
+        assert daemon.folder(folder_id)["versioning"]["params"] == {}
+        assert not daemon.cluster(folders=[new])["changed"]
+    # and one that says nothing takes the template as it is
+    daemon.cluster(folders=[{"id": "plain", "path": str(tmp_path / "plain")}])
+    assert daemon.folder("plain")["versioning"]["params"] == {"cleanoutDays": "30"}
+    off = {"id": "plain", "versioning": {"type": "none"}}
+    assert daemon.cluster(folders=[off])["changed"]
+    assert (daemon.folder("plain")["versioning"]["type"], daemon.folder("plain")["versioning"]["params"]) == ("", {})
+
+
+def test_nothing_of_the_defaults_slips_into_a_share_or_a_device(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    daemon.cluster(**mesh(tmp_path))
+    template = daemon.get("config/defaults/folder")
+    template["devices"] = [{"deviceID": NAS, "introducedBy": VPS, "encryptionPassword": "of-the-template"}, *template["devices"]]
+    daemon.change("PUT", "config/defaults/folder", template)
+    device = daemon.get("config/defaults/device")
+    device["ignoredFolders"] = [{"id": "ignored", "label": "x", "time": "2026-01-01T00:00:00Z"}]
+    device["allowedNetworks"] = ["10.0.0.0/8", "192.168.0.0/16"]
+    daemon.change("PUT", "config/defaults/device", device)
+    before = whole(daemon)
+    daemon.cluster(folders=[{"id": "documents", "label": "Mine"}], devices=[{"name": "nas", "compression": "always"}])
+    before["folders"][0]["label"] = "Mine"
+    next(one for one in before["devices"] if one["name"] == "nas")["compression"] = "always"
+    assert whole(daemon) == before
+
+
+def test_every_kind_of_object_keeps_what_is_not_declared(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    """Each option of each object in turn; the rest of the whole configuration stays."""
+    daemon.cluster(**mesh(tmp_path))
+    daemon.change("PATCH", "config/folders/documents", {"versioning": {"type": "external", "params": {"command": "true"}}})
+    steps: list[dict[str, t.Any]] = [
+        {"folders": [{"id": "documents", "min_disk_free": "3 GB"}]},
+        {"folders": [{"id": "documents", "paused": True}, {"id": "photos", "order": "newestFirst"}]},
+        {"devices": [{"name": "vps", "paused": True}]},
+        {"options": {"max_send_kbps": 7}},
+        {"gui": {"theme": "dark"}},
+        {"defaults": {"device": {"compression": "never"}}},
+        {"defaults": {"folder": {"rescan_interval": 60}}},
+    ]
+    for step in steps:
+        before, result = whole(daemon), daemon.cluster(**step)
+        after = daemon.get_config_patiently()
+        found = [path for path, old, new in leaves(before, after) if old != new]
+        assert len(found) == sum(len(one) - 1 if "id" in one or "name" in one else 1 for one in declared_objects(step)), found
+        assert result["changed"]
+
+
+def declared_objects(step: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    value = next(iter(step.values()))
+    return value if isinstance(value, list) else [value]
+
+
+def leaves(old: t.Any, new: t.Any, path: str = "") -> t.Iterator[tuple[str, t.Any, t.Any]]:
+    """The smallest options of two configurations, side by side."""
+    if isinstance(old, dict) and isinstance(new, dict) and not {"value", "unit"} & set(old):
+        for key in {*old, *new} - {"version"}:
+            yield from leaves(old.get(key), new.get(key), f"{path}.{key}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for at, (one, other) in enumerate(zip(old, new)):
+            yield from leaves(one, other, f"{path}[{at}]")
+    else:
+        yield path, old, new
+
+
+@pytest.mark.parametrize(("was", "becomes"), [("old-one", "new-one"), ("", "new-one"), ("old-one", "")])
+def test_a_changed_password_is_refused_with_how_to_rotate_it(
+    daemon: t.Any, tmp_path: pathlib.Path, was: str, becomes: str
+) -> None:
+    wanted = mesh(tmp_path)
+    share = wanted["folders"][1]["devices"][1]
+    share.pop("encryption_password")
+    if was:
+        share["encryption_password"] = was
+    daemon.cluster(**wanted)
+    before = whole(daemon)
+    with pytest.raises(SyncthingError, match=r"encryption_password for vps is (.*to rotate it: take vps out|empty)"):
+        daemon.cluster(folders=[{**wanted["folders"][1], "devices": [{"name": "vps", "encryption_password": becomes}]}])
+    assert whole(daemon) == before
+    assert not daemon.cluster(**wanted)["changed"]
+    share.pop("encryption_password", None)
+    assert not daemon.cluster(**wanted)["changed"], "who says nothing keeps it"
+    # the way that the message names
+    daemon.cluster(folders=[{**wanted["folders"][1], "devices": [{"name": "nas"}]}])
+    share["encryption_password"] = "new-one"
+    assert daemon.cluster(**wanted)["changed"]
+    assert {one["encryptionPassword"] for one in daemon.folder("photos")["devices"]} == {"", "new-one"}
+
+
+def test_a_peer_that_somebody_renamed_is_still_the_same(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    wanted = mesh(tmp_path)
+    daemon.cluster(**wanted)
+    daemon.change("PATCH", f"config/devices/{NAS}", {"name": "Raspi"})
+    del wanted["devices"][0]["device_id"]
+    again = daemon.cluster(**wanted, purge_devices=True, purge_folders=True)
+    assert again["unresolved"] == []
+    assert daemon.device("nas")["deviceID"] == NAS
+    assert len(daemon.folder("documents")["devices"]) == 2
+    assert not daemon.cluster(**wanted)["changed"]
+
+
+def test_while_somebody_is_not_known_nobody_goes(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    wanted = mesh(tmp_path)
+    daemon.cluster(**wanted)
+    daemon.change("PATCH", f"config/devices/{NAS}", {"name": "Raspi", "addresses": ["dynamic"]})
+    daemon.cluster(devices=[{"name": "by-hand", "device_id": PI}], folders=[{"id": "mine", "path": str(tmp_path / "mine")}])
+    before = whole(daemon)
+    del wanted["devices"][0]["device_id"]
+    again = daemon.cluster(**wanted, purge_devices=True, purge_folders=True)
+    assert (again["changed"], again["unresolved"]) == (False, ["nas"])
+    assert whole(daemon) == before
+    wanted["devices"][0]["device_id"] = NAS
+    assert daemon.cluster(**wanted, purge_devices=True, purge_folders=True)["changed"]
+    assert {one["name"] for one in daemon.get("config/devices")} >= {"nas", "vps"}
+    assert len(daemon.get("config/devices")) == 3
+    assert [one["id"] for one in daemon.get("config/folders")] == ["documents", "photos"]
+
+
+def test_no_folder_in_syncthings_own_files_or_in_the_system(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "link").symlink_to(daemon.home)
+    (tmp_path / "etc").symlink_to("/etc")
+    before = whole(daemon)
+    for path in (daemon.home, daemon.home.parent, daemon.home / "key.pem", tmp_path / "link", tmp_path / "etc" / "x", "/usr/x"):
+        with pytest.raises(SyncthingError, match=r"folder oops: .* of its own"):
+            daemon.cluster(folders=[{"id": "oops", "path": str(path)}], folder_owner="root")
+    kept = {"type": "simple", "path": str(daemon.home)}
+    with pytest.raises(SyncthingError, match=r"folder oops: versioning.path .* of its own"):
+        daemon.cluster(folders=[{"id": "oops", "path": str(tmp_path / "fine"), "versioning": kept}])
+    assert whole(daemon) == before
+    assert daemon.cluster(folders=[{"id": "fine", "path": str(daemon.home / "data")}])["changed"]

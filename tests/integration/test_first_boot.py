@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import pwd
 import stat
 import subprocess
 import typing as t
 
 import artefacts
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _first_boot
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _first_boot, _mounts
 
+PAIR = (("certificate", "cert.pem"), ("private_key", "key.pem"))
 SILENT = {
     "globalAnnounceEnabled": False,
     "localAnnounceEnabled": False,
@@ -76,10 +79,84 @@ def test_a_run_that_died_half_way_is_finished(tmp_path: pathlib.Path) -> None:
     second = _first_boot.ensure(params(home), False, program)
     assert second["created"] == ["config.xml"]
     assert second["device_id"] == first["device_id"]
-    (home / "cert.pem").unlink()
-    third = _first_boot.ensure(params(home), False, program)
-    assert third["created"] == ["key pair"]
-    assert third["device_id"] != first["device_id"]
+
+
+def test_a_run_that_died_between_the_two_files_is_finished(tmp_path: pathlib.Path) -> None:
+    program = str(artefacts.syncthing("trixie"))
+    home = tmp_path / "home"
+    first = _first_boot.ensure(params(home), False, program)
+    (home / _first_boot.STAGING).mkdir()
+    (home / "cert.pem").rename(home / _first_boot.STAGING / "cert.pem")
+    second = _first_boot.ensure(params(home), False, program)
+    assert (second["created"], second["device_id"]) == (["key pair"], first["device_id"])
+    assert not (home / _first_boot.STAGING).exists()
+
+
+def damages() -> dict[str, t.Callable[[pathlib.Path, pathlib.Path], object]]:
+    return {
+        "cert.pem is empty": lambda home, _other: (home / "cert.pem").write_text("", encoding="ascii"),
+        "key.pem is empty": lambda home, _other: (home / "key.pem").write_text("\n", encoding="ascii"),
+        "cert.pem is not there": lambda home, _other: (home / "cert.pem").unlink(),
+        "key.pem is not there": lambda home, _other: (home / "key.pem").unlink(),
+        "cert.pem and key.pem in .*: empty": lambda home, _other: [
+            (home / name).write_text("", encoding="ascii") for name in ("cert.pem", "key.pem")
+        ],
+        "do not belong together": lambda home, other: (home / "key.pem").write_bytes((other / "key.pem").read_bytes()),
+        "cannot be parsed": lambda home, _other: (home / "key.pem").write_text("garbage", encoding="ascii"),
+        "certificate cannot be parsed": lambda home, _other: (home / "cert.pem").write_text("garbage", encoding="ascii"),
+        "they cannot be parsed": lambda home, _other: (home / "key.pem").write_bytes((home / "key.pem").read_bytes()[:100]),
+        "a database .* and no key pair": lambda home, _other: [
+            (home / "index-v0.14.0.db").mkdir(),
+            (home / "cert.pem").unlink(),
+            (home / "key.pem").unlink(),
+        ],
+    }
+
+
+@pytest.mark.parametrize("words", sorted(damages()))
+def test_half_an_identity_is_refused_and_can_be_restored(tmp_path: pathlib.Path, words: str) -> None:
+    program = str(artefacts.syncthing("trixie"))
+    home, other = tmp_path / "home", tmp_path / "other"
+    whole = _first_boot.ensure(params(home), False, program)
+    _first_boot.ensure(params(other), False, program)
+    kept = {option: (home / name).read_text(encoding="ascii") for option, name in PAIR}
+    damages()[words](home, other)
+    before = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
+    for check_mode in (True, False):
+        with pytest.raises(_first_boot.IdentityError, match=f"{words}.* Restore both .*/cert.pem"):
+            _first_boot.ensure(params(home), check_mode, program)
+    assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+    if "parsed" in words or "together" in words:
+        return  # what is there may be the right half, so it is for the user to move it away
+    restored = _first_boot.ensure(params(home, **kept), False, None)
+    assert (restored["created"], restored["device_id"]) == (["key pair"], whole["device_id"])
+    assert _first_boot.identity_problem(str(home)) is None
+    assert not _first_boot.ensure(params(home), False, program)["changed"]
+
+
+def test_a_pair_that_is_given_must_fit_itself_and_what_is_there(tmp_path: pathlib.Path) -> None:
+    program = str(artefacts.syncthing("trixie"))
+    for name in ("one", "two"):
+        _first_boot.ensure(params(tmp_path / name), False, program)
+    one, two = ({option: (tmp_path / name / file).read_text("ascii") for option, file in PAIR} for name in ("one", "two"))
+    with pytest.raises(_first_boot.IdentityError, match="do not belong together"):
+        _first_boot.ensure(params(tmp_path / "new", certificate=one["certificate"], private_key=two["private_key"]), False, None)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "one" / "cert.pem").unlink()
+    with pytest.raises(_first_boot.IdentityError, match=r"key\.pem is the key of another one"):
+        _first_boot.ensure(params(tmp_path / "one", **two), False, None)
+    assert _first_boot.ensure(params(tmp_path / "one", **one), False, None)["created"] == ["key pair"]
+
+
+def test_a_home_on_a_disk_that_is_away_is_not_filled(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fstab").write_text(f"UUID=2 {tmp_path}/disk ext4 nofail 0 2\n", encoding="utf-8")
+    monkeypatch.setattr(_mounts, "FSTAB", tmp_path / "fstab")
+    (tmp_path / "disk").mkdir()
+    for home in (tmp_path / "disk", tmp_path / "disk" / "syncthing"):
+        with pytest.raises(_first_boot.IdentityError, match=r"home .* is not there: the disk for .*/disk .* is not mounted"):
+            _first_boot.ensure(params(home), False, str(artefacts.syncthing("trixie")))
+    assert list((tmp_path / "disk").iterdir()) == []
+    assert _first_boot.ensure(params(tmp_path / "elsewhere"), False, str(artefacts.syncthing("trixie")))["changed"]
 
 
 def test_an_identity_is_restored_and_never_replaced(tmp_path: pathlib.Path) -> None:
@@ -111,3 +188,14 @@ def test_the_key_pair_is_syncthings_own(tmp_path: pathlib.Path, suite: str) -> N
         [program, "--device-id", f"--home={tmp_path / 'home'}"], capture_output=True, text=True, check=True
     ).stdout.strip()
     assert made["device_id"] == told
+
+
+def test_parents_in_a_home_belong_to_its_owner(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = str(artefacts.syncthing("trixie"))
+    me = pwd.struct_passwd(("me", "x", 12345, 12346, "", str(tmp_path), "/bin/bash"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda _name: me)
+    os.chown(tmp_path, me.pw_uid, me.pw_gid)
+    _first_boot.ensure({**params(tmp_path / ".local" / "state" / "syncthing"), "owner": "me"}, False, program)
+    made = [".local", ".local/state", ".local/state/syncthing", ".local/state/syncthing/key.pem"]
+    assert {name: (tmp_path / name).stat().st_uid for name in made} == dict.fromkeys(made, 12345)
+    assert stat.S_IMODE((tmp_path / ".local/state/syncthing").stat().st_mode) == 0o700

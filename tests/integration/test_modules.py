@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
+import re
 import shutil
+import subprocess
 import typing as t
 
 import pytest
 import state_tables
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk
 from module_call import ModuleFailed, call
 
 
@@ -21,6 +23,7 @@ def test_syncthing_device(daemon: t.Any) -> None:
 def test_syncthing_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     call("syncthing_device", home=str(daemon.home), name="nas", device_id=state_tables.NAS)
     root = tmp_path / "files"
+    root.mkdir()
     state_tables.play("syncthing_folder", state_tables.of_folder(str(root)), str(daemon.home), lambda: daemon.get("config"))
 
 
@@ -91,17 +94,6 @@ def test_an_untrusted_device_is_not_silently_left_out(daemon: t.Any, tmp_path: p
     assert len(daemon.folder("photos")["devices"]) == 2
 
 
-def test_no_folder_on_a_disk_that_is_not_mounted(daemon: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Syncthing itself would make the root and the marker, and fill the system disk."""
-    (tmp_path / "fstab").write_text(f"UUID=2 {tmp_path}/ssd ext4 nofail 0 2\n", encoding="utf-8")
-    (tmp_path / "ssd").mkdir()
-    monkeypatch.setattr(_disk, "FSTAB", tmp_path / "fstab")
-    with pytest.raises(ModuleFailed, match="is not mounted: mount it and run again"):
-        call("syncthing_folder", home=str(daemon.home), id="photos", path=str(tmp_path / "ssd" / "photos"), folder_owner="root")
-    assert daemon.get("config/folders") == []
-    assert list((tmp_path / "ssd").iterdir()) == []
-
-
 def test_a_password_can_be_logged_in_with(daemon: t.Any) -> None:
     gui = {"user": "admin", "password": state_tables.SECRETS[1]}
     assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
@@ -133,12 +125,77 @@ def test_to_tls_and_back(daemon: t.Any) -> None:
         call("syncthing_info", home=home)
 
 
-def test_to_a_unix_socket(daemon: t.Any, tmp_path: pathlib.Path) -> None:
-    home, address = str(daemon.home), str(tmp_path / "syncthing.sock")
-    assert call("syncthing_settings", home=home, gui={"address": address, "unix_socket_permissions": "0600"})["changed"]
-    assert not call("syncthing_settings", home=home, gui={"address": address})["changed"]
+def settings(daemon: t.Any, **gui: t.Any) -> dict[str, t.Any]:
+    return call("syncthing_settings", home=str(daemon.home), gui=gui)
+
+
+def test_to_a_unix_socket_and_back(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    home, address = str(daemon.home), str(tmp_path / "gui.sock")
+    assert settings(daemon, address=address, unix_socket_permissions="0600")["changed"]
+    assert not settings(daemon, address=address)["changed"]
+    assert (tmp_path / "gui.sock").stat().st_mode & 0o777 == 0o600
     assert call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
     assert not call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
+    state_tables.play("syncthing_folder", state_tables.of_folder(str(tmp_path)), home, lambda: by_socket(daemon, address))
+    assert call("syncthing_info", home=home)["devices"][state_tables.NAS]["name"] == "nas"
+    assert settings(daemon, address=f"127.0.0.1:{daemon.gui}")["changed"]
+    assert not settings(daemon, address=f"127.0.0.1:{daemon.gui}")["changed"]
+    assert daemon.device("nas")
+
+
+def by_socket(daemon: t.Any, address: str) -> dict[str, t.Any]:
+    """The configuration, by a program that shares no code with the modules."""
+    key = re.search("<apikey>(.+)</apikey>", (daemon.home / "config.xml").read_text(encoding="utf-8"))
+    assert key
+    command = ["curl", "--silent", "--unix-socket", address, "-H", f"X-API-Key: {key.group(1)}", "http://unix/rest/config"]
+    return dict(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
+
+
+def test_a_socket_with_tls_is_refused_or_moved(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    address = str(tmp_path / "gui.sock")
+    before = daemon.get("config")
+    with pytest.raises(ModuleFailed, match=r"unix socket .* and tls is to be on: set tls: false"):
+        settings(daemon, address=address, tls=True)
+    assert daemon.get("config") == before
+    settings(daemon, tls=True)
+    with pytest.raises(ModuleFailed, match=r"unix socket .* and tls is on: set tls: false"):
+        settings(daemon, address=address)
+    assert call("syncthing_info", home=str(daemon.home))["device_id"] == daemon.device_id
+    assert settings(daemon, address=address, tls=False)["changed"]
+    assert not settings(daemon, address=address, tls=False)["changed"]
+    with pytest.raises(ModuleFailed, match=r"tls is to be on"):
+        settings(daemon, tls=True)
+
+
+def test_a_socket_with_tls_that_somebody_made_works(daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
+    home, address = str(daemon.home), tmp_path / "gui.sock"
+    daemon.change("PATCH", "config/gui", {"useTLS": True, "address": str(address)})
+    assert eventually(address.exists, 20)
+    assert call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
+    assert not call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
+    assert settings(daemon, theme="dark")["changed"], "what is there already is no reason to refuse another setting"
+    certificate = (daemon.home / "https-cert.pem").read_bytes()
+    (daemon.home / "https-cert.pem").write_bytes((daemon.home / "cert.pem").read_bytes())
+    with pytest.raises(ModuleFailed, match="is something else listening there"):
+        call("syncthing_info", home=home)
+    (daemon.home / "https-cert.pem").write_bytes(certificate)
+    assert settings(daemon, tls=False)["changed"]
+    assert not settings(daemon, tls=False)["changed"]
+
+
+def test_a_socket_where_none_can_be_made_is_refused_and_changes_nothing(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="ascii")
+    before = daemon.get("config")
+    for path, words in (
+        ("nowhere/gui.sock", r"there is no directory .*nowhere: make it first"),
+        ("file", "there is something else, which Syncthing would remove"),
+        ("file/gui.sock", "is no directory"),
+        ("x" * 120, "longer than the 107 bytes"),
+    ):
+        with pytest.raises(ModuleFailed, match=words):
+            settings(daemon, address=str(tmp_path / path))
+    assert daemon.get("config") == before
+    assert (tmp_path / "file").read_text(encoding="ascii") == "mine"
 
 
 def test_another_port(daemon: t.Any) -> None:

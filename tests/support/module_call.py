@@ -22,6 +22,15 @@ class ModuleFailed(AssertionError):
 
 def call(module_name: str, /, *, check_mode: bool = False, diff: bool = False, **options: t.Any) -> Json:
     """The module's result. Raises ModuleFailed if it failed, and fails the test if it warned of something deprecated."""
+    result = t.cast("Json", json.loads(printed(module_name, check_mode=check_mode, diff=diff, **options)))
+    assert not result.get("deprecations"), result["deprecations"]
+    if result.get("failed"):
+        raise ModuleFailed(result["msg"])
+    return result
+
+
+def printed(module_name: str, /, *, check_mode: bool = False, diff: bool = False, **options: t.Any) -> str:
+    """All that the module prints, its invocation included: what -vvv shows."""
     module = importlib.import_module(f"ansible_collections.homelab.tailsync.plugins.modules.{module_name}")
     output = io.StringIO()
     with (
@@ -30,8 +39,4 @@ def call(module_name: str, /, *, check_mode: bool = False, diff: bool = False, *
         pytest.raises(SystemExit),
     ):
         module.main()
-    result = t.cast("Json", json.loads(output.getvalue()))
-    assert not result.get("deprecations"), result["deprecations"]
-    if result.get("failed"):
-        raise ModuleFailed(result["msg"])
-    return result
+    return output.getvalue()

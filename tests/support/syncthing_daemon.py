@@ -23,7 +23,7 @@ import typing as t
 import urllib.request
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _first_boot, _runner, _spec
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _first_boot, _info, _runner, _spec
 from jinja2 import Environment, StrictUndefined
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -69,7 +69,8 @@ class Daemon:
         """What the role does before the first start, with its template and its module's engine."""
         template = Environment(undefined=StrictUndefined, autoescape=False).from_string(TEMPLATE.read_text(encoding="utf-8"))
         configuration = template.render(
-            syncthing_gui_address=f"127.0.0.1:{self.gui}",
+            __syncthing_gui_first=f"127.0.0.1:{self.gui}",
+            __syncthing_gui_permissions="",
             syncthing_listen_addresses=[self.address],
         )
         params = {
@@ -144,7 +145,7 @@ class Daemon:
         return _runner.bring(outcome.validated_parameters, check_mode)
 
     def look(self) -> Json:
-        return _runner.look({"home": str(self.home), "timeout": 30})
+        return _info.look({"home": str(self.home), "timeout": 30})
 
 
 def wait_until(condition: t.Callable[[], object], seconds: float) -> bool:

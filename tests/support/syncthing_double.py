@@ -3,8 +3,10 @@
 """A stateful double of Syncthing's REST API, for what the real one won't show on demand.
 
 It normalises as the real one does (lib/config): unknown keys are ignored, a folder's unknown
-devices are dropped without a word, an empty address list becomes `dynamic`. It speaks the wire
-form of version 1 or 2, which differ in keys and in what answers while version 2 migrates.
+devices are dropped without a word, an empty address list becomes `dynamic`. It decodes as Go does:
+over the defaults, keys in any case and in the order of the text, maps and elements of lists into the
+old ones. It speaks the wire form of version 1 or 2, which differ in keys and in what answers while
+version 2 migrates.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import json
 import pathlib
 import threading
 import typing as t
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 OWN = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
 API_KEY = "an-api-key-of-the-double"
@@ -102,9 +104,37 @@ ONLY: dict[int, tuple[Json, Json, Json]] = {
 VERSIONS = {1: "v1.29.5", 2: "v2.1.3"}
 
 
+def decoded(old: t.Any, new: t.Any, key: str = "") -> t.Any:
+    """What Go makes of a value that is decoded into one that is there."""
+    if new is None:
+        return {"dict": {} if key == "params" else old, "list": []}.get(type(old).__name__, old)
+    if isinstance(old, list) and isinstance(new, list):
+        empty = {"deviceID": "", "introducedBy": "", "encryptionPassword": ""}
+        return [
+            decoded(old[at] if at < len(old) else dict(empty), one) if isinstance(one, dict) else one
+            for at, one in enumerate(new)
+        ]
+    if isinstance(old, dict) and isinstance(new, dict):
+        if key == "params":
+            return {**old, **new}
+        # versioning forgets what is left out, but not its parameters (lib/config/versioningconfiguration.go).
+        found = {**FOLDER["versioning"], "params": old["params"]} if key == "versioning" else copy.deepcopy(old)
+        names = {name.casefold(): name for name in found}
+        for spelling, value in new.items():
+            name = names.get(spelling.casefold())
+            if name is not None:
+                found[name] = decoded(found[name], value, name)
+        return found
+    return copy.deepcopy(new)
+
+
 def hashed(password: str) -> str:
     """No bcrypt, but of its form, and different for different passwords."""
     return "$2a$10$" + hashlib.sha256(password.encode()).hexdigest()[:53]
+
+
+class Refused(Exception):
+    """What Syncthing says to a question that it does not answer."""
 
 
 class Syncthing:
@@ -127,6 +157,7 @@ class Syncthing:
         self.script: list[tuple[int, dict[str, str], str]] = []
         self.refuse: str = ""  # the reason why no write is taken
         self.forget: str = ""  # a folder key whose writes are lost
+        self.root: pathlib.Path | None = None  # below which it makes folders, as the real one does everywhere
 
     def write(self, method: str, path: str, body: t.Any = None) -> None:
         """One write, as Syncthing takes it. Raises KeyError for an address that it does not have."""
@@ -181,12 +212,12 @@ class Syncthing:
         self.config[kind].sort(key=lambda item: str(item[key]))
 
     def _device(self, body: Json) -> Json:
-        device = {key: copy.deepcopy(body.get(key, default)) for key, default in self.defaults["device"].items()}
+        device: Json = decoded(self.config["defaults"]["device"], body)
         device["addresses"] = device["addresses"] or ["dynamic"]
         return device
 
     def _folder(self, body: Json) -> Json:
-        folder = {key: copy.deepcopy(body.get(key, default)) for key, default in self.defaults["folder"].items()}
+        folder: Json = decoded(self.config["defaults"]["folder"], body)
         known = {device["deviceID"] for device in self.config["devices"]}
         empty = {"introducedBy": "", "encryptionPassword": ""}
         shares = {share["deviceID"]: {**empty, **share} for share in folder["devices"] if share["deviceID"] in known}
@@ -194,6 +225,9 @@ class Syncthing:
         folder["devices"] = [shares[key] for key in sorted(shares)]
         if folder["type"] == "receiveencrypted":
             folder["ignorePerms"] = True
+        # Missing roots are made before the answer (lib/model/model.go).
+        if self.root and pathlib.Path(folder["path"]).is_relative_to(self.root):
+            pathlib.Path(folder["path"]).mkdir(parents=True, exist_ok=True)
         if self.forget:
             folder[self.forget] = self.defaults["folder"][self.forget]
         return folder
@@ -201,6 +235,7 @@ class Syncthing:
     def serve(self, home: pathlib.Path) -> http.server.ThreadingHTTPServer:
         """Listen on a free loopback port, and leave a config.xml in home that leads there."""
         double = self
+        self.root = home.parent
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def answer(self, status: int, headers: dict[str, str], body: str) -> None:
@@ -234,7 +269,11 @@ class Syncthing:
                     double.leave_key(home)
                     self.answer(200, {"X-Syncthing-Version": double.version}, "")
                     return
-                found: t.Any = double.read(self.path.removeprefix("/rest/"))
+                try:
+                    found: t.Any = double.read(self.path.removeprefix("/rest/"))
+                except Refused as refused:
+                    self.answer(500, {"Content-Type": "text/plain"}, f"{refused}\n")
+                    return
                 headers = {"Content-Type": "application/json; charset=utf-8", "X-Syncthing-Version": double.version}
                 self.answer(200, headers, json.dumps(found))
 
@@ -258,4 +297,25 @@ class Syncthing:
     def read(self, path: str) -> t.Any:
         if path.startswith("db/ignores?folder="):
             return {"ignore": self._read_ignores(unquote(path.partition("=")[2])), "expanded": None, "error": None}
-        return {"config": self.config, "system/status": {"myID": OWN}}[path]
+        place, _mark, query = path.partition("?")
+        if place in ("db/status", "db/completion"):
+            return self._read_folder(place, dict(parse_qsl(query))["folder"])
+        return {
+            "config": self.config,
+            "config/restart-required": {"requiresRestart": False},
+            "cluster/pending/devices": {},
+            "cluster/pending/folders": {},
+            "stats/device": {},
+            "system/connections": {"connections": {}},
+            "system/error": {"errors": None},
+            "system/status": {"myID": OWN, "uptime": 1},
+        }[path]
+
+    def _read_folder(self, place: str, folder_id: str) -> Json:
+        """An idle folder; of a paused one there is an empty status, and no completion (lib/model, ErrFolderPaused)."""
+        paused = next(folder["paused"] for folder in self.config["folders"] if folder["id"] == folder_id)
+        if place == "db/status":
+            return {"state": "" if paused else "idle", "needFiles": 0, "needBytes": 0, "globalBytes": 0}
+        if paused:
+            raise Refused("folder is paused")
+        return {"completion": 100, "needBytes": 0, "remoteState": "unknown"}

@@ -64,13 +64,21 @@ class Daemon:
         self.silent = False
         self.objection = ""
         self.deaf: set[str] = set()  # preferences that are taken without an error and not kept
+        self.names = ["nas"]  # what the control server calls it, status after status; the last stays
         self.restarts = 0  # requests that find it gone, from the next write on
 
     def status(self, peers: bool = False) -> dict[str, t.Any]:
         self.reads += 1
         self._answer()
         up = self.state == "Running"
-        own = {**NODE, "PublicKey": f"nodekey:{self.keys}", "Tags": self.tags, "KeyExpiry": self.expiry}
+        name = self.names.pop(0) if len(self.names) > 1 else self.names[0]
+        own = {
+            **NODE,
+            "DNSName": f"{name}.tailnet.test.",
+            "PublicKey": f"nodekey:{self.keys}",
+            "Tags": self.tags,
+            "KeyExpiry": self.expiry,
+        }
         return {
             "BackendState": self.state,
             **({"HaveNodeKey": True} if self.keys else {}),

@@ -16,44 +16,30 @@ import json
 import re
 import ssl
 import time
-import traceback
 import typing as t
-import urllib.error
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from urllib.parse import urlencode
 
-try:
-    import requests
-    from requests.adapters import HTTPAdapter
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import (
+    NotConfigured,
+    NotReady,
+    Starting,
+    SyncthingError,
+)
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._transport import (
+    REQUESTS_ERROR,
+    Answer,
+    Tcp,
+    Unix,
+    WrongCertificate,
+)
 
-    REQUESTS_ERROR = None
-except ImportError:
-    REQUESTS_ERROR = traceback.format_exc()
-    HTTPAdapter = object  # type: ignore[assignment,misc]
+__all__ = ["REQUESTS_ERROR", "Client", "NotConfigured", "NotReady", "SyncthingError", "reachable"]
 
-REQUEST_TIMEOUT = 30  # seconds; a write of a thousand devices takes less than one
 POLL = 0.5  # seconds
 VERSION_HEADER = "X-Syncthing-Version"
 NEVER_REHASHES = (1, 25)  # from this version on, a bcrypt hash is stored as it is
-
-
-class SyncthingError(Exception):
-    """Why Syncthing is not as wanted, in words for the user."""
-
-
-class NotConfigured(SyncthingError):
-    """Syncthing has no configuration on this host: it was never set up."""
-
-
-class NotReady(SyncthingError):
-    """Syncthing does not answer yet; trying again may help."""
-
-
-class Answer(t.NamedTuple):
-    status: int
-    headers: t.Mapping[str, str]
-    text: str
 
 
 class Door(t.NamedTuple):
@@ -68,9 +54,11 @@ class Door(t.NamedTuple):
         return self.address if self.address.startswith("/") else None
 
     @property
+    def place(self) -> str:
+        return self.socket or self.url
+
+    @property
     def url(self) -> str:
-        if self.socket:
-            return "http://unix"
         return f"{'https' if self.tls else 'http'}://{reachable(self.address)}"
 
 
@@ -100,17 +88,6 @@ def read_door(home: str) -> Door:
     return Door(gui.findtext("address") or "127.0.0.1:8384", gui.findtext("apikey") or "", gui.get("tls") == "true")
 
 
-class _Pinned(HTTPAdapter):
-    """Trusts one certificate and no other: Syncthing signs its own, for whatever name the host had."""
-
-    def __init__(self, fingerprint: str) -> None:
-        self.fingerprint = fingerprint
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: t.Any, **options: t.Any) -> None:
-        super().init_poolmanager(*arguments, assert_fingerprint=self.fingerprint, **options)
-
-
 class Client:
     """Reads are repeated until Syncthing is ready or `timeout` seconds are over; writes never are."""
 
@@ -120,16 +97,18 @@ class Client:
         self.reads = 0
         self.writes = 0
         self.version = ""
-        self.open()
+        self.door = read_door(home)
+        self.transport = self._connected()
 
     def open(self) -> None:
         """Where config.xml says that the API is; again after the web interface was changed."""
         self.door = read_door(self.home)
-        self.session = requests.Session()
-        self.session.trust_env = False  # a proxy of the environment is not for this host itself
-        if self.door.tls and not self.door.socket:
-            self.session.mount("https://", _Pinned(self._fingerprint()))
-            self.session.verify = False  # by authorities; the fingerprint is what is verified
+        self.transport.close()
+        self.transport = self._connected()
+
+    def _connected(self) -> Tcp | Unix:
+        fingerprint = self._fingerprint() if self.door.tls else None
+        return Unix(self.door.socket, fingerprint) if self.door.socket else Tcp(self.door.url, fingerprint)
 
     def _fingerprint(self) -> str:
         path = Path(self.home) / "https-cert.pem"
@@ -209,12 +188,12 @@ class Client:
         self.reads += 1
         answer = self._send("GET", f"{path}?{urlencode(query)}" if query else path)
         # While version 2 converts its database, something else answers everything with 200 and plain text.
-        if answer.status == 200 and (VERSION_HEADER not in answer.headers or not _is_json(answer)):
-            raise NotReady(f"Syncthing at {self.door.url} is not ready yet: {answer.text.strip()[:200] or 'an empty answer'}")
+        if answer.status < 400 and (VERSION_HEADER not in answer.headers or not _is_json(answer)):
+            raise Starting(f"Syncthing at {self.door.place} is not ready yet: {answer.text.strip()[:200] or 'an empty answer'}")
         if answer.status == 403 and "Host check" in answer.text:
-            raise SyncthingError(f"Syncthing refuses the name in {self.door.url} (host check): use a loopback address")
+            raise SyncthingError(f"Syncthing refuses the name in {self.door.place} (host check): use a loopback address")
         if answer.status in (401, 403):
-            raise SyncthingError(f"Syncthing at {self.door.url} does not take the API key that its config.xml names")
+            raise SyncthingError(f"Syncthing at {self.door.place} does not take the API key that its config.xml names")
         if answer.status >= 400:
             raise SyncthingError(f"Syncthing refused GET {path}: {_reason(answer)}")
         self.version = answer.headers[VERSION_HEADER]
@@ -226,45 +205,19 @@ class Client:
     def _send(
         self, method: str, path: str, body: t.Any = None, with_key: bool = True, headers: t.Mapping[str, str] | None = None
     ) -> Answer:
-        url = f"{self.door.url}/rest/{path}"
         own = {"X-API-Key": self.door.api_key} if with_key else {}
         sent = {**own, **({"Content-Type": "application/json"} if body is not None else {}), **(headers or {})}
         data = None if body is None else json.dumps(body).encode()
-        if self.door.socket:
-            return self._send_by_socket(method, url, data, sent, self.door.socket)
         try:
-            answer = self.session.request(method, url, data=data, headers=sent, timeout=REQUEST_TIMEOUT, allow_redirects=False)
-        except requests.exceptions.SSLError as error:
+            answer = self.transport.send(method, f"/rest/{path}", data, sent)
+        except WrongCertificate as error:
             raise SyncthingError(
-                f"the certificate at {self.door.url} is not {self.home}/https-cert.pem: is something else listening there? "
-                f"({_cause(error)})"
+                f"the certificate at {self.door.place} is not {self.home}/https-cert.pem: is something else listening there? "
+                f"({error})"
             ) from error
-        except requests.exceptions.RequestException as error:
-            raise NotReady(f"Syncthing does not answer at {self.door.url}: is its service running? ({_cause(error)})") from error
-        if answer.is_redirect:
-            raise NotReady(f"Syncthing at {self.door.url} wants TLS, which its config.xml does not say (yet)")
-        return Answer(answer.status_code, answer.headers, answer.text)
-
-    def _send_by_socket(self, method: str, url: str, data: bytes | None, headers: t.Mapping[str, str], socket: str) -> Answer:
-        from ansible.module_utils.urls import open_url  # noqa: PLC0415  (costs as much as all else here; hardly anybody needs it)
-
-        try:
-            answer = open_url(
-                url,
-                method=method,
-                data=data,
-                headers=dict(headers),
-                unix_socket=socket,
-                timeout=REQUEST_TIMEOUT,
-                use_proxy=False,
-                follow_redirects="none",
-            )
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, dict(error.headers), error.read().decode(errors="replace"))
-        except OSError as error:
-            raise NotReady(f"Syncthing does not answer at {socket}: is its service running? ({_cause(error)})") from error
-        found = {key.title(): value for key, value in answer.headers.items()}
-        return Answer(answer.status, found, answer.read().decode())
+        if 300 <= answer.status < 400:
+            raise NotReady(f"Syncthing at {self.door.place} wants TLS, which its config.xml does not say (yet)")
+        return answer
 
 
 def _is_json(answer: Answer) -> bool:
@@ -273,10 +226,3 @@ def _is_json(answer: Answer) -> bool:
 
 def _reason(answer: Answer) -> str:
     return answer.text.strip()[:500] or f"HTTP {answer.status}"
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason; requests wraps it three times."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return str(error) or type(error).__name__

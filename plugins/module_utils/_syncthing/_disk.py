@@ -3,86 +3,248 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A folder's place on the disk, before Syncthing sees it.
 
-Syncthing makes the root and the marker of a new folder by itself. On a mount point whose
-disk is not there that fills the system disk, and later looks as if all files were deleted.
+Syncthing makes the root and the marker of a new folder by itself. Where a disk is not there that fills the system
+disk, and when the disk returns with older files, the others take them for the newest. So a folder whose disk is
+away is left out, and where a disk might be away nothing is made but the folder itself.
 
 Private to this collection: it may change in any release.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import posixpath
 import pwd
 import re
+import stat
 import typing as t
 from pathlib import Path
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _mounts
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._places import below, normal
 
-FSTAB = Path("/etc/fstab")
-UNITS = Path("/etc/systemd/system")
-NOT_A_PLACE = ("none", "swap")
+# Below these all missing parents are made; they are the system's own places for data.
+PARENTS_MADE = ("/srv", "/home", "/var/lib", "/opt")
+# Where udisks mounts what somebody plugs in.
+UDISKS = re.compile(r"/(?:run/)?media/([^/]+)/([^/]+)$")
 IGNORE_FILE = ".stignore"  # https://docs.syncthing.net/users/ignoring.html
+NEW = ".tailsync-new"  # a directory before it has its owner and its name
+LeftOut = t.Dict[str, str]  # noqa: UP006  (3.9 at run time)
 
 
-def declared_mounts(fstab: str) -> list[str]:
-    """Mount points that /etc/fstab names, the root left out (fstab(5))."""
-    points = []
-    for line in fstab.splitlines():
-        fields = line.split()
-        if len(fields) < 2 or fields[0].startswith("#") or fields[1] in NOT_A_PLACE:
+class Found(t.NamedTuple):
+    """What there is of a path: links resolved, the last that is there, and the names of what is not."""
+
+    path: str
+    anchor: str
+    missing: t.Sequence[str] = ()
+
+
+def left_out(folders: t.Iterable[t.Mapping[str, t.Any]], present: t.Collection[str] = ()) -> list[LeftOut]:
+    """Which of the folders cannot be served now, and why. `present` are IDs of those that Syncthing has."""
+    placed = [one for one in folders if str(one.get("path") or "").startswith("/")]
+    table = _mounts.read() if placed else None
+    found = []
+    for one in placed:
+        reason = _reason(one["path"], one.get("requires_mount"), one["id"] in present, t.cast("_mounts.Table", table))
+        if reason:
+            found.append({"id": str(one["id"]), "path": str(one["path"]), "reason": reason})
+    return found
+
+
+def _reason(path: str, required: str | None, present: bool, table: _mounts.Table) -> str | None:
+    # Before any look of our own: behind an automounter that may take as long as the disk does not come.
+    for place in (normal(path), normal(required) if required else None):
+        if place and _waiting(place, table.mounted):
+            _mounts.wake(place)
+            table = table._replace(mounted=_mounts.read().mounted)
+            if _waiting(place, table.mounted):
+                return not_mounted(place, None, table)
+    real = os.path.realpath(path)
+    needed = os.path.realpath(required) if required else None
+    away = not_mounted(real, needed, table)
+    if away:
+        return away
+    try:
+        found = look(real)
+    except PermissionError as error:
+        if present:  # such as a FUSE mount of Syncthing's user, which root cannot enter; Syncthing itself tells a real fault
+            return None
+        return f"root cannot enter it ({error.strerror}): make the folder in the web interface, or let root enter it"
+    except OSError as error:
+        return f"it cannot be used ({error.strerror}): repair the disk, or say another path"
+    return unusable(found, present, table)
+
+
+def look(real: str) -> Found:
+    missing: list[str] = []
+    anchor = real
+    while True:
+        try:
+            status = Path(anchor).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            anchor, name = posixpath.split(anchor)
+            missing.insert(0, name)
             continue
-        points.append(fields[1].replace("\\040", " ").replace("\\011", "\t"))
-    return [point for point in points if posixpath.normpath(point) != "/"]
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, f"{anchor} is not a directory")
+        if missing and os.statvfs(anchor).f_flag & os.ST_RDONLY:
+            raise OSError(errno.EROFS, f"{anchor} is mounted read-only")
+        return Found(real, anchor, missing)
 
 
-def mount_of_unit(text: str) -> list[str]:
-    """The mount point of a systemd unit file (systemd.mount(5))."""
-    return re.findall(r"^\s*Where\s*=\s*(/\S.*?)\s*$", text, re.MULTILINE)
+# --- pure ---------------------------------------------------------------------------------------
 
 
-def mount_point_of(path: str, points: t.Iterable[str]) -> str | None:
-    """The innermost of the mount points that a path lies under."""
-    normal = posixpath.normpath(path)
-    above = [point for point in points if (normal + "/").startswith(posixpath.normpath(point).rstrip("/") + "/")]
-    return max(above, key=len, default=None)
+def _above(path: str, points: t.Iterable[str]) -> list[str]:
+    return sorted((point for point in points if below(path, point)), key=len)
 
 
-def mount_points() -> list[str]:
-    points = declared_mounts(FSTAB.read_text(encoding="utf-8", errors="replace")) if FSTAB.exists() else []
-    for unit in sorted(UNITS.glob("*.mount")):
-        points += mount_of_unit(unit.read_text(encoding="utf-8", errors="replace"))
-    return points
+def _waiting(path: str, mounted: t.Mapping[str, str]) -> bool:
+    """Whether the innermost mount above is an automounter's, which mounts the rest when somebody looks."""
+    above = _above(path, mounted)
+    return bool(above) and mounted[above[-1]] == _mounts.AUTOMOUNTER
 
 
-def refuse_unmounted(folder_id: str, path: str, points: t.Iterable[str]) -> None:
-    # What is behind a link is where the files would go.
-    for place in (path, os.path.realpath(path)):
-        point = mount_point_of(place, points)
-        if point and not os.path.ismount(point):
-            raise SyncthingError(
-                f"folder {folder_id} is to be at {path}, but the disk for {point} (in /etc/fstab, or a mount unit) is not "
-                "mounted: mount it and run again"
-            )
+def innermost(path: str, mounted: t.Mapping[str, str]) -> str:
+    real = [point for point in _above(path, mounted) if mounted[point] != _mounts.AUTOMOUNTER]
+    return real[-1] if real else "/"
 
 
-def make_root(path: str, owner: str) -> bool:
+def not_mounted(real: str, required: str | None, table: _mounts.Table) -> str | None:
+    """Why the disk of a path is taken for away."""
+    automounted = {point: "an automounter" for point, kind in table.mounted.items() if kind == _mounts.AUTOMOUNTER}
+    there = set(table.mounted) - set(automounted)
+    if required and required not in there:
+        return f"nothing is mounted at {required}, which requires_mount names: mount it, and run again"
+    inner = innermost(real, table.mounted)
+    announced = {**automounted, **table.announced}
+    for point in _above(real, announced):
+        if point not in there and len(point) > len(inner):
+            return f"the disk for {point} ({announced[point]}) is not mounted: mount it, and run again"
+    return None
+
+
+def unusable(found: Found, present: bool, table: _mounts.Table) -> str | None:
+    """Why the folder cannot be made where it is to be, or be used where it was."""
+    if not found.missing:
+        return None
+    if present:
+        return (
+            f"its directory {found.path} is not there: mount its disk (and set requires_mount, so that this is noticed), or "
+            "bring the directory back with its files"
+        )
+    first = posixpath.join(found.anchor, found.missing[0])
+    user = _whose(found.path, first)
+    if user:
+        return user
+    if len(found.missing) == 1 or _parents_made(found, table):
+        return None
+    return (
+        f"{first} is not there, and nothing says whether a disk is to be: mount the disk (and set requires_mount, so that this "
+        f"is noticed), or make the directory {posixpath.dirname(found.path)}. Only below {', '.join(PARENTS_MADE)} are parents "
+        "made"
+    )
+
+
+def _whose(path: str, first: str) -> str | None:
+    """What a login or a plugged-in disk brings is not for us to make."""
+    plugged = UDISKS.match(path)
+    if plugged and first == path and _account(plugged.group(1)):
+        return f"{path} is where a disk named {plugged.group(2)} would be mounted: plug it in, or make the directory"
+    if posixpath.dirname(first) == "/home":
+        owner = _account(posixpath.basename(first))
+        if owner and owner.pw_dir == first:
+            return f"{first}, the home of {owner.pw_name}, is not there: is it mounted only when {owner.pw_name} is logged in?"
+    return None
+
+
+def _account(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def _parents_made(found: Found, table: _mounts.Table) -> bool:
+    inner = innermost(found.path, table.mounted)
+    for root in PARENTS_MADE:
+        real = os.path.realpath(root)
+        # A link that leads nowhere leads to a disk that is away.
+        leads = real == root or below(found.anchor, real)
+        if leads and below(found.path, real) and below(real, inner):
+            return True
+    return False
+
+
+# --- what is made -------------------------------------------------------------------------------
+
+
+def make_root(folder_id: str, path: str, owner: str) -> bool:
     """Make a folder's root for the user that Syncthing runs as; whether there was something to do."""
-    root = Path(path)
-    if root.exists():
-        return False
     user = user_named(owner)
-    root.mkdir(mode=0o750, parents=True)
-    os.chown(root, user.pw_uid, user.pw_gid)
-    return True
+    try:
+        found = look(os.path.realpath(path))
+        handle = os.open(found.anchor, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for number, name in enumerate(found.missing, 1):
+                last = number == len(found.missing)
+                uid, gid = (user.pw_uid, user.pw_gid) if last else _owner_of_parents(found.anchor, user)
+                inner = _make(handle, name, uid, gid, 0o750 if last else 0o755)
+                os.close(handle)
+                handle = inner
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise SyncthingError(
+            f"folder {folder_id}: {path} cannot be made ({error.strerror}): make it for {owner}, or say another path"
+        ) from error
+    return bool(found.missing)
+
+
+def _owner_of_parents(anchor: str, user: pwd.struct_passwd) -> tuple[int, int]:
+    """Root, or in a home whose it is."""
+    homes = [os.path.realpath(user.pw_dir)] if user.pw_dir.count("/") > 1 else []
+    in_homes = re.match(r"/home/[^/]+", anchor)
+    if in_homes:
+        homes.append(in_homes.group())
+    for home in homes:
+        if below(anchor, home):
+            status = Path(home).stat()
+            return status.st_uid, status.st_gid
+    return 0, 0
+
+
+def _make(parent: int, name: str, uid: int, gid: int, mode: int) -> int:
+    """A directory that appears with its owner and mode or not at all, whatever the umask; no link on the way is followed."""
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(NEW, dir_fd=parent)  # of a run that was cut off
+    os.mkdir(NEW, 0o700, dir_fd=parent)
+    handle = os.open(NEW, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        try:
+            os.fchown(handle, uid, gid)
+            os.fchmod(handle, mode)
+        except PermissionError:
+            # vfat, exfat and the like have one owner for all files, which the mount's options say.
+            if os.fstat(handle).st_uid != uid:
+                os.rmdir(NEW, dir_fd=parent)
+                raise
+        os.rename(NEW, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def user_named(owner: str) -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(owner)
-    except KeyError as error:
-        raise SyncthingError(f"folder_owner is {owner!r}, a user who does not exist on this host") from error
+    found = _account(owner)
+    if found is None:
+        raise SyncthingError(f"folder_owner is {owner!r}, a user who does not exist on this host")
+    return found
 
 
 def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
@@ -94,10 +256,20 @@ def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
         raise SyncthingError(
             f"folder {folder_id}: ignores are to be there before the first scan, but {path} is not: make it, or set folder_owner"
         )
-    target = root / IGNORE_FILE
-    owner = root.stat()
     temporary = root / f".syncthing.{IGNORE_FILE}.tmp"  # a name that Syncthing itself never syncs
-    temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    os.chown(temporary, owner.st_uid, owner.st_gid)
-    temporary.chmod(0o644)
-    temporary.replace(target)
+    try:
+        owner = root.stat()
+        temporary.unlink(missing_ok=True)
+        # Not followed if somebody puts a link there: the folder is its owner's, and this may be root.
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+            with contextlib.suppress(PermissionError):  # vfat and the like have one owner for all files
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+                os.fchmod(file.fileno(), 0o644)
+        temporary.replace(root / IGNORE_FILE)
+    except OSError as error:
+        raise SyncthingError(
+            f"folder {folder_id}: its ignore patterns cannot be written to {path}/{IGNORE_FILE} ({error.strerror}): "
+            "make the disk writable, or take ignores out"
+        ) from error

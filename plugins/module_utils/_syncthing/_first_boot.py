@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What has to be there before Syncthing's first start.
 
-Each file appears complete or not at all, and the certificate last: a run that dies
-in between leaves either no identity, which the next run makes, or a whole one.
+Each file appears complete or not at all, and the certificate last: a run that dies in between leaves
+no identity, which the next run makes, or one whose other half waits beside it, or a whole one.
 
 Private to this collection: it may change in any release.
 """
@@ -20,11 +20,15 @@ import typing as t
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _key_pair
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import device_id_of_certificate
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._key_pair import STAGING, identity_problem
+
+__all__ = ["STAGING", "IdentityError", "ensure", "identity_problem"]
 
 EMPTY_API_KEY = "<apikey></apikey>"
 MASKED = "<apikey>(made on the host)</apikey>"
-STAGING = ".tailsync-new"
 # `generate` may ask no port and make no folder; version 2 knows neither flag, so only the environment will do.
 GENERATE_ENVIRONMENT = {"STNODEFAULTFOLDER": "1", "STNOPORTPROBING": "1"}
 
@@ -38,10 +42,10 @@ def ensure(params: t.Mapping[str, t.Any], check_mode: bool, syncthing: str | Non
     if EMPTY_API_KEY not in params["configuration"]:
         raise IdentityError(f"configuration has no empty element {EMPTY_API_KEY} for the API key to go to")
     certificate = home / "cert.pem"
-    _refuse_another_identity(certificate, params["certificate"])
+    _refuse_half_a_pair(home, params)
     missing = {
         "home": not home.is_dir(),
-        "key pair": not certificate.exists(),
+        "key pair": not (_filled(certificate) and _filled(home / "key.pem")),
         "config.xml": not (home / "config.xml").exists(),
     }
     created = [name for name, absent in missing.items() if absent]
@@ -56,21 +60,42 @@ def ensure(params: t.Mapping[str, t.Any], check_mode: bool, syncthing: str | Non
             api_key = params["api_key"] or secrets.token_urlsafe(32)
             text = params["configuration"].replace(EMPTY_API_KEY, f"<apikey>{escape(api_key)}</apikey>")
             _write(home / "config.xml", text, owner)
-    identity = certificate.read_text(encoding="ascii") if certificate.exists() else params["certificate"]
+    identity = certificate.read_text(encoding="ascii") if _filled(certificate) else params["certificate"]
     result["device_id"] = device_id_of_certificate(identity) if identity else None
     return result
 
 
-def _refuse_another_identity(path: Path, given: str | None) -> None:
-    if not given or not path.exists():
+def _refuse_half_a_pair(home: Path, params: t.Mapping[str, t.Any]) -> None:
+    given = params["certificate"]
+    problem = identity_problem(str(home), given=bool(given))
+    if problem:
+        raise IdentityError(problem)
+    if not given:
         return
-    present = device_id_of_certificate(path.read_text(encoding="ascii"))
+    wrong = _key_pair.pair_problem(given, params["private_key"])
+    if wrong:
+        raise IdentityError(f"certificate and private_key: {wrong}: give the contents of cert.pem and key.pem of one device")
+    certificate, key = home / "cert.pem", home / "key.pem"
     wanted = device_id_of_certificate(given)
-    if present != wanted:
+    if _filled(certificate):
+        try:
+            present = device_id_of_certificate(certificate.read_text(encoding="utf-8", errors="replace"))
+        except ValueError:
+            present = "another device, whose certificate cannot be parsed"
+        if present != wanted:
+            raise IdentityError(
+                f"certificate stands for the device {wanted}, but this host is {present} already, and its peers know it by that. "
+                f"To replace its identity, stop Syncthing and move {home} away first"
+            )
+    if _filled(key) and _key_pair.pair_problem(given, key.read_text(encoding="utf-8", errors="replace")):
         raise IdentityError(
-            f"certificate stands for the device {wanted}, but this host is {present} already, and its peers know it by that. "
-            f"To replace its identity, stop Syncthing and move {path.parent} away first"
+            f"certificate stands for the device {wanted}, but {key} is the key of another one, and may be all that is left of "
+            "this host's identity. To replace it, stop Syncthing and move it away first"
         )
+
+
+def _filled(path: Path) -> bool:
+    return path.exists() and bool(path.read_bytes().strip())
 
 
 def _owner(name: str) -> pwd.struct_passwd:
@@ -81,41 +106,51 @@ def _owner(name: str) -> pwd.struct_passwd:
 
 
 def _make_home(home: Path, owner: pwd.struct_passwd) -> None:
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        # Parents in somebody's home are theirs, so that a ~/.local that was not there is not root's.
+        _disk.make_root("of Syncthing's home", str(home), owner.pw_name)
+    except SyncthingError as error:
+        raise IdentityError(str(error)) from error
     os.chown(home, owner.pw_uid, owner.pw_gid)
     home.chmod(0o700)
 
 
 def _make_key_pair(home: Path, owner: pwd.struct_passwd, params: t.Mapping[str, t.Any], syncthing: str | None) -> None:
+    staging = home / STAGING
     if params["certificate"]:
-        certificate, key = params["certificate"], params["private_key"]
-    else:
-        certificate, key = _generate(home / STAGING, syncthing)
-    _write(home / "key.pem", key, owner)
-    _write(home / "cert.pem", certificate, owner)
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(mode=0o700)
+        _write(staging / "key.pem", params["private_key"], owner)
+        _write(staging / "cert.pem", params["certificate"], owner)
+    elif not _key_pair.unfinished(home):
+        _generate(staging, syncthing, owner)
+    if (staging / "key.pem").exists():
+        (staging / "key.pem").replace(home / "key.pem")
+    (staging / "cert.pem").replace(home / "cert.pem")
+    shutil.rmtree(staging, ignore_errors=True)
 
 
-def _generate(staging: Path, syncthing: str | None) -> tuple[str, str]:
+def _generate(staging: Path, syncthing: str | None, owner: pwd.struct_passwd) -> None:
     """A new key pair, made by Syncthing itself."""
     if syncthing is None:
         raise IdentityError("syncthing is not installed on this host: install its package first")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(mode=0o700)
-    try:
-        done = subprocess.run(
-            [syncthing, "generate", f"--home={staging}"],
-            # HOME, because old versions make a folder Sync there.
-            env={**os.environ, **GENERATE_ENVIRONMENT, "HOME": str(staging)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        if done.returncode != 0:
-            raise IdentityError(f"syncthing generate failed: {done.stderr.strip() or done.stdout.strip()}")
-        return tuple((staging / name).read_text(encoding="ascii") for name in ("cert.pem", "key.pem"))  # type: ignore[return-value]
-    finally:
+    done = subprocess.run(
+        [syncthing, "generate", f"--home={staging}"],
+        # HOME, because old versions make a folder Sync there.
+        env={**os.environ, **GENERATE_ENVIRONMENT, "HOME": str(staging)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode != 0:
         shutil.rmtree(staging, ignore_errors=True)
+        raise IdentityError(f"syncthing generate failed: {done.stderr.strip() or done.stdout.strip()}")
+    # As root may have made them, and under a name that appears when all of it is on the disk.
+    for name in ("key.pem", "cert.pem"):
+        _write(staging / name, (staging / name).read_text(encoding="ascii"), owner)
 
 
 def _write(path: Path, text: str, owner: pwd.struct_passwd) -> None:

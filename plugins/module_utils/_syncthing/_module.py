@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import REQUESTS_ERROR, SyncthingError
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import REQUESTS_ERROR
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._masked import Module
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._runner import bring
 
+__all__ = ["Module", "run"]
 
-def run(module: AnsibleModule, declared: t.Mapping[str, t.Any]) -> None:
+
+def run(module: Module, declared: t.Mapping[str, t.Any]) -> None:
     """Bring Syncthing to what is declared, and end the module."""
     if REQUESTS_ERROR and not module.check_mode:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_ERROR)
@@ -26,7 +30,12 @@ def run(module: AnsibleModule, declared: t.Mapping[str, t.Any]) -> None:
         module.fail_json(msg=str(error))
     if not module.check_mode and result["unresolved"]:
         names = ", ".join(result["unresolved"])
-        module.warn(f"left out, because their device ID is not known here yet: {names}. Run once together with them")
+        module.warn(
+            f"left out, because their device ID is not known here yet: {names}. Run once together with them; until then folders "
+            "keep the devices that they have, and nothing is purged"
+        )
+    for one in result["left_out"]:
+        module.warn(f"folder {one['id']} at {one['path']} is left out: {one['reason']}")
     if module._diff:
         result["diff"] = {"before": result["before"], "after": result["after"]}
     module.exit_json(**result)

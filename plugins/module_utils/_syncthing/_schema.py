@@ -16,7 +16,7 @@ import posixpath
 import re
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
 
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 Keys = t.Mapping[str, str]
@@ -91,6 +91,21 @@ EMPTY_SHARE: Json = {"deviceID": "", "introducedBy": "", "encryptionPassword": "
 # As Syncthing itself tells a hash from a password (lib/config/guiconfiguration.go).
 BCRYPT = re.compile(r"^\$2[aby]\$\d+\$.{50,}")
 SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(%|[kMGT]?B?|)\s*$")
+
+
+class Present:
+    """What a configuration (GET /rest/config) has, by ID."""
+
+    def __init__(self, config: Json) -> None:
+        self.devices: dict[str, Json] = {device["deviceID"]: device for device in config.get("devices") or []}
+        self.folders: dict[str, Json] = {folder["id"]: folder for folder in config.get("folders") or []}
+        self.options: Json = config.get("options") or {}
+        self.gui: Json = config.get("gui") or {}
+        self.defaults: Json = config.get("defaults") or {}
+
+
+def same(present: Json | None, wanted: Json) -> bool:
+    return present is not None and canonical(present) == canonical(wanted)
 
 
 def is_hash(password: str) -> bool:
@@ -180,8 +195,10 @@ def folder(base: Json, declared: Json, own_id: str) -> Json:
     if same_path(wanted.get("path"), base.get("path")):
         wanted["path"] = base["path"]  # another spelling of the same place is no change
     if declared.get("devices") is not None:
-        wanted["devices"] = members(base.get("devices") or [], declared["devices"], own_id)
-    wanted.setdefault("devices", [])
+        complete = not declared.get("unresolved")
+        wanted["devices"] = members(base.get("devices") or [], declared["devices"], own_id, complete)
+    elif own_id not in {share["deviceID"] for share in base.get("devices") or []}:
+        wanted["devices"] = members(base.get("devices") or [], [], own_id, complete=False)  # as Syncthing does itself
     wanted.setdefault("type", "sendreceive")
     return wanted
 
@@ -215,16 +232,20 @@ def versioning(present: Json, declared: Json) -> Json:
     }
 
 
-def members(present: list[Json], declared: list[Json], own_id: str) -> list[Json]:
-    """With whom a folder is shared: who is declared, the device itself, and whom an introducer brought."""
+def members(present: list[Json], declared: list[Json], own_id: str, complete: bool = True) -> list[Json]:
+    """With whom a folder is shared: who is declared, the device itself, and whom an introducer brought.
+
+    If not all who are declared are known, those who are there stay. A password that is not declared stays, too.
+    """
     known = {share["deviceID"]: share for share in present}
     wanted = {own_id: {**EMPTY_SHARE, **known.get(own_id, {}), "deviceID": own_id}}
     for share in present:
-        if share.get("introducedBy"):
+        if share.get("introducedBy") or not complete:
             wanted[share["deviceID"]] = share
     for one in declared:
         share = {**EMPTY_SHARE, **known.get(one["device_id"], {}), "deviceID": one["device_id"]}
-        share["encryptionPassword"] = one.get("encryption_password") or ""
+        if one.get("encryption_password") is not None:
+            share["encryptionPassword"] = one["encryption_password"]
         wanted[one["device_id"]] = share
     return [wanted[key] for key in sorted(wanted)]
 
@@ -256,6 +277,25 @@ def canonical(value: t.Any) -> t.Any:
             return sorted(items, key=lambda item: str(item["deviceID"]))
         return items
     return value
+
+
+def exact(value: t.Any) -> t.Any:
+    """An object in the form that Syncthing takes as it is, and not as an addition to what its defaults have.
+
+    It decodes each new or changed object over defaults/folder or defaults/device, where a map keeps its other keys, and
+    the elements of a list theirs. A null empties both, and Go takes a key in any case, in the order of the text: so a
+    twin of the key, in another case, is null first.
+    """
+    if isinstance(value, list):
+        return [exact(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found: Json = {}
+    for key, item in value.items():
+        if key == "params" or (isinstance(item, list) and any(isinstance(one, dict) for one in item)):
+            found[key[:1].upper() + key[1:]] = None
+        found[key] = exact(item)
+    return found
 
 
 def masked_pair(before: t.Any, after: t.Any) -> tuple[t.Any, t.Any]:

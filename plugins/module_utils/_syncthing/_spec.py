@@ -67,6 +67,7 @@ FOLDER: Spec = {
     "id": {"type": "str", "required": True},
     "label": STR,
     "path": STR,
+    "requires_mount": {"type": "path"},
     "type": {"type": "str", "choices": ["sendreceive", "sendonly", "receiveonly", "receiveencrypted"]},
     "devices": {"type": "list", "elements": "dict", "options": MEMBER, "required_one_of": [("name", "device_id")]},
     "marker_name": STR,

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import pathlib
 import typing as t
 
 import pytest
 import state_tables
-from module_call import ModuleFailed, call
+from module_call import ModuleFailed, call, printed
 from syncthing_double import Syncthing
 
 
@@ -66,7 +67,7 @@ def test_purge_lists_what_it_would_remove_and_spares_whom_an_introducer_brought(
     ("module", "options", "words"),
     [
         ("syncthing_device", {"name": "nas"}, "nas is no device that is known here: give its device_id"),
-        ("syncthing_device", {"name": "own", "device_id": state_tables.NAS}, "known here as .* replace"),
+        ("syncthing_device", {"name": "nas", "device_id": state_tables.PI}, "known here as .* replace"),
         (
             "syncthing_device",
             {"name": "nas", "device_id": state_tables.NAS, "settings": {"maxSendKbps": 1}},
@@ -80,7 +81,7 @@ def test_purge_lists_what_it_would_remove_and_spares_whom_an_introducer_brought(
         ("syncthing_device", {"name": "nas", "device_id": "ABC"}, "device nas: 'ABC' is not a device ID"),
         ("syncthing_folder", {"id": "new", "path": "/srv/new", "devices": [{"name": "fridge"}]}, "fridge is no device"),
         ("syncthing_folder", {"id": "new", "path": "/srv/new", "min_disk_free": "much"}, "'much': write a number and a unit"),
-        ("syncthing_folder", {"id": "new", "path": "/nowhere/new", "ignores": ["*.tmp"]}, "is not: make it, or set folder_owner"),
+        ("syncthing_folder", {"id": "new", "path": "/srv/new", "ignores": ["*.tmp"]}, "is not: make it, or set folder_owner"),
         ("syncthing_folder", {"id": "new", "path": "/srv/new", "type": "receiveencrypted", "ignores": ["a"]}, "ciphertext"),
         ("syncthing_folder", {"id": "new"}, "folder new is not here yet, and has no path"),
         ("syncthing_settings", {"options": {"settings": {"relaysEnabled": False}}}, "use relays_enabled itself"),
@@ -104,7 +105,7 @@ def test_purge_lists_what_it_would_remove_and_spares_whom_an_introducer_brought(
 def test_what_is_wrong_is_said_before_anything_is_written(
     double: Syncthing, tmp_path: pathlib.Path, module: str, options: dict[str, t.Any], words: str
 ) -> None:
-    if "absent_devices" in options:
+    if "absent_devices" in options or options.get("device_id") == state_tables.PI:
         double.write("PUT", "config/devices", [{"deviceID": state_tables.NAS, "name": "nas"}])
     before = copy.deepcopy(double.config)
     with pytest.raises(ModuleFailed, match=words):
@@ -124,3 +125,71 @@ def test_a_hash_is_refused_where_it_would_be_hashed_again(serve: t.Any, tmp_path
     double.version = "v1.19.2-ds1"
     with pytest.raises(ModuleFailed, match="would hash once more: give the password itself"):
         call("syncthing_settings", home=str(tmp_path / "home"), gui={"password": "$2a$10$" + "x" * 53})
+
+
+HIDDEN = "a-secret-in-the-wrong-place"
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("syncthing_settings", {"gui": {"settings": {"password": HIDDEN}}}),
+        ("syncthing_settings", {"gui": {"settings": {"apiKey": HIDDEN}}}),
+        ("syncthing_settings", {"gui": {"settings": {"PassWord": HIDDEN, "theme": "dark"}}}),
+        ("syncthing_settings", {"gui": {"settings": f"password={HIDDEN}"}}),
+        ("syncthing_settings", {"gui": {"settings": f'{{"apiKey": "{HIDDEN}"}}'}}),
+        ("syncthing_settings", {"gui": {"passwort": "x", "settings": {"password": HIDDEN}}}),
+        ("syncthing_settings", {"options": {"settings": {"someToken": HIDDEN}}}),
+        ("syncthing_settings", {"defaults": {"folder": {"settings": {"devices": [{"encryptionPassword": HIDDEN}]}}}}),
+        ("syncthing_folder", {"id": "a", "path": "/srv/a", "settings": {"devices": [{"encryptionPassword": HIDDEN}]}}),
+        ("syncthing_folder", {"id": "a", "path": "/srv/a", "settings": {"secrets": {"one": [HIDDEN]}}}),
+        ("syncthing_device", {"name": "nas", "device_id": state_tables.NAS, "settings": {"private_key": HIDDEN}}),
+        ("syncthing_cluster", {"folders": [{"id": "a", "settings": {"devices": [{"encryptionPassword": HIDDEN}]}}]}),
+        ("syncthing_cluster", {"folders": [{"id": "a", "settings": {"devices": [{"encryptionPassword": HIDDEN}]}, "no": 1}]}),
+        ("syncthing_cluster", {"gui": {"settings": {"password": HIDDEN}}, "no_such_option": True}),
+    ],
+)
+def test_a_secret_under_settings_is_shown_nowhere(
+    double: Syncthing, tmp_path: pathlib.Path, module: str, options: dict[str, t.Any]
+) -> None:
+    before = copy.deepcopy(double.config)
+    for check_mode in (True, False):
+        text = printed(module, check_mode=check_mode, diff=True, home=str(tmp_path / "home"), **options)
+        assert '"failed": true' in text
+        assert HIDDEN not in text
+    assert double.config == before
+
+
+def test_a_secret_of_a_configuration_is_shown_nowhere(tmp_path: pathlib.Path) -> None:
+    for text in (f"<gui><apikey>{HIDDEN}</apikey></gui>", f"<gui><password>{HIDDEN}</password><apikey></apikey></gui>"):
+        shown = printed("syncthing_identity", check_mode=True, diff=True, home=str(tmp_path / "new"), configuration=text)
+        assert "configuration" in shown
+        assert HIDDEN not in shown
+
+
+def test_other_settings_are_shown(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    text = printed("syncthing_settings", diff=True, home=str(tmp_path / "home"), gui={"settings": {"debugging": True}})
+    assert '"debugging": true' in text
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t\n"])
+@pytest.mark.parametrize(
+    ("module", "options", "words"),
+    [
+        ("syncthing_settings", {"gui": {"password": None}}, "gui: password is empty"),
+        ("syncthing_settings", {"gui": {"api_key": None}}, "gui: api_key is empty"),
+        (
+            "syncthing_folder",
+            {"id": "a", "path": "/srv/a", "devices": [{"name": "nas", "encryption_password": None}]},
+            "for nas is",
+        ),
+        ("syncthing_cluster", {"folders": [{"id": "a", "devices": [{"name": "nas", "encryption_password": None}]}]}, "empty"),
+    ],
+)
+def test_a_secret_that_is_empty_is_refused_before_anything_is_asked(
+    double: Syncthing, tmp_path: pathlib.Path, module: str, options: dict[str, t.Any], words: str, empty: str
+) -> None:
+    filled = json.loads(json.dumps(options).replace("null", json.dumps(empty)))
+    with pytest.raises(ModuleFailed, match=words):
+        call(module, home=str(tmp_path / "home"), **filled)
+    assert double.requests == []

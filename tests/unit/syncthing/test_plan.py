@@ -9,7 +9,7 @@ import random
 import typing as t
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _plan, _schema
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _plan, _schema, _show
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,10 +91,10 @@ wires = st.sampled_from([1, 2])
 def test_applying_it_gives_the_wanted_state_and_leaves_nothing_to_do(wire: int, first: Json, second: Json) -> None:
     double = Syncthing(wire)
     for declared in (first, second):
-        plan = _plan.make(copy.deepcopy(double.config), SEEN, declared)
+        plan = _plan.make(copy.deepcopy(double.config), SEEN, {**declared, "allow_moves": True})
         apply(double, plan)
-        assert _plan.missed(double.config, {}, plan) == []
-        assert _schema.without_secrets(_plan.project(double.config, {}, plan.declared)) == plan.shown
+        assert _show.missed(double.config, {}, plan) == []
+        assert _schema.without_secrets(_show.project(double.config, {}, plan.declared)) == plan.shown
         again = _plan.make(copy.deepcopy(double.config), SEEN, declared)
         assert again.writes == []
         assert again.before == again.after == {}
@@ -106,7 +106,7 @@ def test_what_is_not_declared_never_changes(wire: int, first: Json, second: Json
     double = Syncthing(wire)
     apply(double, _plan.make(copy.deepcopy(double.config), SEEN, first))
     before = copy.deepcopy(double.config)
-    apply(double, _plan.make(copy.deepcopy(double.config), SEEN, second))
+    apply(double, _plan.make(copy.deepcopy(double.config), SEEN, {**second, "allow_moves": True}))
     after = double.config
     declared_options = {_schema.OPTIONS_KEYS[key] for key in second["options"]}
     for key, value in before["options"].items():
@@ -194,14 +194,14 @@ def test_a_diff_shows_that_a_secret_is_another_one_and_not_which() -> None:
     shares = [{"deviceID": IDS["nas"], "encryptionPassword": "old-secret"}]
     double.write("PUT", "config/folders", [{"id": "photos", "path": "/srv/photos", "devices": shares}])
     member = {"name": "nas", "encryption_password": "new-secret"}
-    plan = _plan.make(double.config, SEEN, {"folders": [{"id": "photos", "devices": [member]}]})
+    plan = _plan.make(double.config, SEEN, {"folders": [{"id": "photos", "devices": [member]}], "allow_moves": True})
     before, after = (
         {share["deviceID"]: share["encryptionPassword"] for share in shown["folders"]["photos"]["devices"]}
         for shown in (plan.before, plan.after)
     )
     assert (before[IDS["nas"]], after[IDS["nas"]]) == (_schema.MASK, _schema.NEW_MASK)
     apply(double, plan)
-    assert _plan.missed(double.config, {}, plan) == []
+    assert _show.missed(double.config, {}, plan) == []
 
 
 def test_folders_that_somebody_nested_by_hand_do_not_stop_the_others() -> None:
@@ -231,3 +231,19 @@ def test_a_replacement_that_was_cut_off_is_finished_by_the_next_run(done: int) -
     passwords = {share["deviceID"]: share["encryptionPassword"] for share in double.config["folders"][0]["devices"]}
     assert passwords == {OWN: "", IDS["pi"]: "a-secret"}
     assert _plan.make(copy.deepcopy(double.config), SEEN, declared).writes == []
+
+
+def test_a_peer_whose_inventory_name_is_this_hosts_own_host_name_is_not_this_host() -> None:
+    """Two machines from one image; Syncthing calls each of them by its host name."""
+    double = Syncthing()
+    double.config["devices"][0]["name"] = "pi"
+    first: Json = {"devices": [{"name": "pi", "device_id": IDS["pi"]}], "folders": []}
+    shared = {"id": "documents", "path": "/srv/documents", "devices": [{"name": "pi"}]}
+    for write in _plan.make(copy.deepcopy(double.config), SEEN, {**first, "folders": [shared]}).writes:
+        double.write(write.method, write.path, write.body)
+    # With --limit, its ID is not known, and it is still the same one.
+    limited: Json = {"devices": [{"name": "pi"}], "folders": [shared], "purge_devices": True}
+    plan = _plan.make(copy.deepcopy(double.config), SEEN, limited)
+    assert (plan.writes, plan.unresolved) == ([], [])
+    # And before they were paired nobody is known by it.
+    assert _plan.make(Syncthing().config, SEEN, {**limited, "devices": [{"name": "own"}], "folders": []}).unresolved == ["own"]

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _runner, _spec
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _runner, _spec
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
 from syncthing_double import API_KEY, Syncthing
 
@@ -68,6 +68,12 @@ def test_each_error_has_its_sentence(
     assert API_KEY not in str(failure.value)
 
 
+@pytest.mark.parametrize("status", [200, 204, 307])
+def test_an_answer_without_syncthings_header_is_waited_out(double: Syncthing, tmp_path: pathlib.Path, status: int) -> None:
+    double.script = [(status, {"Content-Type": "application/json", "Location": "https://elsewhere"}, "")] * 2
+    assert cluster(tmp_path, devices=nas())["changed"]
+
+
 def test_a_write_that_is_refused_says_why_and_the_next_run_finishes(double: Syncthing, tmp_path: pathlib.Path) -> None:
     double.refuse = "verify: folder documents: unknown versioning type"
     with pytest.raises(SyncthingError, match="refused PUT config/devices: verify: folder documents"):
@@ -101,28 +107,3 @@ def test_a_bad_device_id_is_named_before_anything_is_asked(double: Syncthing, tm
     with pytest.raises(SyncthingError, match=r"device nas: 'ABC' is not a device ID"):
         cluster(tmp_path, devices=[{"name": "nas", "device_id": "ABC"}])
     assert double.requests == []
-
-
-FSTAB = """# a comment
-UUID=1 / ext4 defaults 0 1
-UUID=2 /mnt/ssd ext4 nofail 0 2
-UUID=3 /mnt/my\\040disk ext4 nofail 0 2
-UUID=4 none swap sw 0 0
-"""
-
-
-def test_mount_points_of_fstab() -> None:
-    assert _disk.declared_mounts(FSTAB) == ["/mnt/ssd", "/mnt/my disk"]
-    assert _disk.mount_point_of("/mnt/ssd/photos", ["/mnt", "/mnt/ssd"]) == "/mnt/ssd"
-    assert _disk.mount_point_of("/mnt/ssd2/photos", ["/mnt/ssd"]) is None
-
-
-def test_no_folder_on_a_disk_that_is_not_mounted(
-    double: Syncthing, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "fstab").write_text(f"UUID=2 {tmp_path}/ssd ext4 nofail 0 2\n", encoding="utf-8")
-    monkeypatch.setattr(_disk, "FSTAB", tmp_path / "fstab")
-    with pytest.raises(SyncthingError, match=r"folder photos is to be at .*ssd/photos, but the disk .* is not mounted"):
-        cluster(tmp_path, folders=[{"id": "photos", "path": f"{tmp_path}/ssd/photos"}])
-    assert double.config["folders"] == []
-    assert not (tmp_path / "ssd").exists()

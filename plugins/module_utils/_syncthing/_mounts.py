@@ -1,0 +1,193 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is mounted on this host, and what is announced and should be.
+
+Units are read as files: those that a generator made lie under /run/systemd, and what systemctl would list besides
+is only what is mounted anyway, or what some other unit merely mentions.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import struct
+import subprocess
+import typing as t
+from pathlib import Path
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._places import normal
+
+MOUNTINFO = Path("/proc/self/mountinfo")
+FSTAB = Path("/etc/fstab")
+AUTO_MASTER = Path("/etc/auto.master")
+# systemd.unit(5), the first wins.
+UNIT_DIRECTORIES = [
+    Path(place)
+    for place in (
+        "/etc/systemd/system.control",
+        "/run/systemd/system.control",
+        "/run/systemd/transient",
+        "/run/systemd/generator.early",
+        "/etc/systemd/system",
+        "/etc/systemd/system.attached",
+        "/run/systemd/system",
+        "/run/systemd/system.attached",
+        "/run/systemd/generator",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+        "/lib/systemd/system",
+        "/run/systemd/generator.late",
+    )
+]
+ZPOOL_CACHE = Path("/etc/zfs/zpool.cache")
+AUTOMOUNTER = "autofs"  # a mount that only waits for somebody to look (autofs(5), systemd.automount(5))
+PATIENCE = 20  # seconds that a look may wait for an automounter
+
+
+class Table(t.NamedTuple):
+    mounted: t.Mapping[str, str]  # mount point to the type of what is on top there
+    announced: t.Mapping[str, str]  # mount point to who names it
+
+
+def read() -> Table:
+    """Both, as they are now. Paths are without links."""
+    announced: dict[str, str] = {}
+    for source, points in (
+        ("ZFS", _of_zfs()),
+        (str(AUTO_MASTER), of_automounter(_text(AUTO_MASTER), _map)),
+        *((f"the unit {name}", points) for name, points in _of_units().items()),
+        (str(FSTAB), of_fstab(_text(FSTAB))),
+    ):
+        announced.update({os.path.realpath(point): source for point in points if normal(point) != "/"})
+    return Table(of_mountinfo(_text(MOUNTINFO)), announced)
+
+
+def wake(path: str) -> None:
+    """Let an automounter mount what it has, by looking. In a program of its own: the look may take as long as the disk."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(["stat", "--dereference", f"{path}/."], capture_output=True, check=False, timeout=PATIENCE)  # noqa: S607
+
+
+# --- pure ---------------------------------------------------------------------------------------
+
+
+def unescaped(text: str) -> str:
+    """Blanks and the like in fstab and mountinfo are octal: \\040 (fstab(5), proc(5))."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), text)
+
+
+def of_mountinfo(text: str) -> dict[str, str]:
+    found = {}
+    for line in text.splitlines():
+        before, _dash, after = line.partition(" - ")
+        fields = before.split()
+        if len(fields) > 4 and after:
+            found[unescaped(fields[4])] = after.split()[0]  # what is mounted later lies on top
+    return found
+
+
+def of_fstab(text: str) -> list[str]:
+    fields = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return [unescaped(one[1]) for one in fields if len(one) > 1 and one[1].startswith("/")]
+
+
+def of_unit(name: str, text: str) -> list[str]:
+    """A mount or automount unit's mount point: it is in its name as well (systemd-escape --path)."""
+    escaped = name.rpartition(".")[0]
+    by_name = "/" + re.sub(r"\\x([0-9a-f]{2})", lambda found: chr(int(found.group(1), 16)), escaped.replace("-", "/"))
+    by_text = re.findall(r"^\s*Where\s*=\s*\"?(/[^%\n]*?)\"?\s*$", text, re.MULTILINE)
+    return [by_name.encode("latin-1", "replace").decode("utf-8", "replace"), *by_text]
+
+
+def of_automounter(master: str, read_map: t.Callable[[str], str]) -> list[str]:
+    """Mount points of /etc/auto.master (auto.master(5)), direct ones from their map."""
+    found = []
+    for line in master.splitlines():
+        fields = [*line.split(), ""]
+        if fields[0].startswith("+dir:"):
+            found += of_automounter(read_map(fields[0].partition(":")[2]), read_map)
+        elif fields[0] == "/-":
+            entries = [entry.split() for entry in read_map(fields[1]).splitlines()]
+            found += [entry[0] for entry in entries if entry and entry[0].startswith("/")]
+        elif fields[0].startswith("/") and not fields[1].startswith("-"):
+            found.append(fields[0])
+    return found
+
+
+def of_zfs(text: str, pools: t.Iterable[str]) -> list[str]:
+    """Of `zfs list -H -o name,mountpoint,canmount`: what has canmount=off is there only to be inherited from.
+
+    Pools that the host knows and has not imported are not in that list; they are mounted at their name if nobody has
+    said otherwise.
+    """
+    rows = [line.split("\t") for line in text.splitlines()]
+    imported = {row[0].partition("/")[0] for row in rows}
+    found = [row[1] for row in rows if len(row) == 3 and row[1].startswith("/") and row[2] != "off"]
+    return found + [f"/{pool}" for pool in pools if pool not in imported]
+
+
+def of_zpool_cache(data: bytes) -> list[str]:
+    """Names of the pools that are imported at boot: the outer names of an nvlist in XDR (module/nvpair/nvpair.c)."""
+    found, at = [], 12  # after encoding, version and flags
+    while at + 12 <= len(data):
+        size, _decoded, length = struct.unpack_from(">III", data, at)
+        if size < 12 or at + size > len(data):
+            break
+        found.append(data[at + 12 : at + 12 + length].decode("utf-8", "replace"))
+        at += size
+    return found
+
+
+# --- how it is read -----------------------------------------------------------------------------
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _map(name: str) -> str:
+    """A map of the automounter: a file, or a directory of more of what is in auto.master."""
+    path = Path(name.rsplit(":", maxsplit=1)[-1])
+    if path.is_dir():
+        return "\n".join(_text(file) for file in sorted(path.glob("*.autofs")))
+    return _text(path)
+
+
+def _of_units() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for directory in UNIT_DIRECTORIES:
+        with contextlib.suppress(OSError):
+            for name in sorted(path.name for path in directory.iterdir()):
+                if name.endswith((".mount", ".automount")) and name not in found:
+                    text = _text(directory / name)
+                    found[name] = of_unit(name, text) if text else []  # empty, or a link to /dev/null: masked
+    return found
+
+
+def _of_zfs() -> list[str]:
+    try:
+        pools = of_zpool_cache(ZPOOL_CACHE.read_bytes())
+    except OSError:
+        pools = []
+    program = shutil.which("zfs", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if not program:
+        return of_zfs("", pools)
+    try:
+        done = subprocess.run(
+            [program, "list", "-H", "-o", "name,mountpoint,canmount"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return of_zfs("", pools)
+    return of_zfs(done.stdout, pools)

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused before anything is written, because it would lose files, leak them, or never come true: pure functions.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _schema
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json
+
+
+def moves(present: Json, declared: Json, allowed: bool) -> None:
+    """A folder that suddenly is elsewhere, or of another type, can delete files on every other device."""
+    for option, key in (("path", "path"), ("type", "type"), ("marker_name", "markerName")):
+        value, now = declared.get(option), present.get(key)
+        if value is None or allowed:
+            continue
+        if not (_schema.same_path(value, now) if option == "path" else value == now):
+            raise SyncthingError(
+                f"folder {declared['id']}: its {option} is {now}, and is to be {value}. Changing that can lose files, so it is "
+                f"not done by the way: put {option} back, or move the files and set allow_moves: true for one run"
+            )
+
+
+def passwords(present: Json, declared: Json, allowed: bool) -> None:
+    """A device that has a folder's files encrypted with one password takes no connection of this host with another."""
+    known = {share["deviceID"]: share for share in present.get("devices") or []}
+    for one in declared.get("devices") or []:
+        share, password = known.get(one["device_id"]), one.get("encryption_password")
+        if share is None or password is None or allowed or share.get("encryptionPassword", "") == password:
+            continue
+        name = one.get("name") or one["device_id"]
+        now = "another one" if share.get("encryptionPassword") else "none"
+        raise SyncthingError(
+            f"folder {declared['id']}: its encryption_password for {name} is {now} here. With a changed one {name} would refuse "
+            f"every connection. Put it back, or to rotate it: take {name} out of the folder's devices on all hosts and run, "
+            f"remove the folder and its encrypted files on {name}, then add {name} again with the new password"
+        )
+
+
+def empty_secrets(declared: Json) -> None:
+    """A password that came out empty, of a variable that is not set say, must not mean that there is none."""
+    for folder in declared.get("folders") or []:
+        for one in folder.get("devices") or []:
+            if _blank(one.get("encryption_password")):
+                name = one.get("name") or one["device_id"]
+                raise SyncthingError(
+                    f"folder {folder['id']}: encryption_password for {name} is empty: give it a password, or leave the key out "
+                    f"if {name} may read the files"
+                )
+    for key in ("password", "api_key"):
+        if _blank((declared.get("gui") or {}).get(key)):
+            raise SyncthingError(f"gui: {key} is empty: give it a value, or leave the key out to keep what is there")
+
+
+def _blank(value: t.Any) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def tls_in_a_socket(present: Json, wanted: Json) -> None:
+    """Who can open a unix socket is on this host already, and what asks there, asks without TLS."""
+    now, then = ((str(gui.get("address") or ""), bool(gui.get("useTLS"))) for gui in (present, wanted))
+    if now != then and then[0].startswith("/") and then[1]:
+        raise SyncthingError(
+            f"gui: address is the unix socket {then[0]}, and tls is {'on' if now[1] else 'to be on'}: set tls: false with it, or "
+            "use a loopback address such as 127.0.0.1:8384"
+        )
+
+
+def unknown_members(folder: Json, known: t.Collection[str]) -> None:
+    strangers = [share["deviceID"] for share in folder["devices"] if share["deviceID"] not in known]
+    if strangers:
+        raise SyncthingError(
+            f"folder {folder['id']} is to be shared with {', '.join(strangers)}, which is no device here: add it to devices"
+        )
+
+
+def nesting(present: t.Mapping[str, Json], wanted: t.Mapping[str, Json], gone: t.Collection[str]) -> None:
+    """No folder is put into another. Those that somebody has nested by hand are left alone."""
+    paths = {key: _below(one) for key, one in {**present, **wanted}.items() if key not in gone}
+    placed = [key for key, one in wanted.items() if key not in present or _below(one) != _below(present[key])]
+    for key in placed:
+        for other, path in paths.items():
+            if other == key or not (paths[key].startswith(path) or path.startswith(paths[key])):
+                continue
+            inner, outer = sorted((key, other), key=lambda one: len(paths[one]), reverse=True)
+            raise SyncthingError(
+                f"folder {inner} ({paths[inner][:-1]}) lies inside folder {outer} ({paths[outer][:-1]}): each would sync the "
+                "other's files; give it a path of its own"
+            )
+
+
+def _below(folder: Json) -> str:
+    return posixpath.normpath(folder.get("path") or "").rstrip("/") + "/"
+
+
+def contradictions(devices: t.Mapping[str, Json], wanted: t.Mapping[str, Json], folders: list[Json], own_id: str) -> None:
+    """What Syncthing would take with status 200 and drop, with an error in its log at most."""
+    for one in folders:
+        folder = wanted[one["id"]]
+        encrypted = folder.get("type") == "receiveencrypted"
+        if one.get("ignores") and encrypted:
+            raise SyncthingError(f"folder {one['id']} holds only ciphertext (receiveencrypted), to which ignores cannot apply")
+        for share in folder["devices"] if one.get("devices") is not None else []:
+            device = devices.get(share["deviceID"]) or {}
+            if device.get("untrusted") and share["deviceID"] != own_id and not share["encryptionPassword"] and not encrypted:
+                raise SyncthingError(
+                    f"folder {one['id']} is to be shared with {device.get('name')}, which is untrusted, without an "
+                    "encryption_password: give one, or trust the device"
+                )

@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which device is meant by which name, and who has to go: pure functions.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import InvalidDeviceID, parse_device_id
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json, Present
+
+
+def resolve(devices: list[Json], folders: list[Json], present: list[Json]) -> tuple[list[Json], list[Json], list[str]]:
+    """Give each named device its ID; who is not known at all is left out, and folders that name it are marked.
+
+    A peer outside this run is known by the name it was paired under or, if somebody gave it another, by its address.
+    """
+    ids = {device["name"]: device["deviceID"] for device in present if device.get("name")}
+    ids.update({device["name"]: device["device_id"] for device in devices if device.get("device_id")})
+    named = {device["name"]: device for device in devices}
+    for folder in folders:
+        for member in folder.get("devices") or []:
+            if member.get("name") and not member.get("device_id"):
+                named.setdefault(member["name"], member)
+    for name, device in named.items():
+        found = None if name in ids else _by_address(device, present, {ids[one] for one in named if one in ids})
+        if found:
+            ids[name] = found
+    unresolved = sorted({device["name"] for device in devices if device["name"] not in ids})
+    known = [{**device, "device_id": ids[device["name"]]} for device in devices if device["name"] in ids]
+    resolved = []
+    for folder in folders:
+        if folder.get("devices") is not None:
+            members = [
+                {**member, "device_id": member.get("device_id") or ids.get(member.get("name") or "")}
+                for member in folder["devices"]
+            ]
+            strangers = [member["name"] for member in members if not member["device_id"]]
+            unresolved = sorted({*unresolved, *strangers})
+            members = [member for member in members if member["device_id"]]
+            folder = {**folder, "devices": members, "unresolved": strangers}  # noqa: PLW2901
+        resolved.append(folder)
+    return known, resolved, unresolved
+
+
+def _by_address(device: Json, present: list[Json], taken: t.Collection[str]) -> str | None:
+    """The one device that is dialed at the inventory's name, or at an address that is declared for it."""
+    name, hosts = device["name"].casefold(), _hosts(device)
+    found = [
+        one["deviceID"]
+        for one in present
+        if one["deviceID"] not in taken and any(host in hosts or _label(host) == name.partition(".")[0] for host in _hosts(one))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _hosts(device: Json) -> set[str]:
+    """Hosts of a device's addresses, such as tcp://pi.tailnet.ts.net:22000."""
+    found = set()
+    for address in device.get("addresses") or []:
+        try:
+            host = urlsplit(address).hostname
+        except ValueError:
+            continue
+        found |= {host.casefold()} if host else set()
+    return found
+
+
+def _label(host: str) -> str | None:
+    """The first label of a name; an address has none."""
+    return None if ":" in host or re.fullmatch(r"[\d.]+", host) else host.partition(".")[0]
+
+
+def replaced(present: Present, devices: list[Json], own_id: str, allowed: bool) -> dict[str, str]:
+    """Old device ID to the new one of the same name; the host itself, called by its host name, is nobody's old one.
+
+    Both may be here already: an earlier run can have ended between adding the one and removing the other.
+    """
+    known: dict[str, list[str]] = {}
+    for key, one in present.devices.items():
+        if key != own_id:
+            known.setdefault(one.get("name") or "", []).append(key)
+    found: dict[str, str] = {}
+    for device in devices:
+        new = device["device_id"]
+        others = [key for key in known.get(device["name"], []) if key != new]
+        if others and not allowed and new not in present.devices:
+            raise SyncthingError(
+                f"device {device['name']} is known here as {others[0]}, and is to be {new}. If the machine was set "
+                "up anew, set replace_devices: true for one run; if not, somebody may be posing as it"
+            )
+        if allowed:
+            found.update((old, new) for old in others)
+    return found
+
+
+def gone(present: Present, declared: Json, own_id: str, successors: t.Mapping[str, str], partial: bool) -> dict[str, list[str]]:
+    """IDs of what is to be removed, of what is there. While somebody who is declared is not known, nobody is purged."""
+    wanted = {device["device_id"] for device in declared["devices"]}
+    devices = set(successors)
+    for text in declared.get("absent_devices") or []:
+        found = _devices_called(present, text) - {own_id}
+        if wanted & found:
+            raise SyncthingError(f"absent_devices names {text}, which is among devices as well: take it out of one of them")
+        devices |= found
+    if declared.get("purge_devices") and not partial:
+        # Whom an introducer brought it would bring again.
+        devices |= {key for key, one in present.devices.items() if key not in wanted and not one.get("introducedBy")}
+    folders = set(declared.get("absent_folders") or [])
+    ids = {folder["id"] for folder in declared["folders"]}
+    for folder_id in sorted(folders & ids):
+        raise SyncthingError(f"absent_folders names {folder_id}, which is among folders as well: take it out of one of them")
+    if declared.get("purge_folders") and not partial:
+        folders |= set(present.folders) - ids
+    return {"devices": sorted(devices - {own_id}), "folders": sorted(folders & set(present.folders))}
+
+
+def _devices_called(present: Present, text: str) -> set[str]:
+    try:
+        return {parse_device_id(text)} & set(present.devices)
+    except InvalidDeviceID:
+        return {key for key, one in present.devices.items() if one.get("name") == text}

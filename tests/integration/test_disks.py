@@ -1,0 +1,242 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders on disks that come and go: real mounts, in the mount namespace of the tests, and real daemons."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _mounts
+from module_call import ModuleFailed, call
+
+Json = t.Dict[str, t.Any]  # noqa: UP006
+
+
+class Disk:
+    """A tmpfs that remembers what was on it."""
+
+    def __init__(self, point: pathlib.Path, kept: pathlib.Path) -> None:
+        self.point, self.kept = point, kept
+        kept.mkdir()
+
+    def mount(self) -> None:
+        subprocess.run(["mount", "--bind", self.kept, self.point], check=True)
+
+    def unmount(self) -> None:
+        subprocess.run(["umount", "--lazy", self.point], check=True)
+
+
+@pytest.fixture
+def fstab(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    path = tmp_path / "fstab"
+    path.write_text("", encoding="ascii")
+    monkeypatch.setattr(_mounts, "FSTAB", path)
+    return path
+
+
+@pytest.fixture
+def disk(tmp_path: pathlib.Path) -> t.Iterator[Disk]:
+    """At /…/ssd; not mounted yet."""
+    (tmp_path / "ssd").mkdir()
+    made = Disk(tmp_path / "ssd", tmp_path / "kept")
+    yield made
+    while made.point.parent.exists() and str(made.point) in _mounts.of_mountinfo(_mounts.MOUNTINFO.read_text(encoding="ascii")):
+        made.unmount()
+
+
+def folder(disk: Disk, **more: t.Any) -> Json:
+    return {"id": "photos", "path": f"{disk.point}/photos", "folder_owner": "root", **more}
+
+
+def test_left_out_while_the_disk_is_away_and_made_when_it_is_there(daemon: t.Any, disk: Disk, fstab: pathlib.Path) -> None:
+    fstab.write_text(f"UUID=2 {disk.point} ext4 nofail 0 2\n", encoding="utf-8")
+    home = str(daemon.home)
+    others: Json = {"folders": [folder(disk, ignores=["*.tmp"]), {"id": "other", "path": f"{disk.kept.parent}/other"}]}
+    for one in others["folders"]:
+        one.pop("folder_owner", None)
+    first = call("syncthing_cluster", home=home, folder_owner="root", **others)
+    assert first["changed"]
+    assert [one["id"] for one in first["left_out"]] == ["photos"]
+    assert "is not mounted: mount it, and run again" in str(first["warnings"])
+    assert [one["id"] for one in daemon.get("config/folders")] == ["other"]
+    assert list(disk.point.iterdir()) == []
+    again = call("syncthing_cluster", home=home, folder_owner="root", **others)
+    assert (again["changed"], len(again["left_out"])) == (False, 1)
+    disk.mount()
+    third = call("syncthing_cluster", home=home, folder_owner="root", **others)
+    assert (third["changed"], third["left_out"]) == (True, [])
+    assert (disk.kept / "photos" / ".stignore").read_text(encoding="ascii") == "*.tmp\n"
+    assert not call("syncthing_cluster", home=home, folder_owner="root", **others)["changed"]
+
+
+def test_a_folder_that_is_there_is_left_as_it_is(daemon: t.Any, disk: Disk, fstab: pathlib.Path) -> None:
+    disk.mount()
+    home = str(daemon.home)
+    call("syncthing_folder", home=home, **folder(disk, ignores=["*.tmp"]))
+    fstab.write_text(f"UUID=2 {disk.point} ext4 nofail 0 2\n", encoding="utf-8")
+    disk.unmount()
+    before = daemon.folder("photos")
+    changed = folder(disk, ignores=["*.iso"], label="Mine", rescan_interval=60)
+    result = call("syncthing_folder", home=home, **changed)
+    assert (result["changed"], [one["id"] for one in result["left_out"]]) == (False, ["photos"])
+    changed.pop("folder_owner")
+    purged = call("syncthing_cluster", home=home, folders=[changed], purge_folders=True)
+    assert not purged["changed"]
+    assert daemon.folder("photos") == before
+    assert list(disk.point.iterdir()) == []
+    with pytest.raises(ModuleFailed, match="absent_folders names photos"):
+        call("syncthing_cluster", home=home, folders=[changed], absent_folders=["photos"])
+
+
+def test_a_disk_that_nothing_announces_needs_requires_mount(daemon: t.Any, disk: Disk, fstab: pathlib.Path) -> None:
+    home = str(daemon.home)
+    options = folder(disk, requires_mount=str(disk.point))
+    assert "which requires_mount names" in call("syncthing_folder", home=home, **options)["left_out"][0]["reason"]
+    disk.mount()
+    assert call("syncthing_folder", home=home, **options)["changed"]
+    disk.unmount()
+    shutil.rmtree(disk.point)  # as udisks does
+    assert call("syncthing_folder", home=home, **folder(disk))["left_out"]
+    assert not disk.point.exists()
+    assert fstab.exists()
+
+
+@pytest.mark.parametrize("kind", ["bind", "tmpfs"])
+def test_what_is_mounted_counts_as_mounted(kind: str, disk: Disk, fstab: pathlib.Path) -> None:
+    fstab.write_text(f"UUID=2 {disk.point} ext4 nofail 0 2\n", encoding="utf-8")
+    wanted = [{"id": "photos", "path": f"{disk.point}/photos", "requires_mount": str(disk.point)}]
+    assert _disk.left_out(wanted)
+    if kind == "bind":
+        disk.mount()  # of a directory of the same file system, which os.path.ismount does not see
+    else:
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk.point], check=True)
+    assert _disk.left_out(wanted) == []
+
+
+def test_a_read_only_disk(disk: Disk, fstab: pathlib.Path) -> None:
+    assert fstab.exists()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk.point], check=True)
+    assert "read-only" in _disk.left_out([{"id": "photos", "path": f"{disk.point}/photos"}])[0]["reason"]
+
+
+def test_a_link_leads_to_the_disk_that_is_away(disk: Disk, fstab: pathlib.Path) -> None:
+    fstab.write_text(f"UUID=2 {disk.point} ext4 nofail 0 2\n", encoding="utf-8")
+    (disk.kept / "link").symlink_to(disk.point / "photos")
+    assert _disk.left_out([{"id": "photos", "path": f"{disk.kept}/link/deeper"}])
+    assert not (disk.point / "photos").exists()
+
+
+# A daemon of autofs(5) for one directory, in a process group of its own; it mounts, or says that there is nothing.
+AUTOMOUNTER = """
+import fcntl, os, struct, subprocess, sys
+point, what = sys.argv[1:]
+reader, writer = os.pipe()
+options = f"fd={writer},pgrp={os.getpgrp()},minproto=5,maxproto=5,direct"
+subprocess.run(["mount", "-i", "-t", "autofs", "-o", options, "test", point], check=True, pass_fds=[writer])
+root = os.open(point, os.O_RDONLY)
+print("ready", flush=True)
+while True:
+    token = struct.unpack_from("iiI", os.read(reader, 304))[2]
+    there = what != "nothing" and subprocess.run(["mount", "--bind", what, point]).returncode == 0
+    if what != "silent":
+        fcntl.ioctl(root, 0x9360 if there else 0x9361, token)
+"""
+
+
+@pytest.fixture
+def automounter(disk: Disk) -> t.Iterator[t.Callable[[str], None]]:
+    daemons = []
+
+    def start(what: str) -> None:
+        command = [sys.executable, "-c", AUTOMOUNTER, str(disk.point), what]
+        daemons.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0))
+        assert daemons[-1].stdout
+        assert daemons[-1].stdout.readline() == "ready\n"
+
+    yield start
+    for one in daemons:
+        one.kill()
+        one.wait()
+        assert one.stdout
+        one.stdout.close()
+
+
+def test_an_automounter_is_woken_by_a_look(automounter: t.Callable[[str], None], disk: Disk, fstab: pathlib.Path) -> None:
+    assert fstab.exists()
+    (disk.kept / "photos").mkdir()
+    automounter(str(disk.kept))
+    wanted = {"id": "photos", "path": f"{disk.point}/photos", "requires_mount": str(disk.point)}
+    assert _disk.left_out([wanted]) == []
+    assert (disk.point / "photos").is_dir()
+
+
+@pytest.mark.parametrize("what", ["nothing", "silent"])
+def test_an_automounter_that_has_nothing_or_does_not_answer(
+    automounter: t.Callable[[str], None], disk: Disk, fstab: pathlib.Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    assert fstab.exists()
+    monkeypatch.setattr(_mounts, "PATIENCE", 2)
+    automounter(what)
+    found = _disk.left_out([{"id": "photos", "path": f"{disk.point}/photos"}])
+    assert "(an automounter) is not mounted" in found[0]["reason"]
+
+
+@pytest.mark.parametrize("place", ["srv", "opt", "home", "var/lib"])
+def test_parents_below_the_systems_places_for_data_also_if_those_are_disks(place: str, tmp_path: pathlib.Path) -> None:
+    """In a mount namespace of its own: nothing of the machine's is touched."""
+    script = (
+        "import pathlib; from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk; "
+        f"base = pathlib.Path('/{place}'); path = f'{{base}}/sync/a/b'; "
+        "assert _disk.left_out([{'id': 'x', 'path': path}]) == [], _disk.left_out([{'id': 'x', 'path': path}]); "
+        "_disk.make_root('x', path, 'nobody'); "
+        "assert (base / 'sync').owner() == 'root' and (base / 'sync').stat().st_mode & 0o777 == 0o755; "
+        "assert pathlib.Path(path).owner() == 'nobody'; "
+        "assert _disk.left_out([{'id': 'x', 'path': '/mnt/sync/a/b'}])"
+    )
+    loader = "import sys; sys.path.insert(0, sys.argv[1]); import conftest; exec(sys.argv[2])"
+    checkout = str(pathlib.Path(__file__).resolve().parents[2])
+    mounts = f'mount -t tmpfs tmpfs /{place} && mount -t tmpfs tmpfs /mnt && cd / && exec "$@"'
+    subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mounts, "sh", sys.executable, "-c", loader, checkout, script], check=True, cwd=tmp_path
+    )
+
+
+def test_an_older_copy_that_returns_takes_no_files_from_the_others(
+    make_daemon: t.Any, suite: str, disk: Disk, tmp_path: pathlib.Path, eventually: t.Any, fstab: pathlib.Path
+) -> None:
+    """Without the refusal the peers' newer files go: the folder was filled on the system disk while its own was away."""
+    nas, pi = make_daemon(suite), make_daemon(suite)
+    nas_root, point = tmp_path / "fam", disk.point
+    nas_root.mkdir()
+    shutil.rmtree(point)  # a pool that is not imported
+    for number in range(6):
+        (nas_root / f"{number}.txt").write_text(f"file {number}", encoding="ascii")
+    older = disk.kept / "fam"
+    (older / ".stfolder").mkdir(parents=True)
+    for number in range(2):
+        shutil.copy2(nas_root / f"{number}.txt", older)
+
+    def bring(own: t.Any, other: t.Any, path: pathlib.Path) -> Json:
+        device = {"name": "other", "device_id": other.device_id, "addresses": [other.address]}
+        wanted = {"id": "fam", "path": str(path), "devices": [{"name": "other"}], "fs_watcher_delay": 1}
+        return call("syncthing_cluster", home=str(own.home), devices=[device], folders=[wanted], folder_owner="root")
+
+    assert bring(nas, pi, nas_root)["changed"]
+    away = bring(pi, nas, point / "fam")
+    assert [one["id"] for one in away["left_out"]] == ["fam"]
+    assert away["changed"], "the device is paired all the same"
+    assert not point.exists()
+    assert fstab.exists()
+    pi.stop()
+    point.mkdir()
+    disk.mount()
+    pi.start()
+    assert eventually(lambda: pi.get("system/ping"), 30)
+    assert bring(pi, nas, point / "fam")["left_out"] == []
+    assert eventually(lambda: len(list((point / "fam").glob("*.txt"))) == 6, 60)
+    assert len(list(nas_root.glob("*.txt"))) == 6

@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests over a unix socket, where the other side does what the real one does only after a while."""
+
+from __future__ import annotations
+
+import pathlib
+import socket
+import threading
+import time
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import NotReady, SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._transport import Unix
+
+ANSWER = b"HTTP/1.1 200 OK\r\nX-Syncthing-Version: v1.29.5\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.fixture
+def place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)  # its whole path may be longer than a socket's
+    return "gui.sock"
+
+
+@pytest.fixture
+def serve(place: str) -> t.Iterator[t.Callable[[bytes], None]]:
+    """Give each connection one answer, and close it without having said so."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(place)
+    listener.listen()
+
+    def start(answer: bytes) -> None:
+        def loop() -> None:
+            while True:
+                try:
+                    connection, _address = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    request = b""
+                    while not request.endswith(b"[]" if request.startswith(b"PUT") else b"\r\n\r\n"):
+                        request += connection.recv(65536)
+                    connection.sendall(answer)
+
+        threading.Thread(target=loop, daemon=True).start()
+
+    yield start
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+def test_a_connection_that_was_idle_for_too_long_is_opened_anew(serve: t.Callable[[bytes], None], place: str) -> None:
+    serve(ANSWER)
+    transport = Unix(place, None)
+    for _time in range(3):
+        answer = transport.send("PUT", "/rest/config/folders", b"[]", {"X-API-Key": "x"})
+        assert (answer.status, answer.headers["X-Syncthing-Version"], answer.text) == (200, "v1.29.5", "{}")
+        time.sleep(0.1)
+    transport.close()
+
+
+def test_what_is_no_http_is_not_ready(serve: t.Callable[[bytes], None], place: str) -> None:
+    serve(b"hello\r\n\r\n")
+    with pytest.raises(NotReady, match=r"does not answer at gui\.sock"):
+        Unix(place, None).send("GET", "/rest/config", None, {})
+
+
+def test_nobody_there_is_not_ready(place: str) -> None:
+    with pytest.raises(NotReady, match=r"is its service running\?"):
+        Unix(place, None).send("GET", "/rest/config", None, {})
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(place)
+    with pytest.raises(NotReady, match=r"is its service running\?"):
+        Unix(place, None).send("GET", "/rest/config", None, {})
+
+
+def test_who_may_not_is_told_at_once(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: t.Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(SyncthingError, match="run this task as root") as failure:
+        Unix(place, None).send("GET", "/rest/config", None, {})
+    assert not isinstance(failure.value, NotReady)
