@@ -159,7 +159,8 @@ def _nesting_problems(mesh: Mesh) -> list[str]:
     """Folders inside each other on one host: each would sync the other's files and markers."""
     found = []
     for host in mesh.get("hosts") or ():
-        paths = sorted((posixpath.normpath(folder["path"]), folder["id"]) for folder in _folders_of(mesh, host))
+        paths = [(posixpath.normpath(folder["path"]), folder["id"]) for folder in _folders_of(mesh, host)]
+        paths.sort(key=lambda place: (place[0].split("/"), place[1]))  # what is inside another comes right after it
         for (outer, outer_id), (inner, inner_id) in zip(paths, paths[1:]):
             if inner == outer or inner.startswith(outer.rstrip("/") + "/"):
                 found.append(

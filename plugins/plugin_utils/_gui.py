@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where Syncthing's web interface and REST API are, and who can get at them: pure functions.
+
+Over TCP without a password every account of the host is its administrator, and reads the API key and the
+folders' passwords. A unix socket in a closed directory is the default.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import typing as t
+
+SOCKET = "/run/syncthing/gui.sock"
+# The role makes such a directory at each boot and hands it to Syncthing's user, so it must be nobody else's.
+OWN_DIRECTORY = re.compile(r"(/var)?/run/syncthing[A-Za-z0-9._@-]*")
+LOOPBACK = re.compile(r"(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}")
+LONGEST = 107  # bytes, unix(7)
+ACCEPT = "gui_without_password"
+TRUE = ("true", "yes", "on", "1")
+
+
+def problems(
+    address: t.Any, group: t.Any = "", gui: t.Any = None, accept: t.Collection[str] = (), home: str = "/var/lib/syncthing"
+) -> list[str]:
+    """What is wrong with syncthing_gui_address, syncthing_gui_group and syncthing_mesh_gui."""
+    wanted = gui if isinstance(gui, t.Mapping) else {}
+    found = misplaced(wanted)
+    if not isinstance(address, str) or not address.isprintable():
+        return [*found, f"syncthing_gui_address is {address!r}: it must be the path of a unix socket, such as {SOCKET}"]
+    if address.startswith("/"):
+        return [*found, *_socket_problems(address, group, wanted, home)]
+    return [*found, *_tcp_problems(address, group, wanted, accept)]
+
+
+def misplaced(gui: t.Mapping[str, t.Any]) -> list[str]:
+    if "address" not in gui and "address" not in _settings(gui):
+        return []
+    return [
+        "syncthing_mesh_gui has the key address, but the address has one name: remove it there, and set syncthing_gui_address if "
+        f"the web interface is to be elsewhere than at {SOCKET}"
+    ]
+
+
+def _socket_problems(address: str, group: t.Any, gui: t.Mapping[str, t.Any], home: str) -> list[str]:
+    found = []
+    directory = posixpath.dirname(posixpath.normpath(address))
+    own = bool(OWN_DIRECTORY.fullmatch(directory))
+    if not own and not (directory + "/").startswith(posixpath.normpath(home) + "/"):
+        found.append(
+            f"syncthing_gui_address is {address}: a unix socket must be in a directory of its own that others cannot enter; use "
+            f"{SOCKET}, another /run/syncthing…/ directory, or one in syncthing_home ({home})"
+        )
+    if len(address.encode()) > LONGEST:
+        found.append(f"syncthing_gui_address has {len(address.encode())} bytes, and the path of a unix socket at most {LONGEST}")
+    if group and not own:
+        found.append(f"syncthing_gui_group has no effect on {address}: leave it out, or leave syncthing_gui_address out")
+    if _true(gui.get("tls")) or _true(_settings(gui).get("useTLS")):
+        found.append(
+            f"syncthing_mesh_gui.tls is true, but syncthing_gui_address is the unix socket {address}, and with both nothing "
+            "could use the REST API: remove syncthing_mesh_gui.tls, or set syncthing_gui_address to 127.0.0.1:8384 together with "
+            "user and password in syncthing_mesh_gui"
+        )
+    return found
+
+
+def _tcp_problems(address: str, group: t.Any, gui: t.Mapping[str, t.Any], accept: t.Collection[str]) -> list[str]:
+    # Syncthing ends at boot if its web interface cannot listen, and systemd gives up after four times; the tailnet address may
+    # come later than that.
+    if not LOOPBACK.fullmatch(address):
+        return [
+            f"syncthing_gui_address is {address}: it must be the path of a unix socket (leave it out for {SOCKET}), or a "
+            "loopback address such as 127.0.0.1:8384. From elsewhere, use ssh -L"
+        ]
+    found = []
+    if ACCEPT not in (accept or ()) and not (_text(gui.get("user")) and _text(gui.get("password"))):
+        found.append(
+            f"syncthing_gui_address is {address}, which every account of the host can connect to, and syncthing_mesh_gui has no "
+            f"user and password: leave syncthing_gui_address out (the web interface is then at {SOCKET}), set both, or add "
+            f"{ACCEPT} to tailsync_accept"
+        )
+    if group:
+        found.append(f"syncthing_gui_group has no effect on {address}: leave it out, or leave syncthing_gui_address out")
+    return found
+
+
+def _settings(gui: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    settings = gui.get("settings")
+    return settings if isinstance(settings, t.Mapping) else {}
+
+
+def _text(value: t.Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _true(value: t.Any) -> bool:
+    return value is True or str(value).lower() in TRUE
+
+
+def permissions(address: str, group: str = "") -> str:
+    """Of the socket, whose group is the directory's; empty for an address that is none."""
+    if not address.startswith("/"):
+        return ""
+    return "0660" if group else "0600"
+
+
+def directory_of(address: str) -> str:
+    """The directory below /run that has to be made at each boot; empty if there is none."""
+    directory = posixpath.dirname(posixpath.normpath(address))
+    return directory if OWN_DIRECTORY.fullmatch(directory) else ""
+
+
+def first(address: str, accept: t.Collection[str] = ()) -> str:
+    """Where the web interface is at the very first start, when it has no password yet."""
+    return address if address.startswith("/") or ACCEPT in (accept or ()) else SOCKET
+
+
+def wanted(gui: t.Mapping[str, t.Any] | None, address: str | None, group: str = "", ready: bool = True) -> dict[str, t.Any]:
+    """What syncthing_cluster is to set.
+
+    Without an address the web interface stays where it is, and so it does until the role syncthing has made (`ready`)
+    the directory of a socket for now and for every boot.
+    """
+    if not address or (directory_of(address) and not ready):
+        return dict(gui or {})
+    if not address.startswith("/"):
+        return {"address": address, **(gui or {})}
+    return {"address": address, "unix_socket_permissions": permissions(address, group), "tls": False, **(gui or {})}

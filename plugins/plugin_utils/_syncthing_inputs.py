@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the variables of the role syncthing: pure functions.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _places
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import _gui, _listen, _text
+
+# As systemd takes them (https://systemd.io/USER_NAMES/), with those of a directory service.
+ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.@\\-]*\$?")
+# The channel whose builds report usage and upgrade themselves whatever their configuration says.
+REPORTING_CHANNEL = "candidate"
+
+
+def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """One message each, naming the variable and the fix."""
+    accept = variables.get("tailsync_accept") or ()
+    home = variables.get("syncthing_home")
+    return [
+        *account("syncthing_user", variables.get("syncthing_user")),
+        *_home(home),
+        *_listen.listen_problems("syncthing_listen_addresses", variables.get("syncthing_listen_addresses")),
+        *_group(variables.get("syncthing_gui_group")),
+        *_gui.problems(
+            variables.get("syncthing_gui_address"),
+            variables.get("syncthing_gui_group"),
+            variables.get("syncthing_mesh_gui"),
+            accept,
+            str(home),
+        ),
+        *_identity(variables),
+        *_package(variables),
+    ]
+
+
+def account(name: str, user: t.Any) -> list[str]:
+    found = _text.one_line(name, user)
+    if found:
+        return found
+    if not ACCOUNT.fullmatch(user):
+        return [f"{name} is {user!r}, which is no name of an account: begin it with a letter or _, without blanks (no user ID)"]
+    if user in ("root", "nobody"):
+        reason = "would run with every right" if user == "root" else "is shared by programs that must not trust each other"
+        return [f"{name} is {user}, which {reason}: name the account that owns the files, or leave it out"]
+    return []
+
+
+def _group(group: t.Any) -> list[str]:
+    if group in ("", None):
+        return []
+    found = _text.one_line("syncthing_gui_group", group)
+    if not found and not ACCOUNT.fullmatch(group):
+        found = [f"syncthing_gui_group is {group!r}, which is no name of a group"]
+    return found
+
+
+def _home(home: t.Any) -> list[str]:
+    found = _text.one_line("syncthing_home", home)
+    if found:
+        return found
+    if not home.startswith("/") or "$" in home:
+        return [f"syncthing_home is {home!r}: it must be an absolute path, and $ is not expanded"]
+    place = _places.normal(home)
+    if place == "/root":
+        return [f"syncthing_home is {home}, root's own home: give it a directory of its own, such as /var/lib/syncthing"]
+    if place in _places.WHOLE or _places.SYSTEM.match(place):
+        return [
+            f"syncthing_home is {home}, which is not Syncthing's alone: give it its own directory, such as /var/lib/syncthing"
+        ]
+    return []
+
+
+def _identity(variables: t.Mapping[str, t.Any]) -> list[str]:
+    certificate = variables.get("syncthing_certificate") or ""
+    key = variables.get("syncthing_private_key") or ""
+    found = []
+    if bool(certificate) != bool(key) or (certificate and "BEGIN CERTIFICATE" not in str(certificate)):
+        found.append(
+            "syncthing_certificate and syncthing_private_key must be given together, as the contents (not the paths) of "
+            "cert.pem and key.pem"
+        )
+    api_key = variables.get("syncthing_api_key")
+    if api_key and (not isinstance(api_key, str) or not api_key.strip() or not api_key.isprintable()):
+        found.append(
+            "syncthing_api_key is no text, blank, or has control characters: put it between quotation marks, or leave it out"
+        )
+    return found
+
+
+def _package(variables: t.Mapping[str, t.Any]) -> list[str]:
+    channel = variables.get("syncthing_repository_channel")
+    found = [
+        *_text.url("syncthing_repository_url", variables.get("syncthing_repository_url")),
+        *_text.url("syncthing_repository_key_url", variables.get("syncthing_repository_key_url")),
+        *_text.word("syncthing_repository_channel", channel),
+    ]
+    if channel == REPORTING_CHANNEL:
+        found.append(
+            "syncthing_repository_channel is candidate, whose builds report usage whatever their configuration says: use "
+            "stable-v2 or stable"
+        )
+    return found
+
+
+def address_problems(addresses: t.Sequence[str], node_address: t.Any) -> list[str]:
+    """Why the host cannot listen yet, at the time when its tailnet address has to be known."""
+    if addresses:
+        return _listen.listen_problems("syncthing_listen_addresses", addresses)
+    if node_address:
+        return [f"syncthing_listen_addresses is empty: {_listen.FIX}"]
+    return [
+        "this host has no tailnet address, so Syncthing would have none to listen on: is it in a tailnet? The role "
+        "homelab.tailsync.tailscale joins it"
+    ]
