@@ -1,19 +1,24 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters of the role firewall; what they decide is in module_utils/_ufw/_firewall.py."""
+"""Filters of the role firewall; what they decide is in plugin_utils: firewall.py, firewall_host.py and lockdown.py."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _firewall
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall, firewall_host, lockdown
 
 
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
-            "firewall_public_rule": _firewall.public_rule,
-            "firewall_refusals": _firewall.refusals,
-            "firewall_ssh_rule": _firewall.ssh_rule,
+            "firewall_host_refusals": firewall_host.refusals,
+            "firewall_host_warnings": firewall_host.warnings,
+            "firewall_lost_control": lockdown.lost_control,
+            "firewall_openings": firewall.openings,
+            "firewall_problems": firewall.problems,
+            "firewall_refusals": lockdown.refusals,
+            "firewall_rules": firewall.rules,
+            "firewall_warnings": lockdown.warnings,
         }

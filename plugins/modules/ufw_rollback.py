@@ -56,6 +56,13 @@ options:
       - What the call that armed the change returned, with O(state=disarmed). With it, a change that another run has armed since
         is not confirmed by this one's proof.
     type: str
+  require_active:
+    description:
+      - Refuse O(state=disarmed) unless ufw is enabled and filters, with its chains and the policy of INPUT in the kernel.
+        Somebody may have switched it off since the way in was proven.
+      - Set it to V(false) where the change is to switch ufw off. After O(state=original) it is not asked.
+    type: bool
+    default: true
   reason:
     description: Why the change is taken back, with O(state=restored), for the next run to say.
     type: str
@@ -116,6 +123,14 @@ rolled_back:
   sample:
     time: "2026-11-24T11:58:12Z"
     reason: the host was restarted before a new way in was proven
+in_force:
+  description:
+    - Whose rules the host has now. V(unproven) is a change that waits for its confirmation, V(confirmed) one that has it,
+      V(rolled_back) what was before a change that was taken back, and V(untouched) what was before any.
+    - V(open) means that the old rules could not be loaded again, and everything is let in.
+  returned: always
+  type: str
+  sample: confirmed
 original:
   description: Whether it is known what ufw was before the first change that was confirmed.
   returned: always
@@ -132,6 +147,7 @@ SPEC = {
     "state": {"type": "str", "choices": ["armed", "disarmed", "restored", "original"], "required": True},
     "timeout": {"type": "int", "default": 180},
     "token": {"type": "str", "no_log": False},
+    "require_active": {"type": "bool", "default": True},
     "reason": {"type": "str", "default": "it was taken back by hand"},
 }
 

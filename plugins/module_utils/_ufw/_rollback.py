@@ -20,14 +20,13 @@ import shutil
 import typing as t
 from pathlib import Path
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._host.packet_filter import SERVICES, services
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _lock, _policy, _rollback_files
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback_files import UNIT, Places
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback_files import SECOND, UNIT, Places
 
 PLACES = Places()
 SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
-# Who would take ufw's rules away, or add to them, behind its back.
-OTHERS = ("firewalld", "nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall", "shorewall6", "ferm")
 
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
 
@@ -38,6 +37,18 @@ class Record(t.NamedTuple):
     armed: bool
     rolled_back: dict[str, str] | None
     original: bool
+    is_open: bool = False  # the old rules could not be loaded, so everything was let in
+
+    @property
+    def in_force(self) -> str:
+        """Whose rules the host has, in one word."""
+        if self.is_open:
+            return "open"
+        if self.armed:
+            return "unproven"
+        if self.rolled_back:
+            return "rolled_back"
+        return "confirmed" if self.original else "untouched"
 
 
 def read(base: Path | None = None) -> Record:
@@ -50,6 +61,7 @@ def read(base: Path | None = None) -> Record:
         (folder / "rollback" / "complete").exists(),
         fired,
         (folder / "original" / "complete").exists(),
+        (folder / "open").exists(),
     )
 
 
@@ -77,16 +89,6 @@ def warning_of(record: Record) -> str | None:
     )
 
 
-def other_firewalls(shown: str) -> list[str]:
-    """The services among `systemctl show --property=Id,ActiveState,UnitFileState` that manage a packet filter of their own."""
-    found = []
-    for block in shown.strip().split("\n\n"):
-        unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if unit.get("ActiveState") == "active" or unit.get("UnitFileState") == "enabled":
-            found.append(unit.get("Id", "").removesuffix(".service"))
-    return found
-
-
 def policies(listing: str) -> str:
     """A chain and its policy a line, out of `iptables -S`."""
     return "".join(f"{chain} {policy}\n" for chain, policy in re.findall(r"^-P (\S+) (\S+)$", listing, re.MULTILINE))
@@ -108,11 +110,13 @@ def bring(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> tupl
         guard.refuse_unfit_services()
     if state == "disarmed":
         guard.refuse_to_confirm(before, params["token"])
+        if params["require_active"] and check_mode:  # else under the lock
+            guard.refuse_inactive()
     if not check_mode:
         if state == "armed":
             expires, token = guard.arm(params["timeout"])
         elif state == "disarmed":
-            guard.disarm(params["token"])
+            guard.disarm(params["token"], params["require_active"])
         elif state == "restored":
             guard.restore(params["reason"])
         elif before.original:
@@ -126,6 +130,7 @@ def bring(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> tupl
         "token": token,
         "rolled_back": after.rolled_back,
         "original": after.original,
+        "in_force": "unproven" if check_mode and armed else after.in_force,
         "diff": {"before": {"armed": before.armed}, "after": {"armed": armed}},
     }
 
@@ -139,11 +144,13 @@ class Guard:
         self.base = Path(places.base)
         self.rollback, self.original, self.leaving = (self.base / name for name in ("rollback", "original", "leaving"))
         self.fired = self.base / "fired"
+        self.open = self.base / "open"
         self.left = self.base / "left"  # the host has left, but for the proof that it can be reached
         self.script = self.base / "rollback.sh"
         self.service = units / f"etc/systemd/system/{UNIT}.service"
         # A restart ends the wait, and the service runs at once.
         self.timer = units / f"run/systemd/system/{UNIT}.timer"
+        self.second = units / f"etc/systemd/system/{SECOND}.timer"
 
     def read(self) -> Record:
         return read(self.base)
@@ -159,9 +166,9 @@ class Guard:
                 f"ufw.service is {state.strip()}, so the firewall would be open after the next boot: run `systemctl unmask ufw` "
                 "and `systemctl enable ufw`"
             )
-        units = [f"{name}.service" for name in OTHERS]
+        units = [f"{name}.service" for name in SERVICES]
         _code, shown, _error = self.execute(["systemctl", "show", "--property=Id,ActiveState,UnitFileState", *units])
-        others = other_firewalls(shown)
+        others = services(shown)
         if others:
             raise UfwError(
                 f"{' and '.join(others)} is in charge of this host's packet filter, and would undo what ufw does or be undone by "
@@ -177,6 +184,26 @@ class Guard:
             )
         if token and token != self._token():
             raise UfwError("another run has armed a change of the firewall since, and has to prove that one: run again after it")
+
+    def refuse_inactive(self) -> None:
+        """What was proven is a way in through rules that are in force; without them it proves nothing."""
+        if self.left.exists():
+            return  # what was before the first change may be nothing
+        conf = _policy.parse_settings((Path(self.places.ufw) / "ufw.conf").read_text(encoding="utf-8"))
+        settings = _policy.parse_settings(Path(self.places.defaults).read_text(encoding="utf-8"))
+        policy = "ACCEPT" if settings.get("DEFAULT_INPUT_POLICY", "DROP").upper() == "ACCEPT" else "DROP"
+        missing = "" if conf.get("ENABLED", "").lower() == "yes" else "ufw.conf says ENABLED=no"
+        for program, chain in (("iptables", "ufw-before-input"), ("ip6tables", "ufw6-before-input")):
+            _code, listing, _error = self.execute([program, "-w", "-S"])
+            lines = listing.splitlines()
+            wanted = (f"-P INPUT {policy}", f"-A INPUT -j {chain}", f"-A {chain} -j {chain.replace('before', 'user')}")
+            absent = [line for line in wanted if line not in lines] if lines or program == "iptables" else []
+            missing = missing or (f"the kernel has no `{program} {absent[0]}`" if absent else "")
+        if missing:
+            raise UfwError(
+                f"ufw does not filter any more ({missing}), so this change cannot be confirmed: somebody has switched it off or "
+                "emptied its chains meanwhile, run again"
+            )
 
     def arm(self, timeout: int) -> tuple[str, str]:
         """Keep what there is, unless an earlier change still waits for its proof, and start the time.
@@ -194,10 +221,11 @@ class Guard:
                 self._put_script()
                 self._put(self.service, _rollback_files.fill(_rollback_files.SERVICE, self.places))
                 self._put(self.timer, _rollback_files.fill(_rollback_files.TIMER, self.places, timeout))
+                self._put(self.second, _rollback_files.fill(_rollback_files.SECOND_TIMER, self.places, timeout))
                 Path(self.places.since_boot).touch()
                 self._systemctl("daemon-reload")
-                self._systemctl("enable", self.service.name)
-                self._systemctl("restart", self.timer.name)
+                self._systemctl("enable", self.service.name, self.second.name)
+                self._systemctl("restart", self.timer.name, self.second.name)
                 os.sync()  # what is to survive a plug that is pulled
                 (self.rollback / "complete").touch()
                 os.sync()
@@ -209,12 +237,15 @@ class Guard:
                 ) from error
             return _in(timeout), token
 
-    def disarm(self, token: str | None = None) -> None:
+    def disarm(self, token: str | None = None, require_active: bool = False) -> None:
         """Take the change for good. If it was taken back meanwhile, that is said."""
         with _lock.held(Path(self.places.lock)):
             record = self.read()
             self.refuse_to_confirm(record, token)
+            if require_active:
+                self.refuse_inactive()
             self.fired.unlink(missing_ok=True)
+            self.open.unlink(missing_ok=True)
             if record.original:
                 _discard(self.rollback)
             else:
@@ -294,9 +325,9 @@ class Guard:
         self._put(self.script, _rollback_files.fill(_rollback_files.SCRIPT, self.places), 0o700)
 
     def _forget_units(self) -> None:
-        self.execute(["systemctl", "stop", self.timer.name])
-        self.execute(["systemctl", "disable", self.service.name])
-        for path in (self.service, self.timer, self.script, Path(self.places.since_boot)):
+        self.execute(["systemctl", "stop", self.timer.name, self.second.name])
+        self.execute(["systemctl", "disable", self.service.name, self.second.name])
+        for path in (self.service, self.timer, self.second, self.script, Path(self.places.since_boot)):
             path.unlink(missing_ok=True)
         self.execute(["systemctl", "daemon-reload"])
 

@@ -16,6 +16,8 @@ import dataclasses
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._lock import LOCK
 
 UNIT = "tailsync-firewall-rollback"
+# A second trigger, with a name that no pattern for the first one matches: whoever stops that one leaves this.
+SECOND = "unproven-firewall-change"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +32,11 @@ class Places:
     # Gone after a restart, like everything in /run: that is how the script knows that there was one.
     since_boot: str = "/run/tailsync-firewall-rollback"
     path: str = "/usr/sbin:/usr/bin:/sbin:/bin"
-    patience: int = 30  # seconds that a ufw_policy at work may go on for
+    strangers: float = 10  # seconds that anybody may hold the lock for
+    patience: float = 20  # seconds that a ufw_policy at work may go on for after that
+    last: float = 20  # seconds that the last command of one that was ended may go on for
+    pause: float = 2  # seconds until the old rules are loaded again, where they could not be
+    tailscaled: float = 5  # seconds that tailscaled and systemd may take to say how they are
 
 
 SCRIPT = r"""#!/bin/sh
@@ -45,8 +51,8 @@ shift
 [ -e "$kept/complete" ] || exit 0
 
 # A tailscaled that hangs must not hang this.
-tailscaled="tailscaled was $(timeout 5 systemctl is-active tailscaled 2>/dev/null)"
-if timeout 5 tailscale ip -4 >/dev/null 2>&1; then
+tailscaled="tailscaled was $(timeout @tailscaled@ systemctl is-active tailscaled 2>/dev/null)"
+if timeout @tailscaled@ tailscale ip -4 >/dev/null 2>&1; then
   tailscaled="$tailscaled and had its address"
 else
   tailscaled="$tailscaled and had no address"
@@ -59,13 +65,23 @@ else
   reason="no new login over the tailnet was proven within $(cat "$kept/timeout") s; $tailscaled"
 fi
 
+has_the_lock() { # whether a process has the file open; its number in there may be that of another by now
+  case $1 in '' | *[!0-9]*) return 1 ;; esac
+  for handle in "/proc/$1/fd"/*; do
+    [ "$handle" -ef @lock@ ] && return 0
+  done
+  return 1
+}
+
 # A ufw_policy that is still at work would write into what is brought back. It has its time, and is ended then; the last
-# command that it began holds the lock until it is done.
+# command that it began holds the lock until it is done. Nobody else is waited for as long.
 exec 9<>@lock@
-if ! flock -w @patience@ 9; then
+if ! flock -w @strangers@ 9; then
   holder=$(cat @lock@)
-  [ -z "$holder" ] || kill -9 "$holder"
-  flock -w 90 9 || true # a ufw that hangs for longer will not write any more
+  if has_the_lock "$holder" && ! flock -w @patience@ 9; then
+    ! has_the_lock "$holder" || kill -9 "$holder"
+    flock -w @last@ 9 || true # a ufw that hangs for longer will not write any more
+  fi
 fi
 : >@lock@ # nobody is to end this one
 [ -e "$kept/complete" ] || exit 0
@@ -75,6 +91,7 @@ if [ "$kept" = "$base/leaving" ] && [ ! -e "$base/rollback/complete" ]; then
 fi
 
 let_everything_in() { # rather open than locked out
+  printf '' >"$base/open" || true
   @init@ force-stop
   for table in iptables ip6tables; do
     for chain in INPUT OUTPUT FORWARD; do $table -w -P $chain ACCEPT; done
@@ -102,7 +119,7 @@ for attempt in 1 2 3; do # another program may hold iptables' lock
   else
     @init@ force-stop && loaded=yes && break
   fi
-  sleep 2
+  sleep @pause@
 done
 if [ $loaded = no ]; then
   let_everything_in
@@ -125,6 +142,7 @@ for family in 4 6; do # what ufw does not bring back by itself
 done
 
 logger -t @unit@ "$what: $reason" 2>/dev/null || true
+[ $loaded = no ] || rm -f "$base/open"
 if [ "$kept" = "$base/rollback" ]; then
   printf '%s\n%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$reason" >"$base/fired" || true
   rm -f "$base/left"
@@ -133,8 +151,8 @@ sync
 rm -f "$kept/complete"
 rm -rf "$kept"
 if [ "$kept" = "$base/rollback" ]; then
-  systemctl --no-block stop @unit@.timer 2>/dev/null || true
-  systemctl disable @unit@.service 2>/dev/null || true
+  systemctl --no-block stop @unit@.timer @second@.timer 2>/dev/null || true
+  systemctl disable @unit@.service @second@.timer 2>/dev/null || true
 elif [ $loaded = no ]; then
   echo "$what"
   exit 1
@@ -148,6 +166,8 @@ SERVICE = """\
 Description=Bring the firewall back to what it was, unless a new way in was proven
 ConditionPathExists=@base@/rollback/complete
 After=ufw.service local-fs.target
+# Half of it done is nothing that anybody wants.
+RefuseManualStop=yes
 
 [Service]
 Type=oneshot
@@ -170,8 +190,27 @@ OnActiveSec=@timeout@
 AccuracySec=1
 """
 
+# It needs no symlink of the first, and comes up after a restart, too. The later times are for a first attempt that was cut off.
+SECOND_TIMER = """\
+# Managed by Ansible (homelab.tailsync.ufw_rollback).
+[Unit]
+Description=Time until an unproven change of the firewall is taken back in any case
+
+[Timer]
+Unit=@unit@.service
+OnActiveSec=@timeout@
+OnActiveSec=@again@
+OnActiveSec=@once_more@
+AccuracySec=1
+
+[Install]
+WantedBy=timers.target
+"""
+
 
 def fill(text: str, places: Places, timeout: int = 0) -> str:
-    for name, value in {**dataclasses.asdict(places), "unit": UNIT, "timeout": timeout}.items():
+    values: dict[str, object] = {**dataclasses.asdict(places), "unit": UNIT, "second": SECOND, "timeout": timeout}
+    values.update(again=timeout + 30, once_more=timeout + 90)
+    for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
     return text

@@ -8,8 +8,10 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _firewall, _lock, _rollback
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import packet_filter
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _lock, _rollback, _rollback_files
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import lockdown
 
 NODE = {"backend_state": "Running", "ipv4": "100.64.0.1", "tun": True, "key_expiry_days": None, "key_expiry": None}
 
@@ -27,7 +29,7 @@ NODE = {"backend_state": "Running", "ipv4": "100.64.0.1", "tun": True, "key_expi
     ],
 )
 def test_a_host_that_nobody_could_reach_afterwards_is_not_locked(node: dict[str, object], words: str | None) -> None:
-    found = _firewall.refusals(node, 14)
+    found = lockdown.refusals(node, {}, {})
     if words is None:
         assert found == []
     else:
@@ -36,14 +38,7 @@ def test_a_host_that_nobody_could_reach_afterwards_is_not_locked(node: dict[str,
 
 
 def test_a_key_that_expires_may_be_accepted() -> None:
-    assert _firewall.refusals({**NODE, "key_expiry_days": 3}, 0) == []
-
-
-def test_rules_in_short() -> None:
-    assert _firewall.public_rule("443/tcp") == {"port": "443", "proto": "tcp", "comment": "public"}
-    assert _firewall.public_rule("53") == {"port": "53", "comment": "public"}
-    rule = _firewall.ssh_rule("192.168.1.7/24", 2222)
-    assert (rule["from"], rule["port"], rule["proto"]) == ("192.168.1.0/24", "2222", "tcp")
+    assert lockdown.refusals({**NODE, "key_expiry_days": 3}, {}, {"firewall_key_expiry_days": 0}) == []
 
 
 SHOWN = """\
@@ -69,8 +64,8 @@ def test_another_firewall_is_found_if_it_runs_or_will_run_at_the_next_boot(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_rollback, "SYSTEMD", tmp_path)
-    assert _rollback.other_firewalls(SHOWN) == ["nftables", "netfilter-persistent"]
-    assert _rollback.other_firewalls("") == []
+    assert packet_filter.services(SHOWN) == ["nftables", "netfilter-persistent"]
+    assert packet_filter.services("") == []
     guard = _rollback.Guard(lambda _command: (0, SHOWN, ""))
     with pytest.raises(UfwError, match=r"nftables and netfilter-persistent is in charge .* `systemctl disable --now nftables"):
         guard.refuse_unfit_services()
@@ -131,3 +126,50 @@ def test_half_a_snapshot_counts_for_nothing(tmp_path: pathlib.Path) -> None:
     (tmp_path / "rollback" / "complete").touch()
     _rollback._discard(tmp_path / "rollback")
     assert not (tmp_path / "rollback").exists()
+
+
+FILTERS = {
+    "iptables": "-P INPUT DROP\n-A INPUT -j ufw-before-input\n-A ufw-before-input -j ufw-user-input\n",
+    "ip6tables": "-P INPUT DROP\n-A INPUT -j ufw6-before-input\n-A ufw6-before-input -j ufw6-user-input\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("program", "was", "now", "words"),
+    [
+        ("iptables", "", "", None),
+        ("ip6tables", "-P INPUT DROP", "-P INPUT ACCEPT", "the kernel has no `ip6tables -P INPUT DROP`"),
+        ("iptables", "-A INPUT -j ufw-before-input\n", "", "the kernel has no `iptables -A INPUT -j ufw-before-input`"),
+        ("iptables", "-A ufw-before-input -j ufw-user-input\n", "", "no `iptables -A ufw-before-input -j ufw-user-input`"),
+        ("ip6tables", FILTERS["ip6tables"], "", None),  # a kernel without IPv6
+        ("iptables", FILTERS["iptables"], "", "the kernel has no `iptables -P INPUT DROP`"),
+        ("ENABLED", "yes", "no", "ufw.conf says ENABLED=no"),
+        ("left", "", "", None),
+    ],
+)
+def test_a_change_is_not_confirmed_while_ufw_does_not_filter(
+    tmp_path: pathlib.Path, program: str, was: str, now: str, words: str | None
+) -> None:
+    listings = {name: text.replace(was, now) if name == program and was else text for name, text in FILTERS.items()}
+    places = _rollback_files.Places(
+        base=str(tmp_path), ufw=str(tmp_path / "ufw"), defaults=str(tmp_path / "default"), lock=str(tmp_path / "lock")
+    )
+    (tmp_path / "ufw").mkdir()
+    (tmp_path / "ufw/ufw.conf").write_text(f"ENABLED={now if program == 'ENABLED' else 'yes'}\n", encoding="ascii")
+    (tmp_path / "default").write_text('DEFAULT_INPUT_POLICY="DROP"\n', encoding="ascii")
+    (tmp_path / "rollback").mkdir()
+    (tmp_path / "rollback/complete").touch()
+    if program == "left":  # what was before the first change has no chains
+        (tmp_path / "left").touch()
+        listings = {}
+    guard = _rollback.Guard(lambda command: (0, listings.get(command[0], ""), ""), places, tmp_path)
+    params = {"state": "disarmed", "token": None, "require_active": True}
+    if words is None:
+        _before, result = _rollback.bring(guard, params, check_mode=False)
+        assert result["in_force"] in ("confirmed", "untouched")
+        return
+    for check_mode in (True, False):
+        with pytest.raises(UfwError, match=words):
+            _rollback.bring(guard, params, check_mode)
+    assert guard.read().in_force == "unproven", "it takes itself back"
+    assert _rollback.bring(guard, {**params, "require_active": False}, check_mode=False)[1]["in_force"] == "confirmed"

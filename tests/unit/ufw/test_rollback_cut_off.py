@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import os
 import pathlib
 import shutil
 import subprocess
-import textwrap
+import time
 import typing as t
 
 import pytest
@@ -19,15 +21,17 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback_fi
 
 OLD, NEW = "the old rules", "the new rules"
 # What the script runs; each stand-in counts, notes what it was told, and does it.
-REAL = ("mv", "rm", "cat", "date", "sync", "sleep", "timeout", "flock")
-FAKE = ("ufw-init", "iptables", "ip6tables", "iptables-restore", "ip6tables-restore", "systemctl", "tailscale", "logger")
+REAL = ("mv", "rm", "cat", "date", "sleep", "timeout", "flock")
+FAKE = ("ufw-init", "iptables", "ip6tables", "iptables-restore", "ip6tables-restore", "systemctl", "tailscale", "logger", "sync")
 STAND_IN = """\
 #!/bin/sh
-name=$(/usr/bin/basename "$0")
-n=$(($(/bin/cat {home}/count 2>/dev/null || echo 0) + 1))
+name=${{0##*/}} n=0 kill_at=0
+read -r n 2>/dev/null <{home}/count
+n=$((n + 1))
 echo $n >{home}/count
 echo "$name $*" >>{home}/calls
-[ "$n" != "$(/bin/cat {home}/kill-at 2>/dev/null)" ] || kill -9 $PPID
+read -r kill_at 2>/dev/null <{home}/kill-at
+[ $n != "$kill_at" ] || kill -9 $PPID
 [ ! -e "{home}/fails/$name" ] || exit 1
 [ ! -e "{home}/hangs/$name" ] || exec /bin/sleep 60
 exec {real} "$@"
@@ -51,7 +55,11 @@ class Machine:
             lock=str(home / "lock"),
             since_boot=str(home / "since-boot"),
             path=f"{home}/bin:/usr/bin:/bin",
-            patience=1,
+            strangers=0.2,
+            patience=0.3,
+            last=0.5,
+            pause=0.1,
+            tailscaled=0.5,
         )
         self.base = pathlib.Path(self.places.base)
         self.active = True
@@ -91,9 +99,9 @@ class Machine:
         return self
 
     def script(self, kept: str = "rollback", *reason: str, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
-        for name in ("count", "calls"):
-            (self.home / name).unlink(missing_ok=True)
-        (self.home / "kill-at").write_text(str(kill_at), encoding="ascii")
+        (self.home / "calls").unlink(missing_ok=True)
+        (self.home / "kill-at").write_text(f"{kill_at}\n", encoding="ascii")
+        (self.home / "count").write_text("0\n", encoding="ascii")
         command = ["sh", str(self.base / "rollback.sh"), str(self.base / kept), *reason]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
@@ -104,10 +112,15 @@ class Machine:
     def breaks(self, kind: str, name: str) -> None:
         (self.home / kind / name).touch()
 
+    def works(self, name: str) -> None:
+        for kind in ("fails", "hangs"):
+            (self.home / kind / name).unlink(missing_ok=True)
+
 
 @pytest.fixture
 def machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(_lock, "PATIENCE", 1)
+    monkeypatch.setattr(os, "sync", lambda: None)  # no plug is pulled here
     return Machine(tmp_path)
 
 
@@ -115,7 +128,7 @@ def test_it_brings_back_what_there_was_and_says_why(machine: Machine) -> None:
     done = machine.armed().script()
     assert (done.returncode, machine.has) == (0, (OLD, OLD))
     record = machine.guard.read()
-    assert not record.armed
+    assert (record.armed, record.in_force) == (False, "rolled_back")
     assert "no new login over the tailnet was proven within 180 s" in (record.rolled_back or {})["reason"]
     assert "ufw-init force-reload" in machine.calls
     assert "iptables -w -P INPUT DROP" in machine.calls
@@ -166,7 +179,7 @@ def test_files_that_cannot_be_moved_open_the_firewall_and_are_tried_again(machin
     assert machine.script().returncode == 1
     assert "iptables -w -P INPUT ACCEPT" in machine.calls
     assert machine.guard.read().armed, "else nobody would try again"
-    (machine.home / "fails/mv").unlink()
+    machine.works("mv")
     assert (machine.script().returncode, machine.has) == (0, (OLD, OLD))
 
 
@@ -175,7 +188,11 @@ def test_rules_that_cannot_be_loaded_open_the_firewall_and_that_is_said(machine:
     assert machine.script().returncode == 0
     assert "ip6tables -w -P INPUT ACCEPT" in machine.calls
     assert "iptables -w -P INPUT DROP" not in machine.calls
-    assert "the firewall is OPEN" in (machine.guard.read().rolled_back or {})["reason"]
+    record = machine.guard.read()
+    assert (record.in_force, "the firewall is OPEN" in (record.rolled_back or {})["reason"]) == ("open", True)
+    machine.works("ufw-init")
+    machine.armed().script()
+    assert machine.guard.read().in_force == "rolled_back"
 
 
 def test_leaving_that_opens_the_firewall_is_no_success(machine: Machine) -> None:
@@ -201,22 +218,57 @@ def test_leaving_needs_somebody_to_take_it_back(machine: Machine) -> None:
     assert not machine.base.exists()
 
 
+HOLD = """
+import fcntl, os, sys, time
+handle = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+fcntl.flock(handle, fcntl.LOCK_EX)
+if sys.argv[2]:
+    os.truncate(handle, 0)
+    os.write(handle, (str(os.getpid()) if sys.argv[2] == "own" else sys.argv[2]).encode())
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def held(machine: Machine, number: str) -> t.Iterator[subprocess.Popen[str]]:
+    """Somebody has the lock, and its file says whose process it is."""
+    with subprocess.Popen(["python3", "-c", HOLD, machine.places.lock, number], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_a_policy_that_is_at_work_for_too_long_is_ended(machine: Machine) -> None:
     machine.armed()
-    held = textwrap.dedent(f"""
-        import fcntl, os, time
-        handle = os.open({machine.places.lock!r}, os.O_CREAT | os.O_RDWR)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        os.write(handle, str(os.getpid()).encode())
-        print("held", flush=True)
-        time.sleep(60)
-    """)
-    with subprocess.Popen(["python3", "-c", held], stdout=subprocess.PIPE, text=True) as policy:
-        assert policy.stdout is not None
-        policy.stdout.readline()
+    with held(machine, "own") as policy:
         assert machine.script().returncode == 0
         assert policy.wait(10) == -9
     assert machine.has == (OLD, OLD)
+
+
+@pytest.mark.parametrize("number", ["another", "", "no number", "999999999"])
+def test_whoever_else_has_the_lock_is_neither_ended_nor_waited_for(machine: Machine, number: str) -> None:
+    """The number in the file is that of a module that is gone, and may by now be that of a process of somebody's."""
+    machine.armed()
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        with held(machine, str(bystander.pid) if number == "another" else number) as stranger:
+            begun = time.monotonic()
+            assert machine.script().returncode == 0
+            assert time.monotonic() - begun < 5
+            assert (stranger.poll(), bystander.poll()) == (None, None)
+        bystander.kill()
+    assert machine.has == (OLD, OLD)
+
+
+def test_the_longest_that_a_rollback_may_wait() -> None:
+    """What the role's README says: half a minute for a change that is at work, and far less for anybody else."""
+    places = Places()
+    assert places.strangers + places.patience <= 30
+    assert places.strangers + 2 * places.tailscaled <= 25
 
 
 def test_arming_that_is_cut_off_is_either_not_armed_or_takes_itself_back(machine: Machine, tmp_path: pathlib.Path) -> None:
@@ -256,8 +308,10 @@ def test_what_an_earlier_run_kept_is_kept_on(machine: Machine) -> None:
 def test_a_change_that_went_through_ends_the_story_of_the_one_before(machine: Machine) -> None:
     machine.armed().script()
     assert machine.guard.read().rolled_back
-    machine.armed().guard.disarm()
-    assert machine.guard.read().rolled_back is None
+    machine.armed()
+    assert machine.guard.read().in_force == "unproven"
+    machine.guard.disarm()
+    assert (machine.guard.read().rolled_back, machine.guard.read().in_force) == (None, "confirmed")
 
 
 def test_nobody_confirms_the_change_of_another_run(machine: Machine) -> None:
@@ -300,8 +354,36 @@ def test_what_could_not_be_brought_back_is_not_begun(machine: Machine, kind: str
     assert not machine.guard.read().armed
 
 
+def test_a_second_trigger_is_there_that_no_pattern_for_the_first_one_matches(machine: Machine) -> None:
+    told: list[list[str]] = []
+
+    def execute(command: list[str]) -> tuple[int, str, str]:
+        if command[0] == "systemctl":
+            told.append(command[1:])
+        return machine.execute(command)
+
+    guard = Guard(execute, machine.places, machine.home)
+    first, second = f"{_rollback_files.UNIT}.timer", f"{_rollback_files.SECOND}.timer"
+    _expires, token = guard.arm(60)
+    assert not fnmatch.fnmatch(second, "tailsync*")
+    assert ["restart", first, second] in told
+    assert ["enable", f"{_rollback_files.UNIT}.service", second] in told, "each of them comes up after a restart"
+    text = guard.second.read_text(encoding="ascii")
+    assert f"Unit={_rollback_files.UNIT}.service\nOnActiveSec=60\nOnActiveSec=90\nOnActiveSec=150\n" in text
+    assert "RefuseManualStop=yes" in guard.service.read_text(encoding="ascii")
+    guard.disarm(token)
+    assert ["stop", first, second] in told
+    assert not guard.second.exists()
+    machine.armed().script()
+    assert f"systemctl --no-block stop {first} {second}" in machine.calls
+
+
 def test_the_units_and_the_script_are_filled_in() -> None:
-    for text in (_rollback_files.SCRIPT, _rollback_files.SERVICE, _rollback_files.TIMER):
+    for text in (_rollback_files.SCRIPT, _rollback_files.SERVICE, _rollback_files.TIMER, _rollback_files.SECOND_TIMER):
         filled = _rollback_files.fill(text, Places(), 180)
-        assert not [name for name in (*Places.__dataclass_fields__, "unit", "timeout") if f"@{name}@" in filled]
+        assert not [
+            name
+            for name in (*Places.__dataclass_fields__, "unit", "second", "timeout", "again", "once_more")
+            if f"@{name}@" in filled
+        ]
     assert os.fspath(_rollback.PLACES.base) == "/etc/tailsync/firewall"

@@ -68,6 +68,43 @@ def test_it_is_refused_with_what_to_do(firewall: t.Any, before: dict[str, str], 
     firewall.is_back("vps", before["vps"])
 
 
+# As an image of a cloud has them.
+IMAGE = (
+    "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT",
+    "-A INPUT -p icmp -j ACCEPT",
+    "-A INPUT -i lo -j ACCEPT",
+    "-A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT",
+    "-A INPUT -j REJECT --reject-with icmp-host-prohibited",
+    "-A FORWARD -j REJECT --reject-with icmp-host-prohibited",
+)
+
+
+def test_what_would_cut_hosts_off_after_a_restart_or_decides_without_ufw(
+    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]
+) -> None:
+    """Each host has a trouble of its own; nas is where the others' control server is said to be."""
+    eyes["vps"].check_output(" && ".join(f"iptables {rule}" for rule in IMAGE))
+    eyes["pi"].check_output("systemctl disable tailscaled")
+    interface = "{{ 'eth0' if inventory_hostname == 'pi' else 'tailscale0' }}"
+    try:
+        run = firewall.run(
+            "nas", "pi", "vps", tailscale_login_server="http://172.31.77.11:8090", firewall_tailnet_interface=interface
+        )
+    finally:
+        eyes["pi"].check_output("systemctl enable tailscaled")
+        eyes["vps"].check_output(" && ".join(f"iptables {rule.replace('-A', '-D', 1)}" for rule in IMAGE))
+    assert run.code != 0
+    said = " ".join(run.output.split())
+    for line in IMAGE[3:]:
+        assert f"`iptables {line}`" in said, said
+    assert "tailscaled.service, which is disabled and so not started at boot" in said, said
+    assert "firewall_tailnet_interface is eth0, which does not carry this node's address" in said, said
+    assert "set firewall_public_ports: [8090/tcp] for this host" in said, said
+    for name, old in before.items():
+        assert eyes[name].run("test ! -e /etc/tailsync/firewall/rollback").succeeded
+        firewall.is_back(name, old)
+
+
 def test_a_key_that_expires_soon(
     firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any, eyes: dict[str, Host]
 ) -> None:
@@ -100,10 +137,10 @@ def test_an_access_policy_that_forbids_ssh(firewall: t.Any, before: dict[str, st
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"firewall_extra_rules": [{"action": "allow"}]}, "firewall_extra_rules has a rule without"),
+        ({"firewall_extra_rules": [{"action": "allow"}]}, "firewall_extra_rules[0] has neither an interface nor a port"),
         ({"firewall_public_ports": ["web"]}, "firewall_public_ports is"),
         ({"firewall_public_ports": ["1:2"]}, "firewall_public_ports is"),
-        ({"firewall_lan_ssh_from": ["0.0.0.0/0"]}, "firewall_lan_ssh_from is"),
+        ({"firewall_lan_ssh_from": ["0.0.0.0/1", "128.0.0.0/1"]}, "which is everybody (0.0.0.0/0)"),
         ({"firewall_rollback_timeout": 20}, "firewall_rollback_timeout is 20 s"),
     ],
 )

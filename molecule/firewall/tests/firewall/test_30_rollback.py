@@ -18,6 +18,14 @@ SMALL_DISK = "mkdir /small && mount -t tmpfs -o size=12m tmpfs /small && cp -a /
 SLOW_UFW = "/usr/local/sbin/ufw"  # found before the real one
 LARGE_DISK = "umount -l /etc && rmdir /small"
 CHANGE = "Put the new rules in force"
+DIAL = "Open a new connection to the control server"
+KEEP = "Keep the new rules for good"
+NO_CONTROL = "OUTPUT -d 172.31.77.2 -p tcp --dport 8080 --syn -j REJECT"
+# As soon as the change is confirmed on the host, its answer is lost.
+LOSE_ANSWER = (
+    "systemd-run --quiet sh -c "
+    "'while test -e /etc/tailsync/firewall/rollback/complete; do sleep 0.01; done; pkill -9 sshd-session'"
+)  # fmt: skip
 
 
 def tasks_from_armed_to_disarmed() -> list[str]:
@@ -98,6 +106,41 @@ def test_tailscaled_stops_or_the_disk_is_full_or_ufw_takes_too_long(
     eyes["pi"].check_output(LARGE_DISK)
     for name in before:
         assert eventually(lambda name=name: eyes[name].run("tailscale ip -4").succeeded, 30)
+
+
+def test_the_control_server_is_lost_or_ufw_is_switched_off_or_the_timer_stopped(
+    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]
+) -> None:
+    """Each on a host of its own, at the same time."""
+    timer = lab_command("exec", "vps", "--", "systemctl", "stop", "tailsync-firewall-rollback.timer")
+    runs = firewall.run_all(
+        {
+            "nas": {"at": DIAL, "do": lab_command("exec", "nas", "--", "sh", "-c", f"iptables -I {NO_CONTROL}")},
+            "pi": {"at": KEEP, "do": lab_command("exec", "pi", "--", "ufw", "--force", "reset")},
+            "vps": {"at": PROOF, "do": f"{timer} && kill -9 -$(ps -o pgid= $$ | tr -d ' ')"},
+        }
+    )
+    eyes["nas"].check_output(f"iptables -D {NO_CONTROL}")
+    nas, pi = (" ".join(runs[name].output.split()) for name in ("nas", "pi"))
+    assert "no new connection to the control server http://172.31.77.2:8080 comes about" in nas, nas
+    assert "ufw does not filter any more (ufw.conf says ENABLED=no)" in pi, pi
+    for run in (nas, pi):
+        assert "The firewall is what it was before: " in run, run
+    assert runs["vps"].code == -9, runs["vps"].output
+    for name, old in before.items():
+        firewall.is_back(name, old)
+
+
+def test_the_last_answer_is_lost(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]) -> None:
+    run = firewall.run("vps", at=KEEP, do=lab_command("exec", "vps", "--", "sh", "-c", LOSE_ANSWER))
+    assert "UNREACHABLE!" in run.output, run.output
+    assert run.code == 0, "the change was kept, and the host says so"
+    assert "what it was before" not in run.output, run.output
+    assert firewall.lets_the_tailnet_in("vps")
+    assert not firewall.lets_the_lan_in("vps")
+    assert firewall.run("vps").changed == {"vps": 0}
+    assert firewall.run("vps", firewall_state="absent").code == 0
+    firewall.is_back("vps", before["vps"])
 
 
 def test_the_host_restarts(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], eventually: t.Any) -> None:

@@ -1,0 +1,266 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `iptables -S` lists, judged: which rules decide about new connections from anywhere without ufw. Pure functions.
+
+ufw appends its jumps to INPUT and FORWARD, so whatever is there before it is asked first, and what its chains leave
+undecided (its policy "deny" does) goes on to what stands behind.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import shlex
+import typing as t
+
+CHAINS = ("INPUT", "FORWARD")
+# Chains that are filled by programs that many hosts have: bans, or what is forwarded to machines behind this host.
+NEIGHBOURS = re.compile(
+    r"ufw6?-|ts-|f2b-|fail2ban|CROWDSEC|crowdsec|sshguard|DOCKER|LIBVIRT_|LXD|lxd|incus|KUBE-|CNI-|cali-|CILIUM|FLANNEL|WEAVE"
+    r"|NETAVARK|netavark|MINIUPNPD"
+)
+UFW = re.compile(r"ufw6?-before-")
+RUNS = re.compile(r"^-N ufw6?-user-input$", re.MULTILINE)
+WITH_PORTS = ("all", "0", "tcp", "6", "udp", "17", "sctp", "132", "dccp", "33", "udplite", "136")
+PROTOCOLS = {"6": "tcp", "17": "udp", "all": "", "0": ""}
+BLOCKS = ("DROP", "REJECT", "TARPIT", "STEAL")
+HANDED_ON = ("NFQUEUE", "QUEUE")  # what a program then accepts, ufw does not see any more
+DHCP = ("67", "68", "67:68", "546", "547", "546:547")
+# Matches that say nothing about who it is that comes in.
+PLAIN = ("tcp", "udp", "multiport", "conntrack", "state", "comment", "addrtype", "pkttype", "sctp", "dccp")
+# Matches that leave few: an accept with one of them is not for everybody.
+CHOOSY = ("mark", "connmark", "policy", "physdev", "mac", "set", "iprange", "geoip", "owner", "socket", "asn", "cgroup")
+Options = t.Dict[str, t.Tuple[bool, t.Tuple[str, ...]]]  # noqa: UP006
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What an interface or an address stands for on this host."""
+
+    inner: t.Collection[str] = ()  # interfaces that lead to guests, containers and tunnels of this host only
+    outer: t.Collection[str] = ()  # interfaces that have a default route
+    networks: t.Collection[str] = ()  # the networks of the inner ones
+    others: t.Collection[str] = ()  # the other interfaces: of a LAN, or of nobody knows what
+
+    def is_inner(self, name: str) -> bool:
+        if name == "lo" or name in self.inner:
+            return True
+        there = [*self.outer, *self.others]
+        if name.endswith("+"):
+            return INNER.match(name) is not None and not any(other.startswith(name[:-1]) for other in there)
+        return name not in there and INNER.match(name) is not None
+
+    def holds(self, network: str) -> bool:
+        """Whether a network is one behind this host."""
+        there = _network(network)
+        if there is None:
+            return False
+        own = [ipaddress.ip_network(text, strict=False) for text in self.networks]
+        return any(there.version == one.version and there.subnet_of(one) for one in own)  # type: ignore[arg-type]
+
+
+# As those who make them name them, for rules about an interface that is not there now.
+INNER = re.compile(
+    r"docker|br-\+|br-[0-9a-f]{12}$|virbr|lxdbr|lxcbr|incusbr|cni|podman|veth|cali|flannel|kube|vnet|tap|tun|wg|tailscale|zt|nm-|waydroid"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One rule that decides. `ports` is empty for all; `source` names a network if it is about that alone."""
+
+    line: str
+    verdict: str  # accept or block
+    chain: str
+    family: str
+    protocol: str = ""
+    ports: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    chain: str
+    target: str
+    options: Options
+    text: str
+
+    def get(self, *keys: str) -> tuple[bool, tuple[str, ...]] | None:
+        return next((self.options[key] for key in keys if key in self.options), None)
+
+    @property
+    def matches(self) -> tuple[str, ...]:
+        return (self.options.get("-m") or (False, ()))[1]
+
+
+def is_anywhere(network: str) -> bool:
+    """Whether a network is wider than any that is used privately (10.0.0.0/8, fc00::/7)."""
+    there = _network(network)
+    return there is not None and there.prefixlen < (8 if there.version == 4 else 7)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """None for a mask with holes, which iptables takes and which is a choice of few."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def parse(text: str) -> Line:
+    """One `-A` line; of an option that comes twice the last counts, but all the matches are kept."""
+    words = shlex.split(text)
+    options: dict[str, tuple[bool, tuple[str, ...]]] = {}
+    at, negated = 2, False
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if word == "!":
+            negated = True
+            continue
+        values = []
+        while at < len(words) and words[at] != "!" and not re.match(r"-\D", words[at]):
+            values.append(words[at])
+            at += 1
+        before = options[word][1] if word == "-m" and word in options else ()
+        options[word] = (negated, (*before, *values))
+        negated = False
+    target = (options.get("-j") or options.get("-g") or (False, ("",)))[1]
+    return Line(words[1], target[0] if target else "", options, text)
+
+
+def judge(listing: str, family: str, around: Surroundings, program: str = "", final: bool = True) -> list[Finding]:
+    """The rules of a listing that decide about new connections from anywhere.
+
+    Where it is not the table that ufw has (`final` is false), an accept is not the last word, but a block is, and so is a policy.
+    """
+    lines = [parse(text) for text in listing.splitlines() if text.startswith("-A ")]
+    chains: dict[str, list[Line]] = {}
+    for line in lines:
+        chains.setdefault(line.chain, []).append(line)
+    program = program or ("iptables" if family == "v4" else "ip6tables")
+    found: list[Finding] = []
+    for base in CHAINS:
+        own = chains.get(base, [])
+        # Where it is switched off, its jumps stay until the next boot and say nothing about the order after it.
+        jumps = (at for at, line in enumerate(own) if UFW.match(line.target) and RUNS.search(listing))
+        ufw = next(jumps, len(own))
+        for at, line in enumerate(own):
+            for path, verdict in _decisions(line, chains, (), base):
+                if verdict == "accept" if not final else (verdict == "block" and at > ufw):
+                    continue
+                if any(_is_narrow(step, verdict, base, around) for step in path):
+                    continue
+                found += _finding(path, verdict, base, (family, program))
+        if not final and re.search(rf"^-P {base} DROP$", listing, re.MULTILINE):
+            found.append(Finding(f"{program} -P {base} DROP", "block", base, family))
+    return list(dict.fromkeys(found))
+
+
+def _decisions(
+    line: Line, chains: t.Mapping[str, list[Line]], before: tuple[Line, ...], base: str
+) -> t.Iterator[tuple[tuple[Line, ...], str]]:
+    """Each way through a rule that ends in a decision: the rules on it, and which it is."""
+    path = (*before, line)
+    if line.target == "ACCEPT" or line.target in HANDED_ON:
+        yield path, "accept"
+    elif line.target in BLOCKS or (line.target == "RETURN" and line.chain == base):
+        yield path, "block"  # to leave INPUT or FORWARD is to go to its policy, which ufw sets to DROP
+    elif line.target in chains and not NEIGHBOURS.match(line.target):  # the kernel lets no chain lead back to itself
+        for inner in chains[line.target]:
+            yield from _decisions(inner, chains, path, base)
+
+
+def _finding(path: t.Sequence[Line], verdict: str, base: str, table: tuple[str, str]) -> t.Iterator[Finding]:
+    family, program = table
+    source = next((network for network in map(_source, path) if network), "")
+    if source and (verdict == "block" or base == "FORWARD" or getattr(_network(source), "num_addresses", 1) == 1):
+        return
+    ports = next((ports for ports in map(_ports, path) if ports), ())
+    protocol = next((protocol for protocol in map(_protocol, path) if protocol), "")
+    yield Finding(f"{program} {path[-1].text}", verdict, base, family, protocol, ports, source)
+
+
+def _is_narrow(line: Line, verdict: str, base: str, around: Surroundings) -> bool:
+    """Whether a rule is about something else than new connections from anywhere."""
+    return (
+        _is_old(line)
+        or _is_other_protocol(line)
+        or _is_inside(line, base, around)
+        or _is_local_destination(line, base, around)
+        or _is_choosy(line, verdict)
+        or set(_ports(line)) & set(DHCP) != set()
+    )
+
+
+def _is_old(line: Line) -> bool:
+    """About connections that are there already, or none at all."""
+    negated, states = line.get("--ctstate", "--state") or (True, ("",))
+    names = states[0].split(",")
+    return "NEW" in names if negated else not {"NEW", "DNAT", "SNAT"} & set(names)
+
+
+def _is_other_protocol(line: Line) -> bool:
+    negated, protocol = line.get("-p") or (True, ("all",))
+    return not negated and protocol[0] not in WITH_PORTS
+
+
+def _is_inside(line: Line, base: str, around: Surroundings) -> bool:
+    for key in ("-i", "-o"):
+        negated, name = line.get(key) or (True, ("",))
+        if not negated and around.is_inner(name[0]):
+            return True
+        if key == "-o" and not negated and base == "FORWARD" and name[0] in around.outer and line.target == "ACCEPT":
+            return True  # what goes out lets nobody in
+    return False
+
+
+def _is_local_destination(line: Line, base: str, around: Surroundings) -> bool:
+    negated, destination = line.get("-d") or (True, ("",))
+    if not negated:
+        network = _network(destination[0])
+        if network is None:
+            return True
+        address = network.network_address
+        near = address.is_loopback or address.is_multicast or address.is_link_local or str(address) == "255.255.255.255"
+        if (near and not is_anywhere(destination[0])) or (base == "FORWARD" and around.holds(destination[0])):
+            return True
+    for key in ("--dst-type", "--pkt-type"):
+        negated, kind = line.get(key) or (True, ("",))
+        if not negated and kind[0].lower() in ("broadcast", "multicast", "anycast"):
+            return True
+    return False
+
+
+def _is_choosy(line: Line, verdict: str) -> bool:
+    """A block with a match that is not understood is one of few, such as a ban; an accept only if the match says who."""
+    negated, kind = line.get("--src-type") or (True, ("",))
+    if not negated and kind[0] == "LOCAL":
+        return True
+    if verdict == "accept":
+        return any(name in CHOOSY for name in line.matches) or line.get("--rcheck", "--update") is not None
+    flags = line.get("--tcp-flags")
+    return any(name not in PLAIN for name in line.matches) or "-f" in line.options or (flags is not None and not _is_syn(flags))
+
+
+def _is_syn(flags: tuple[bool, tuple[str, ...]]) -> bool:
+    return not flags[0] and flags[1][-1:] == ("SYN",)
+
+
+def _source(line: Line) -> str:
+    negated, source = line.get("-s") or (True, ("",))
+    return "" if negated or is_anywhere(source[0]) else source[0]
+
+
+def _protocol(line: Line) -> str:
+    negated, protocol = line.get("-p") or (True, ("",))
+    return "" if negated else PROTOCOLS.get(protocol[0], protocol[0])
+
+
+def _ports(line: Line) -> tuple[str, ...]:
+    negated, ports = line.get("--dport", "--dports", "--destination-port", "--destination-ports") or (True, ("",))
+    return () if negated else tuple(ports[0].split(","))

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the kernel's packet filter does before ufw's chains are asked, or after they left it undecided.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+import os
+import shutil
+import typing as t
+from pathlib import Path
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import _iptables, _nftables
+from ansible_collections.homelab.tailsync.plugins.module_utils._host._iptables import Finding, Surroundings
+
+Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
+PROGRAMS = {"v4": "iptables", "v6": "ip6tables"}
+# Kinds of links (`ip -details link`) that lead to guests, containers and tunnels of this host.
+INNER_KINDS = ("wireguard", "tun", "dummy", "vxlan", "ipip", "gre", "sit", "ifb", "vcan")
+SYSTEM_PATH = "/usr/sbin:/sbin:/usr/local/sbin"
+# Who would take ufw's rules away, or add to them, behind its back.
+SERVICES = ("firewalld", "nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall", "shorewall6", "ferm")
+
+
+def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What is there now; changes nothing, and leaves nothing behind."""
+    del params
+    links = _json(execute, ["ip", "-json", "-details", "address", "show"])
+    routes = [route for family in ("-4", "-6") for route in _json(execute, ["ip", "-json", family, "route", "show", "default"])]
+    around = surroundings(links, routes)
+    return {
+        "rules": [dataclasses.asdict(finding) for finding in _findings(execute, around)],
+        "services": services(_run(execute, ["systemctl", "show", "--property=Id,ActiveState,UnitFileState", *_units()])),
+        "interfaces": interfaces(links),
+        "networks": lan_networks(links, around),
+    }
+
+
+def services(shown: str) -> list[str]:
+    """The services among those of `systemctl show` that manage a packet filter of their own, now or at the next boot."""
+    found = []
+    for block in shown.strip().split("\n\n"):
+        unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if unit.get("ActiveState") == "active" or unit.get("UnitFileState") == "enabled":
+            found.append(unit.get("Id", "").removesuffix(".service"))
+    return list(dict.fromkeys(found))  # iptables.service is another name of netfilter-persistent's
+
+
+def interfaces(links: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, list[str]]:
+    """The addresses of each interface."""
+    return {link["ifname"]: [item["local"] for item in link.get("addr_info", []) if "local" in item] for link in links}
+
+
+def surroundings(links: t.Sequence[t.Mapping[str, t.Any]], routes: t.Iterable[t.Mapping[str, t.Any]]) -> Surroundings:
+    """Which interfaces lead to this host's own guests and tunnels, and not to a LAN."""
+    outer = {route["dev"] for route in routes if "dev" in route}
+    kinds = {link["ifname"]: (link.get("linkinfo") or {}).get("info_kind", "") for link in links}
+    ports: dict[str, list[str]] = {}
+    for link in links:
+        if link.get("master"):
+            ports.setdefault(link["master"], []).append(link["ifname"])
+    inner = set()
+    for name, kind in kinds.items():
+        if name in outer:
+            continue
+        # A bridge is one of guests unless it has a port that leads out of the host.
+        guests = all(kinds[port] in ("veth", "tun") for port in ports.get(name, []))
+        if kind in INNER_KINDS or (kind == "bridge" and guests) or (kind == "veth" and _iptables.INNER.match(name)):
+            inner.add(name)
+    networks = [
+        f"{item['local']}/{item['prefixlen']}"
+        for link in links
+        if link["ifname"] in inner
+        for item in link.get("addr_info", [])
+        if "local" in item
+    ]
+    return Surroundings(sorted(inner), sorted(outer), networks, sorted(set(kinds) - inner - outer))
+
+
+def lan_networks(links: t.Iterable[t.Mapping[str, t.Any]], around: Surroundings) -> list[str]:
+    """The private networks that this host is in by an interface of its own: where its neighbours are."""
+    found = []
+    for link in links:
+        for item in link.get("addr_info", []):
+            if "local" not in item or item.get("scope") != "global" or around.is_inner(link["ifname"]):
+                continue
+            network = ipaddress.ip_network(f"{item['local']}/{item['prefixlen']}", strict=False)
+            if network.is_private and network.num_addresses > 1:
+                found.append(str(network))
+    return list(dict.fromkeys(found))
+
+
+def _findings(execute: Execute, around: Surroundings) -> list[Finding]:
+    found: list[Finding] = []
+    legacy = is_legacy("iptables")
+    for family, program in PROGRAMS.items():
+        found += _iptables.judge(rules_of(execute, program), family, around)
+        other = program.replace("tables", "tables-nft" if legacy else "tables-legacy")
+        found += _iptables.judge(rules_of(execute, other), family, around, other, final=False)
+    listed = _json(execute, ["nft", "--json", "list", "ruleset"])
+    found += _nftables.judge(listed, around)
+    return list(dict.fromkeys(found))
+
+
+def is_legacy(program: str) -> bool:
+    """Whether it is of the older kind: what it is a link to says so (xtables-nft-multi, xtables-legacy-multi, xtables-multi)."""
+    path = _path(program)
+    return path is not None and "nft" not in Path(path).resolve().name
+
+
+def rules_of(execute: Execute, program: str, table: str = "filter") -> str:
+    """What `iptables -S` lists; to list tables of the older kind that are not there would make them, so that is not done."""
+    names = Path(f"/proc/net/{'ip6' if program.startswith('ip6') else 'ip'}_tables_names")
+    if is_legacy(program):
+        try:
+            if table not in names.read_text(encoding="ascii").split():
+                return ""
+        except OSError:
+            return ""
+    return _run(execute, [program, "-w", "-t", table, "-S"])
+
+
+def _units() -> list[str]:
+    return [f"{name}.service" for name in SERVICES]
+
+
+def _path(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
+
+
+def _run(execute: Execute, command: list[str]) -> str:
+    """Its output, or nothing where there is no such program or it fails."""
+    path = _path(command[0])
+    if not path:
+        return ""
+    code, output, _error = execute([path, *command[1:]])
+    return output if code == 0 else ""
+
+
+def _json(execute: Execute, command: list[str]) -> list[t.Any]:
+    try:
+        found = json.loads(_run(execute, command) or "[]")
+    except ValueError:
+        return []
+    return list(found.get("nftables", []) if isinstance(found, dict) else found)

@@ -1,0 +1,192 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: lockdown_info
+short_description: Tell what a host depends on once only the tailnet gets in
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Tells which service runs the tailscaled that answers at a socket and whether it is started at boot, which addresses the
+    tailnet's interface has, and whether the host can open a new connection to its control server.
+  - Use it before a firewall is closed, and again with the new rules in force.
+  - It opens TCP connections to the control servers, and sends nothing over them.
+extends_documentation_fragment:
+  - homelab.tailsync.tailscale
+attributes:
+  check_mode:
+    support: full
+    description: Runs in check mode as well; it changes nothing.
+  diff_mode:
+    support: none
+    description: There is nothing to differ.
+  idempotent:
+    support: full
+    description: It changes nothing.
+options:
+  interface:
+    description: The tailnet's interface.
+    type: str
+    default: tailscale0
+  login_servers:
+    description:
+      - URLs of control servers that other machines use. Those that lead to this host are told apart.
+      - The host's own control server is asked of its tailscaled.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: How long one connection may take, in seconds.
+    type: int
+    default: 5
+  wait:
+    description: For how long a connection that does not come about is tried again, in seconds.
+    type: int
+    default: 0
+"""
+
+EXAMPLES = r"""
+- name: What does this host depend on?
+  homelab.tailsync.lockdown_info:
+  become: true
+  register: lockdown
+
+- name: Stop if nothing would start tailscaled at the next boot
+  ansible.builtin.assert:
+    that: lockdown.service.starts_at_boot is not false
+"""
+
+RETURN = r"""
+service:
+  description: The tailscaled that answers at the socket.
+  returned: always
+  type: dict
+  sample: {unit: tailscaled.service, unit_state: enabled, starts_at_boot: true, forgets: false, proxied: false, pid: 512}
+  contains:
+    pid:
+      description: Its process ID; V(0) if nothing answers.
+      type: int
+    unit:
+      description: The systemd service that it runs in; empty if it runs in none, such as in a container.
+      type: str
+    unit_state:
+      description: What C(systemctl is-enabled) says of the service.
+      type: str
+    starts_at_boot:
+      description: Whether it is started at boot; V(null) if systemd does not know.
+      type: bool
+    forgets:
+      description: Whether it keeps its state in memory only, so that the host is a new, ephemeral node after each restart.
+      type: bool
+    proxied:
+      description: Whether it has an HTTP proxy in its environment.
+      type: bool
+interface_addresses:
+  description: The addresses of O(interface); V(null) if there is no such interface.
+  returned: always
+  type: list
+  elements: str
+  sample: [100.64.0.2, "fd7a:115c:a1e0::2"]
+interfaces:
+  description: The addresses of each interface.
+  returned: always
+  type: dict
+  sample: {eth0: [192.168.1.10], tailscale0: [100.64.0.2]}
+control_server:
+  description: The host's own control server; V(null) if tailscaled does not answer.
+  returned: always
+  type: dict
+  sample:
+    url: https://controlplane.tailscale.com
+    port: 443
+    addresses: [192.200.0.101]
+    own: false
+    reachable: true
+    error: null
+  contains: &server
+    url:
+      description: Its URL.
+      type: str
+    port:
+      description: The TCP port that it is reached at.
+      type: int
+    addresses:
+      description: What its name leads to on this host.
+      type: list
+      elements: str
+    own:
+      description: Whether it is on this host, as other machines reach it.
+      type: bool
+    reachable:
+      description: Whether a new TCP connection to it comes about.
+      type: bool
+    error:
+      description: Why not.
+      type: str
+here:
+  description: The control servers that are on this host, its own or one of O(login_servers).
+  returned: always
+  type: list
+  elements: dict
+  contains: *server
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import boot, control
+from ansible_collections.homelab.tailsync.plugins.module_utils._host.packet_filter import interfaces
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import SOCKET, LocalAPI, NodeError
+
+
+def control_url(path: str) -> str | None:
+    """Where tailscaled logs in; None if it does not answer."""
+    try:
+        return str(LocalAPI(path).prefs().get("ControlURL") or control.DEFAULT)
+    except NodeError:
+        return None
+
+
+def look(params: t.Mapping[str, t.Any], execute: t.Any, links: list[t.Any]) -> dict[str, t.Any]:
+    addresses = interfaces(links)
+    own = [address for name in addresses for address in addresses[name]]
+    url = control_url(params["socket"])
+    servers = {
+        server: control.gather(server, own, params["timeout"], params["wait"])
+        for server in dict.fromkeys([*([url] if url else []), *params["login_servers"]])
+    }
+    return {
+        "service": boot.gather(execute, params["socket"]),
+        "interface_addresses": addresses.get(params["interface"]),
+        "interfaces": addresses,
+        "control_server": servers.get(url or ""),
+        "here": [server for server in servers.values() if server["own"]],
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "socket": {"type": "path", "default": SOCKET},
+            "interface": {"type": "str", "default": "tailscale0"},
+            "login_servers": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "int", "default": 5},
+            "wait": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    # A check may come before the package that has it.
+    program, links = module.get_bin_path("ip", required=not module.check_mode), "[]"
+    if program:
+        _code, links, _error = module.run_command([program, "-json", "address", "show"], check_rc=True)
+    module.exit_json(changed=False, **look(module.params, module.run_command, module.from_json(links)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What host_info found, held against the role firewall's variables: why a host is refused, and what its user is told.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall, lockdown
+
+Look = t.Mapping[str, t.Any]
+Variables = t.Mapping[str, t.Any]
+Port = t.Tuple[str, int]  # noqa: UP006
+FOREIGN = "foreign_firewall_rules"
+CLOSING = (
+    "[WARNING] Once the firewall is closed, these services of this host can be reached over the tailnet only. To keep one open "
+    "to other machines, put its line into the inventory (lines for one variable make one list):"
+)
+WEB = (80, 443)
+DHCP = (67, 68, 546, 547)  # ufw answers these itself
+MULTICAST = (5353, 1900)
+
+
+def refusals(host: Look, variables: Variables, accepted: t.Collection[str] = ()) -> list[str]:
+    """Why a host must not get this firewall: something else decides who gets in, or others could not log in any more."""
+    look = host.get("packet_filter") or {}
+    found = list(lockdown.control_servers(host.get("control_servers") or [], variables))
+    services = look.get("services") or []
+    if services:
+        found.append(
+            f"{' and '.join(services)} is in charge of this host's packet filter, and would undo what ufw does or be undone by "
+            f"it: run `systemctl disable --now {' '.join(services)}`, and say the rules that you need in firewall_public_ports, "
+            "firewall_lan_ssh_from or firewall_extra_rules. The rules that it has loaded stay until they are removed or the "
+            "host is restarted"
+        )
+    rules = [rule for rule in look.get("rules") or [] if _decides(rule, variables)]
+    rules += _together(look.get("rules") or [], rules)
+    if rules and FOREIGN not in accepted:
+        said = "; ".join(f"`{rule['line']}` {_what(rule)}" for rule in rules)
+        found.append(
+            f"rules that are not ufw's decide about new connections to this host: {said}. Remove them (for iptables the same "
+            "line with -D in place of -A) and from where they are loaded at boot, such as netfilter-persistent's /etc/iptables, "
+            "/etc/nftables.conf, /etc/rc.local, cloud-init or a PostUp line, and say what you need in firewall_public_ports, "
+            f"firewall_lan_ssh_from or firewall_extra_rules; or, if they are to stay, put {FOREIGN} into tailsync_accept"
+        )
+    return found
+
+
+def warnings(host: Look, variables: Variables, accepted: t.Collection[str] = ()) -> list[str]:
+    """What its user should know, and what is no reason to refuse the host."""
+    look = host.get("packet_filter") or {}
+    rules = [rule for rule in look.get("rules") or [] if FOREIGN in accepted or not _decides(rule, variables)]
+    beside = [rule for rule in rules if not _is_declared(rule, variables)]
+    found = []
+    if beside:
+        said = "; ".join(f"`{rule['line']}` {_what(rule)}" for rule in beside)
+        found.append(f"[WARNING] rules that are not ufw's hold beside the declared ones: {said}")
+    lost = closing(host, variables)
+    return [*found, *([CLOSING, *lost] if lost else [])]
+
+
+def _what(rule: Look) -> str:
+    blocks = rule["verdict"] == "block"
+    if rule.get("source"):
+        return f"lets {rule['source']} in past ufw"
+    if rule["chain"] == "FORWARD":
+        return "blocks what is forwarded before ufw is asked" if blocks else "forwards for everybody past ufw"
+    return "blocks everybody before ufw is asked" if blocks else "lets everybody in past ufw"
+
+
+def _decides(rule: Look, variables: Variables) -> bool:
+    """Whether a rule makes another policy of the declared one."""
+    if rule.get("source"):
+        return firewall.wide([rule["source"]]) != []
+    if not rule["ports"] or rule["chain"] != "INPUT":
+        return True
+    if rule["verdict"] == "accept":
+        return not _is_declared(rule, variables)
+    # A block of a port that nobody has declared is what ufw does as well.
+    return any(_covers_some(opening, rule) for opening in firewall.openings(variables))
+
+
+def _is_declared(rule: Look, variables: Variables) -> bool:
+    """Whether an accept lets nobody in whom the declared rules do not."""
+    if rule["verdict"] != "accept" or not rule["ports"]:
+        return False
+    public = [opening for opening in firewall.openings(variables) if not opening["interface"] and not opening["app"]]
+    source = rule.get("source")
+    public = [opening for opening in public if opening["from"] in (None, "any") or (source and opening["from"] == source)]
+    protocols = [rule["protocol"]] if rule["protocol"] else ["tcp", "udp"]
+    wanted = [(proto, *firewall.ends(port)) for port in rule["ports"] for proto in protocols]
+    return all(any(firewall.covers(opening, *one) for opening in public) for one in wanted)
+
+
+def _together(rules: t.Iterable[Look], decided: t.Collection[Look]) -> list[Look]:
+    """Accepts for networks that are everybody when they are taken together."""
+    left = [rule for rule in rules if rule not in decided and rule["verdict"] == "accept" and rule.get("source")]
+    found = []
+    for ports in {tuple(rule["ports"]) for rule in left}:
+        same = [rule for rule in left if tuple(rule["ports"]) == ports]
+        if firewall.wide(rule["source"] for rule in same):
+            found += same
+    return found
+
+
+def _covers_some(opening: Look, rule: Look) -> bool:
+    if opening.get("app") or (opening.get("proto") and rule["protocol"] and opening["proto"] != rule["protocol"]):
+        return False
+    pieces = [firewall.ends(piece) for piece in str(opening["port"]).split(",")] if opening.get("port") else [(0, 65535)]
+    return any(start <= last and first <= end for start, end in pieces for first, last in map(firewall.ends, rule["ports"]))
+
+
+# --- what other machines lose -------------------------------------------------------------------
+
+
+def closing(host: Look, variables: Variables) -> list[str]:
+    """A line for each service that other machines can reach now and cannot any more once the firewall is closed."""
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for (proto, port), process in _lost(host, variables).items():
+        groups.setdefault((process, proto, _variable(port, proto, variables)), []).append(port)
+    networks = (host.get("packet_filter") or {}).get("networks") or []
+    networks = [network for network in networks if ":" not in network] or networks
+    return [
+        f"{', '.join(f'{port}/{proto}' for port in ports)} ({process or 'the kernel'}): "
+        + _line(variable, ports, proto, networks)
+        for (process, proto, variable), ports in sorted(groups.items(), key=lambda item: item[1])
+    ]
+
+
+def _lost(host: Look, variables: Variables) -> dict[Port, str]:
+    """Protocol and port of what is lost, and the process."""
+    look, here = host.get("listeners") or {}, (host.get("packet_filter") or {}).get("interfaces") or {}
+    tailnet = firewall.value_of(variables, "firewall_tailnet_interface", "tailscale0")
+    inside = [address for name, addresses in here.items() if _is_inside(name, tailnet) for address in addresses]
+    published = {(str(proto), int(port)) for proto, port in look.get("published") or []}
+    found: dict[Port, str] = dict.fromkeys(published, "a container of Docker's")
+    for socket in look.get("sockets") or []:
+        if socket["address"] in inside or ipaddress.ip_address(socket["address"]).is_multicast:
+            continue
+        key = (socket["proto"], int(socket["port"]))
+        docker = socket["process"] == "docker-proxy"
+        if docker:
+            published.add(key)
+        found.setdefault(key, "a container of Docker's" if docker else socket["process"])
+    lost = {}
+    for key, process in sorted(found.items()):
+        let_in = _is_open(look.get("ufw") or {}, *key, tailnet)
+        if key in published:
+            closes = bool(firewall.value_of(variables, "firewall_docker", True))
+            reachable = closes and (let_in or not look.get("docker_closed"))
+        else:
+            reachable = let_in and not _is_ufws_own(*key, process, variables)
+        if reachable and not _stays_open(key, variables, look):
+            lost[key] = process
+    return lost
+
+
+def _is_inside(name: str, tailnet: str) -> bool:
+    return name in (tailnet, "docker0") or name.startswith(("virbr", "lxdbr", "lxcbr", "incusbr", "podman", "cni"))
+
+
+def _is_ufws_own(proto: str, port: int, process: str, variables: Variables) -> bool:
+    """What ufw's or tailscaled's own rules let in whatever is declared."""
+    if process == "tailscaled":
+        return True
+    if proto != "udp":
+        return False
+    multicast = port in MULTICAST and bool(firewall.value_of(variables, "firewall_multicast", True))
+    return port in DHCP or multicast
+
+
+def _is_open(ufw: Look, proto: str, port: int, tailnet: str) -> bool:
+    """Whether ufw as it is now lets others in to a port."""
+    if not ufw.get("active"):
+        return True
+    for rule in ufw.get("rules") or []:
+        if rule.get("interface") == tailnet or not firewall.covers(rule, proto, port, port):
+            continue
+        everybody = rule.get("from") in (None, "any", "0.0.0.0/0", "::/0") and not rule.get("interface")
+        if rule["action"] in ("allow", "limit"):
+            return True
+        if everybody:
+            return False
+    return ufw.get("incoming") == "allow"
+
+
+def _stays_open(key: Port, variables: Variables, look: Look) -> bool:
+    """Whether somebody beyond the tailnet is let in by what is declared: then its user has thought of it."""
+    profiles = look.get("profiles") or {}
+    for opening in [*firewall.openings(variables), *firewall.value_of(variables, "firewall_keep", [])]:
+        if opening.get("app"):
+            for piece in profiles.get(opening["app"], "").split("|"):
+                ports, _slash, protocol = piece.partition("/")
+                if ports and firewall.covers({"port": ports, "proto": protocol}, *key, key[1]):
+                    return True
+        elif firewall.covers(opening, *key, key[1]):
+            return True
+    purge = firewall.value_of(variables, "firewall_purge", True)
+    tailnet = firewall.value_of(variables, "firewall_tailnet_interface", "tailscale0")
+    return not purge and _is_open({**(look.get("ufw") or {}), "active": True, "incoming": "deny"}, *key, tailnet)
+
+
+def _variable(port: int, proto: str, variables: Variables) -> str:
+    if proto == "tcp" and port == int(firewall.value_of(variables, "firewall_ssh_port", 22)):
+        return "firewall_lan_ssh_from"
+    return "firewall_public_ports" if proto == "tcp" and port in WEB else "firewall_extra_rules"
+
+
+def _line(variable: str, ports: t.Sequence[int], proto: str, networks: t.Sequence[str]) -> str:
+    """What keeps it open, as it is written in an inventory."""
+    public = f"firewall_public_ports: [{', '.join(f'{port}/{proto}' for port in ports)}]"
+    if variable == "firewall_public_ports" or (variable == "firewall_extra_rules" and not networks):
+        return public
+    if variable == "firewall_lan_ssh_from":
+        return f"firewall_lan_ssh_from: [{', '.join(networks) or 'the networks that you come from'}]"
+    numbers = ",".join(map(str, ports))
+    rules = [f"{{from: {network}, port: '{numbers}', proto: {proto}}}" for network in networks]
+    return f"firewall_extra_rules: [{', '.join(rules)}]"

@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which control servers are on the host itself: nothing is dialed to know it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import control
+
+NAMES = {"headscale.lan": ["192.168.1.11"], "nas": ["127.0.1.1"], "elsewhere.example": ["203.0.113.7"], "gone.lan": []}
+
+
+@pytest.fixture(autouse=True)
+def _resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "resolve", lambda name, _port: NAMES.get(name, [name]))
+    monkeypatch.setattr(control, "dial", lambda *_: pytest.fail("it dialed"))
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://192.168.1.11:8090", 8090),
+        ("https://headscale.lan", 443),
+        ("http://nas", 80),
+        ("http://[fd00::11]:8080", 8080),
+        ("https://elsewhere.example", None),
+        ("https://gone.lan", None),
+        ("http://localhost:8080", None),
+        ("http://127.0.0.1:8080", None),
+        ("nonsense", None),
+        ("", None),
+    ],
+)
+def test_here(url: str, port: int | None) -> None:
+    found = control.here([url, url], ["192.168.1.11", "fd00::11"])
+    assert found == ([] if port is None else [{"url": url, "port": port}])
+
+
+def test_a_name_that_is_none_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert control.resolve("a..b.example", 443) == []
+    assert control.dial("a..b.example", 443, 1) is not None
