@@ -6,32 +6,43 @@
 A plain TCP connect from the controller would not do: users reach their hosts
 through ProxyCommand, jump hosts and `~/.ssh/config`, and a port that answers
 is not yet a login. So the host's own connection plugin makes the attempt.
+What an answer means is decided in plugin_utils/ssh_access.py.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.homelab.tailsync.plugins.module_utils._way_in import (
-    Destination,
-    alias_arguments,
-    is_tailnet_address,
-    parse_ssh_connection,
-    parse_ssh_settings,
-    shorten_ssh_error,
-    without_alias,
-)
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import label_of
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_access, ssh_advice
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_access import CONTROLLER, HOST, INVENTORY, NAME
 
-MARKER = "tailsync-way-in"
-ADVICE = (
-    "Is this machine in the same tailnet (`tailscale status`), does the tailnet's access policy let it reach the host's SSH port "
-    "(a grant or ACL), is shields_up off on the host, and does its sshd listen on the tailnet address?"
-)
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "tailnet_name": {"type": "str"},
+    "tailscale_command": {"type": "list", "elements": "str", "default": ["tailscale"]},
+    "tailscale_socket": {"type": "str"},
+    "addresses": {"type": "list", "elements": "str", "default": []},
+    "node_addresses": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "int", "default": 5},
+    "require_tailnet": {"type": "bool", "default": False},
+    "refuse_tailnet": {"type": "bool", "default": False},
+    "fresh": {"type": "bool", "default": True},
+}
+COMMAND_TIMEOUT = 5  # seconds
+
+
+class Try(t.NamedTuple):
+    source: str
+    address: str
 
 
 class ActionModule(ActionBase):
@@ -39,79 +50,140 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _spec, arguments = self.validate_argument_spec(
-            argument_spec={
-                "addresses": {"type": "list", "elements": "str", "required": True},
-                "timeout": {"type": "int", "default": 5},
-                "require_tailnet": {"type": "bool", "default": False},
-                "fresh": {"type": "bool", "default": True},
-            },
+        _spec, self._arguments = self.validate_argument_spec(
+            argument_spec=ARGUMENTS,
+            mutually_exclusive=[["require_tailnet", "refuse_tailnet"]],
+            required_one_of=[["tailnet_name", "addresses"]],
         )
         if self._connection.transport != "ssh":
             raise AnsibleActionFail(
                 f"the host is managed over the connection plugin {self._connection.transport!r}, "
                 "and a way in can only be proven over ssh"
             )
-        result.update(self._try_all(arguments, (task_vars or {}).get("ansible_port")))
+        self._task_vars = task_vars or {}
+        self._own_arguments = ssh_access.without_alias(self._connection.get_option("ssh_common_args") or "")
+        self._destination = self._ask_ssh(self._task_vars.get("ansible_port") or self._task_vars.get("ansible_ssh_port"))
+        result.update(self._try_all())
         return result
 
-    def _try_all(self, arguments: dict[str, t.Any], port: int | None) -> dict[str, t.Any]:
-        own_arguments = without_alias(self._connection.get_option("ssh_common_args") or "")
-        destination = self._destination(own_arguments, port)
-        tried: list[dict[str, str]] = []
-        for address in dict.fromkeys(arguments["addresses"]):
-            common_arguments = self._common_arguments(own_arguments, address, destination)
-            answer = self._try(address, common_arguments, arguments["timeout"], arguments["fresh"])
-            if isinstance(answer, str):
-                tried.append({"address": address, "error": answer})
+    # --- what is tried --------------------------------------------------------------------------
+
+    def _tries(self) -> t.Iterator[Try]:
+        given = self._arguments
+        seen = set()
+        for source, addresses in (
+            (NAME, lambda: [] if given["refuse_tailnet"] else [given["tailnet_name"]]),
+            (CONTROLLER, lambda: [] if given["refuse_tailnet"] else self._tailnet_addresses),
+            (INVENTORY, lambda: given["addresses"]),
+            (HOST, lambda: given["node_addresses"]),
+        ):
+            for address in addresses():
+                if address and address not in seen:
+                    seen.add(address)
+                    yield Try(source, address)
+
+    def _try_all(self) -> dict[str, t.Any]:
+        attempts: list[ssh_advice.Attempt] = []
+        for one in self._tries():
+            answer, common_arguments, problem = self._try(one)
+            if answer is None or problem:
+                attempts.append(ssh_advice.Attempt(one.address, one.source, problem))
                 continue
-            client, server = answer
-            tailnet = is_tailnet_address(server)
-            if arguments["require_tailnet"] and not tailnet:
-                tried.append({"address": address, "error": f"answered, but at {server}, which is not a tailnet address"})
-                continue
+            if one.source == HOST:
+                return self._failed(attempts, [ssh_advice.unlasting(one.address, self._arguments["tailnet_name"] or "the host")])
             return {
                 "changed": False,
-                "address": address,
-                "tailnet": tailnet,
-                "ssh_client": client,
-                "ssh_server": server,
+                "address": one.address,
+                "tailnet": answer.over_tailnet,
+                "node_name": ssh_access.node_name(answer, self._label),
+                "ssh_client": answer.client,
+                "ssh_server": answer.server,
                 "ssh_common_args": common_arguments,
-                "tried": tried,
+                "tried": _told(attempts),
             }
-        attempts = "; ".join(f"{attempt['address']}: {attempt['error']}" for attempt in tried)
-        where = "over the tailnet" if arguments["require_tailnet"] else "at any of its addresses"
+        command = self._arguments["tailscale_command"]
+        controller = self._controller if self._label else ssh_access.Controller()
+        return self._failed(attempts, ssh_advice.causes(attempts, controller, self._label, self._destination, command))
+
+    def _failed(self, attempts: list[ssh_advice.Attempt], advice: list[str]) -> dict[str, t.Any]:
+        where = "over the tailnet" if self._arguments["require_tailnet"] else "at any of its addresses"
+        tried = "; ".join(f"{attempt['address']}: {attempt['error']}" for attempt in _told(attempts))
+        sentences = [f"no SSH login {where} within {self._arguments['timeout']} s each", tried, *advice]
         return {
             "changed": False,
             "failed": True,
             "address": None,
             "tailnet": False,
+            "node_name": None,
             "ssh_client": None,
             "ssh_server": None,
-            "ssh_common_args": own_arguments,
-            "tried": tried,
-            "msg": f"no SSH login {where} within {arguments['timeout']} s each. {attempts}"
-            + (f". {ADVICE}" if arguments["require_tailnet"] else ""),
+            "ssh_common_args": self._own_arguments,
+            "tried": _told(attempts),
+            "msg": " ".join(one if one.endswith("?") else f"{one.rstrip('.')}." for one in sentences if one),
         }
 
-    def _destination(self, own_arguments: str, port: int | None) -> Destination:
+    def _try(self, one: Try) -> tuple[ssh_access.Answer | None, str, str]:
+        """Who answered over which arguments, and why that does not count if it does not."""
+        common_arguments, vouched = self._common_arguments(one.address)
+        answer = self._log_in(common_arguments)
+        if isinstance(answer, str):
+            return None, common_arguments, answer
+        # A name that stands in the inventory as well is held to what it leads to.
+        explicit = one.address in self._arguments["addresses"] and not (one.source == NAME and answer.over_tailnet)
+        wanted = ssh_access.Wanted(self._label, self._other_hosts, self._known_addresses)
+        problem = ssh_access.objection(INVENTORY if explicit else one.source, answer, vouched, wanted)
+        if not problem and self._arguments["require_tailnet"] and not answer.over_tailnet:
+            problem = f"answered, but at {answer.server}, which is not a tailnet address"
+        if not problem and self._arguments["refuse_tailnet"] and answer.over_tailnet:
+            problem = f"answered, but at {answer.server}, which is in the tailnet"
+        return answer, common_arguments, problem or ""
+
+    # --- what is known without asking the host --------------------------------------------------
+
+    @functools.cached_property
+    def _label(self) -> str:
+        return label_of(self._arguments["tailnet_name"])
+
+    @functools.cached_property
+    def _controller(self) -> ssh_access.Controller:
+        return ssh_access.parse_controller(_output([*self._arguments["tailscale_command"], "status", "--json"]))
+
+    @functools.cached_property
+    def _tailnet_addresses(self) -> list[str]:
+        return ssh_access.tailnet_addresses(self._controller, self._label) if self._label else []
+
+    def _known_addresses(self) -> list[str]:
+        return [one for peer in self._controller.named(self._label) for one in peer.addresses]
+
+    def _other_hosts(self) -> dict[str, str]:
+        hosts = self._task_vars.get("hostvars") or {}
+        own = self._task_vars.get("inventory_hostname")
+        return {label_of(_tailscale_hostname(hosts, name)): name for name in hosts if name != own}
+
+    def _ask_ssh(self, port: int | None) -> ssh_access.Destination:
         """Where ssh itself would go, its configuration files included."""
-        host = self._connection.get_option("host")
-        command = [self._connection.get_option("ssh_executable")]
-        for arguments in (
-            self._connection.get_option("ssh_args"),
-            own_arguments,
-            self._connection.get_option("ssh_extra_args"),
-        ):
-            command += shlex.split(arguments or "")
+        connection = self._connection
+        host = connection.get_option("host")
+        command = [connection.get_option("ssh_executable"), *shlex.split(connection.get_option("ssh_args") or "")]
+        if connection.get_option("host_key_checking") is False:
+            command += ["-o", "StrictHostKeyChecking=no"]
         if port is not None:
             command += ["-o", f"Port={port}"]
+        command += shlex.split(f"{self._own_arguments} {connection.get_option('ssh_extra_args') or ''}")
         answer = subprocess.run([*command, "-G", host], capture_output=True, text=True, check=False, timeout=10)
-        return parse_ssh_settings(answer.stdout, host)
+        return ssh_access.parse_ssh_settings(answer.stdout, host)
 
-    def _common_arguments(self, own_arguments: str, address: str, destination: Destination) -> str:
-        if address in (destination.hostname, destination.given):
-            return own_arguments
+    # --- a login --------------------------------------------------------------------------------
+
+    def _common_arguments(self, address: str) -> tuple[str, bool]:
+        """ssh's arguments for an address, and whether known_hosts vouches for the machine there."""
+        destination = self._destination
+        own = address in (destination.hostname, destination.given)
+        names = ssh_access.host_key_names(address, [self._arguments["tailnet_name"] or ""], destination)
+        known = next((name for name in names[: 1 if own else None] if _is_known(name, destination.known_hosts)), None)
+        vouched = destination.vouches(known_before=known is not None)
+        if own:
+            return self._own_arguments, vouched
         control_path = ""
         if "ControlPersist" in (self._connection.get_option("ssh_args") or ""):
             # ansible-core derives its own control path from the unchanged host name, so a master
@@ -119,28 +191,65 @@ class ActionModule(ActionBase):
             folder = pathlib.Path(self._connection.get_option("control_path_dir")).expanduser()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             control_path = f"{folder}/%C"
-        return f"{own_arguments} {shlex.join(alias_arguments(address, destination, control_path))}".strip()
+        added = ssh_access.alias_arguments(address, known or destination.host_key_name, control_path)
+        return f"{self._own_arguments} {shlex.join(added)}".strip(), vouched
 
-    def _try(self, address: str, common_arguments: str, timeout: int, fresh: bool) -> tuple[str, str] | str:
-        """The two ends of the connection, or why there is none."""
+    def _log_in(self, common_arguments: str) -> ssh_access.Answer | str:
+        """What the machine says, or why there is no login."""
         connection = self._connection
         # What ssh reads first wins, so what must hold for this attempt goes in front of ssh_args.
-        first = ["-o", "ControlMaster=no", "-o", "ControlPath=none"] if fresh else []
+        first = ["-o", "ControlMaster=no", "-o", "ControlPath=none"] if self._arguments["fresh"] else []
         saved = {option: connection.get_option(option) for option in ("ssh_args", "ssh_common_args", "timeout")}
         retries = connection.get_option("reconnection_retries")
+        socket = self._arguments["tailscale_socket"]
         try:
             connection.set_option("ssh_args", f"{shlex.join(first)} {saved['ssh_args'] or ''}".strip())
             connection.set_option("ssh_common_args", common_arguments)
-            connection.set_option("timeout", timeout)
+            connection.set_option("timeout", self._arguments["timeout"])
             connection.set_option("reconnection_retries", 0)
-            code, output, error = connection.exec_command(f'echo {MARKER} "$SSH_CONNECTION"', sudoable=False)
+            code, output, error = connection.exec_command(ssh_access.question([socket] if socket else []), sudoable=False)
         except AnsibleConnectionFailure as failure:
-            return shorten_ssh_error(str(failure))
+            return str(failure)
         finally:
             for option, value in saved.items():
                 connection.set_option(option, value)
             connection.set_option("reconnection_retries", retries)
         text = output.decode(errors="replace")
-        if code != 0 or MARKER not in text:
-            return shorten_ssh_error(error.decode(errors="replace") or text)
-        return parse_ssh_connection(text.split(MARKER, 1)[1]) or "the host's sshd does not set SSH_CONNECTION"
+        if code != 0 or ssh_access.MARKER not in text:
+            return error.decode(errors="replace") or text or "no answer"
+        return ssh_access.parse_answer(text)
+
+
+def _told(attempts: t.Iterable[ssh_advice.Attempt]) -> list[dict[str, str]]:
+    return [{"address": attempt.address, "error": ssh_advice.shorten_ssh_error(attempt.error)} for attempt in attempts]
+
+
+def _is_known(name: str, known_hosts: t.Iterable[str]) -> bool:
+    files = [file for file in (pathlib.Path(one).expanduser() for one in known_hosts) if file.exists()]
+    commands = [["ssh-keygen", "-F", name, "-f", str(file)] for file in files]
+    return any(subprocess.run(command, capture_output=True, check=False, timeout=10).returncode == 0 for command in commands)
+
+
+def _output(command: list[str]) -> str:
+    """What a command says; nothing if it is not there, fails or hangs, because a controller needs no Tailscale of its own."""
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+    except (OSError, ValueError):
+        return ""
+    try:
+        output, _none = process.communicate(timeout=COMMAND_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it started would hold the pipe open
+        output, _none = process.communicate()
+    return output.decode(errors="replace") if process.returncode == 0 else ""
+
+
+def _tailscale_hostname(hosts: t.Any, name: str) -> str:
+    """Of another host, one of whose variables may be undefined or encrypted: that is no concern of this one."""
+    try:
+        return str(hosts[name].get("tailscale_hostname") or name)
+    except AnsibleError:
+        return name

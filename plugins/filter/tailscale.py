@@ -1,13 +1,14 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters of the role tailscale; the tables are in module_utils/_tailscale/_package.py."""
+"""Filters of the role tailscale and of site.yml; what they decide is in module_utils/_tailscale and plugin_utils."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _package
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import site_parts, tailscale_host
 
 
 class FilterModule:
@@ -15,4 +16,10 @@ class FilterModule:
         return {
             "tailscale_needs_os_release": _package.needs_os_release,
             "tailscale_package": _package.package,
+            "tailscale_not_text": tailscale_host.not_text,
+            "tailscale_refusals": tailscale_host.refusals,
+            "tailscale_warnings": tailscale_host.warnings,
+            "tailscale_name_problem": lambda node, hostname, peers=(): tailscale_host.name_problem(node, hostname, peers) or "",
+            "site_parts": site_parts.parts,
+            "site_refusals": site_parts.refusals,
         }

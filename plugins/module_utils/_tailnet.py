@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The addresses of a tailnet: the one place that knows them.
+"""The addresses and names of a tailnet: the one place that knows them.
 
 Private to this collection: it may change in any release.
 """
@@ -9,10 +9,12 @@ Private to this collection: it may change in any release.
 from __future__ import annotations
 
 import ipaddress
+import re
 
 # Tailscale hands out the shared address space of RFC 6598 and this ULA prefix
 # (https://tailscale.com/kb/1015/100.x-addresses and /kb/1121/ipv6).
 TAILNET_NETWORKS = ("100.64.0.0/10", "fd7a:115c:a1e0::/48")
+LONGEST_LABEL = 63
 
 
 def is_tailnet_address(text: str) -> bool:
@@ -22,3 +24,15 @@ def is_tailnet_address(text: str) -> bool:
     except ValueError:
         return False
     return any(address in ipaddress.ip_network(network) for network in TAILNET_NETWORKS)
+
+
+def first_label(dns_name: str | None) -> str:
+    """The machine's own name in a MagicDNS name such as `nas.tail1234.ts.net.`, in lower case."""
+    return (dns_name or "").strip(".").split(".", 1)[0].lower()
+
+
+def label_of(hostname: str | None) -> str:
+    """The first label that a control server makes of a host name, as Tailscale does it (util/dnsname, SanitizeHostname)."""
+    text = re.sub(r"\.(local|localdomain|lan)$", "", hostname or "")[:LONGEST_LABEL]
+    text = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$", "", text)
+    return re.sub(r"[^A-Za-z0-9-]", "", re.sub(r"[ .@_]", "-", text)).lower()

@@ -13,10 +13,11 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Tries TCP connections and ICMP echo requests from a host, all at the same time, and lists the host's own
-    addresses and the TCP ports it listens on.
+  - Tries TCP connections from a host, all at the same time, lets its tailscaled ping others, and lists the host's own addresses
+    and the TCP ports it listens on.
   - It asks the network and the kernel, not the firewall's or Syncthing's own word. A check that is to prove
     something about them therefore does not depend on them.
+  - It needs no program on the host. Where C(ssh-keyscan) is there, it can tell whose SSH server answers.
 attributes:
   check_mode:
     support: full
@@ -27,13 +28,13 @@ attributes:
   platform:
     support: full
     platforms: linux
-    description: Reads C(/proc/net) and the output of C(ip -json address).
+    description: Reads C(/proc/net) and asks the kernel by netlink.
   idempotent:
     support: full
     description: It changes nothing.
 options:
   tcp:
-    description: Doors to try. Not one byte is sent; the connection is closed as soon as it is open.
+    description: Doors to try. The connection is closed as soon as it is open.
     type: list
     elements: dict
     default: []
@@ -46,13 +47,28 @@ options:
         description: TCP port to connect to.
         type: int
         required: true
+      host_keys:
+        description:
+          - Ask for SSH host keys if the door is open. Without it not one byte is sent.
+        type: bool
+        default: false
   ping:
-    description: Names or addresses to send one ICMP echo request to.
+    description:
+      - Tailnet addresses that this host's tailscaled is to ping, through the tunnel but past the access policy, twice for
+        5 seconds.
     type: list
     elements: str
     default: []
+  control_server:
+    description: Try a new connection to the control server that tailscaled's preferences name.
+    type: bool
+    default: false
+  tailscale_socket:
+    description: The socket of tailscaled's LocalAPI.
+    type: path
+    default: /run/tailscale/tailscaled.sock
   timeout:
-    description: How long one connection or echo request may take, in seconds.
+    description: How long one connection may take, in seconds.
     type: int
     default: 3
 """
@@ -63,6 +79,7 @@ EXAMPLES = r"""
     tcp:
       - {address: 192.168.1.11, port: 22}
     ping: [100.64.0.2]
+  become: true
   register: seen
 """
 
@@ -74,19 +91,55 @@ addresses:
   elements: dict
   sample:
     - {interface: eth0, address: 192.168.1.10}
+macs:
+  description: MAC addresses of its interfaces.
+  returned: always
+  type: list
+  elements: str
+  sample: ["52:54:00:12:34:56"]
 listening:
   description: TCP ports on which the host listens on more than loopback.
   returned: always
   type: list
   elements: int
   sample: [22, 22000]
+host_keys:
+  description: Public host keys of its SSH server, in base64.
+  returned: always
+  type: list
+  elements: str
+ufw_profiles:
+  description: ufw's application profiles on this host and the ports in each.
+  returned: always
+  type: dict
+  sample: {"OpenSSH": "22/tcp"}
 tcp:
-  description: The doors that were tried.
+  description:
+    - The doors that were tried, with the addresses that a name has, and, if the door is open, from which address the connection
+      was made and whose it is, as far as that can be seen.
   returned: always
   type: list
   elements: dict
   sample:
-    - {address: 192.168.1.11, port: 22, open: false, error: timed out}
+    - address: 192.168.1.11
+      port: 22
+      open: false
+      error: timed out
+      source: null
+      resolved: [192.168.1.11]
+      mac: null
+      host_keys: []
+  contains:
+    source:
+      description: The address of this host that the connection came from, V(null) if there was none.
+      type: str
+    mac:
+      description: The MAC address at the other end, V(null) if that is not on the same link.
+      type: str
+    host_keys:
+      description: The SSH host keys that were shown there.
+      type: list
+      elements: str
 ping:
   description: The addresses that were pinged.
   returned: always
@@ -94,41 +147,49 @@ ping:
   elements: dict
   sample:
     - {address: 100.64.0.2, answers: true, error: null}
+control_server:
+  description: The control server, V(null) if it was not asked for or tailscaled does not tell.
+  returned: always
+  type: dict
+  sample: {host: controlplane.tailscale.com, port: 443, open: true, error: null, resolved: true, proxy: false}
+  contains:
+    proxy:
+      description: Whether tailscaled goes by a proxy, so that the attempt says nothing.
+      type: bool
+    resolved:
+      description: Whether this host knows an address for the name.
+      type: bool
+forwarding_needs:
+  description:
+    - The sysctls that keep this host from forwarding what its tailscaled offers a route to. Only looked at with
+      O(control_server).
+  returned: always
+  type: list
+  elements: str
+  sample: [net.ipv4.ip_forward]
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._probe import (
-    all_at_once,
-    connect,
-    echo,
-    open_to_the_network,
-    parse_ip_addresses,
-    read_listeners,
-)
+from ansible_collections.homelab.tailsync.plugins.module_utils._reachability import look
 
 
 def main() -> None:
-    door = {"address": {"type": "str", "required": True}, "port": {"type": "int", "required": True}}
+    door = {
+        "address": {"type": "str", "required": True},
+        "port": {"type": "int", "required": True},
+        "host_keys": {"type": "bool", "default": False, "no_log": False},
+    }
     module = AnsibleModule(
         argument_spec={
             "tcp": {"type": "list", "elements": "dict", "default": [], "options": door},
             "ping": {"type": "list", "elements": "str", "default": []},
+            "control_server": {"type": "bool", "default": False},
+            "tailscale_socket": {"type": "path", "default": "/run/tailscale/tailscaled.sock"},
             "timeout": {"type": "int", "default": 3},
         },
         supports_check_mode=True,
     )
-    timeout, doors, pinged = module.params["timeout"], module.params["tcp"], module.params["ping"]
-    ping = module.get_bin_path("ping", required=bool(pinged))
-    _code, links, _error = module.run_command([module.get_bin_path("ip", required=True), "-json", "address"], check_rc=True)
-    refusals = all_at_once(lambda item: connect(item["address"], item["port"], timeout), doors)
-    silences = all_at_once(lambda address: echo(address, timeout, ping), pinged)
-    module.exit_json(
-        changed=False,
-        addresses=parse_ip_addresses(module.from_json(links)),
-        listening=open_to_the_network(read_listeners()),
-        tcp=[{**item, "open": why is None, "error": why} for item, why in zip(doors, refusals)],
-        ping=[{"address": address, "answers": why is None, "error": why} for address, why in zip(pinged, silences)],
-    )
+    module.exit_json(changed=False, **look(module.params, module.get_bin_path("ssh-keyscan")))
 
 
 if __name__ == "__main__":

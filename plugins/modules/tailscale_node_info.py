@@ -137,6 +137,9 @@ peers:
     online:
       description: Whether it is connected to the control server.
       type: bool
+    last_seen:
+      description: When it was last connected, in RFC 3339; V(null) if that is not known, as of one that is online.
+      type: str
     os:
       description: Its operating system.
       type: str

@@ -15,8 +15,12 @@ author:
 description:
   - Tries the given addresses of a host one after the other, with the host's own SSH settings
     (user, key, port, C(ProxyCommand), C(~/.ssh/config)), and returns the first that lets a login in.
-  - The host must show the same host key at every address; it is the one that is already known under
-    the address of the inventory.
+  - The host must show the same host key at every address. It is the one that C(known_hosts) has under the address of the
+    inventory, or else under O(tailnet_name), or else under the address that is tried; nothing else is remembered.
+  - The machine that answers is asked for the name of its own node, over the same connection and without any rights. By
+    O(tailnet_name) and by an address of the tailnet only the machine of that name counts. At one of O(addresses), a machine
+    without Tailscale or logged out of it counts; one that is another host of the inventory does not; and one of yet another
+    name counts only if SSH checks its host key.
   - A machine whose firewall lets only the tailnet in does not answer at its RV(ignore:ansible_host) any more.
     This is how one inventory serves the first run and all later ones.
 attributes:
@@ -34,12 +38,35 @@ attributes:
     support: full
     description: It changes nothing.
 options:
-  addresses:
+  tailnet_name:
     description:
-      - Names or addresses to try, in order. Names are resolved by SSH, on the jump host if there is one.
+      - The host's name in the tailnet. It is tried first, and after it the address that the controller's own tailscaled gives
+        for it.
+    type: str
+  tailscale_command:
+    description:
+      - The command that asks the controller's own tailscaled, with its arguments in front. Where it is missing or does not
+        answer, that address is not tried.
     type: list
     elements: str
-    required: true
+    default: [tailscale]
+  tailscale_socket:
+    description:
+      - The socket of the host's tailscaled, if it is not in one of the usual places.
+    type: str
+  addresses:
+    description:
+      - Names or addresses to try after that, in order. Names are resolved by SSH, on the jump host if there is one.
+    type: list
+    elements: str
+    default: []
+  node_addresses:
+    description:
+      - Addresses that only the host itself has told. They are tried last, and an answer there does not count, because the next
+        run would not know them; the failure then says what to set.
+    type: list
+    elements: str
+    default: []
   timeout:
     description:
       - How long one address may take, in seconds.
@@ -48,7 +75,13 @@ options:
   require_tailnet:
     description:
       - Let only a login count that arrived at a tailnet address of the host
-        (100.64.0.0/10 or fd7a:115c:a1e0::/48), as the host's own C(SSH_CONNECTION) says.
+        (one of its node's, or of 100.64.0.0/10 and fd7a:115c:a1e0::/48 where it does not say), as its own C(SSH_CONNECTION) says.
+    type: bool
+    default: false
+  refuse_tailnet:
+    description:
+      - Let only a login count that did not arrive at a tailnet address of the host; the tailnet's name and address are not
+        tried, and O(tailnet_name) only says whose answer is wanted.
     type: bool
     default: false
   fresh:
@@ -59,6 +92,8 @@ options:
     type: bool
     default: true
 notes:
+  - One of O(tailnet_name) and O(addresses) is required; O(require_tailnet) and O(refuse_tailnet) exclude each other.
+  - When no address answers, the message names the likely causes by what was seen, each with what to do.
   - Needs a host that is managed over the connection plugin P(ansible.builtin.ssh#connection).
 seealso:
   - module: ansible.builtin.wait_for_connection
@@ -67,9 +102,8 @@ seealso:
 EXAMPLES = r"""
 - name: Find out whether the host is reached over the tailnet or as the inventory says
   homelab.tailsync.way_in:
-    addresses:
-      - "{{ inventory_hostname }}"
-      - "{{ ansible_host }}"
+    tailnet_name: "{{ inventory_hostname }}"
+    addresses: ["{{ ansible_host }}"]
     fresh: false
   register: way
 
@@ -79,7 +113,7 @@ EXAMPLES = r"""
 
 - name: Prove that a new login over the tailnet gets in
   homelab.tailsync.way_in:
-    addresses: [100.64.0.7]
+    tailnet_name: "{{ inventory_hostname }}"
     require_tailnet: true
 """
 
@@ -93,6 +127,12 @@ tailnet:
   description: Whether that login arrived at a tailnet address of the host.
   returned: always
   type: bool
+node_name:
+  description:
+    - The name that the machine which answered has in its tailnet, as its own tailscaled says; V(null) if it does not say.
+  returned: always
+  type: str
+  sample: nas
 ssh_client:
   description: The address that the login came from, as the host saw it.
   returned: always

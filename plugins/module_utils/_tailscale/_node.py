@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import first_label, label_of
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _login, _options, _prefs, _risk
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import (
     DaemonUnavailable,
@@ -106,7 +107,7 @@ class Runner:
         status = self._wait(lambda now: is_up(now) or login_is_over(now), "come up", status)
         login = _login.needed(status, wish, self.params)
         if not login:
-            return status
+            return self._with_name(status) if edit.get("HostnameSet") else status
         # A node that was down did not show that its key has expired, nor its tags.
         self._refuse_login(login)
         return self._log_in(login, status, wish, {**wish, **_login.preferences(status, wish, self.params)}, options)
@@ -124,7 +125,7 @@ class Runner:
             raise NodeError(f"{failure}{self._set_back(prefs) if login.returns else ''}") from failure
         self.joined = True
         _refuse_what_was_dropped(options, wish, self.api.prefs())
-        return self._with_tags(status)
+        return self._with_name(self._with_tags(status))
 
     def _set_back(self, prefs: Json) -> str:
         """A login that still works is not given up for one that does not."""
@@ -149,6 +150,14 @@ class Runner:
                 )
             time.sleep(POLL)
             status = self.api.status()
+        return status
+
+    def _with_name(self, status: Json) -> Json:
+        """The control server names a node by its hostname, and tells it soon after; it does not give a name that is taken."""
+        wanted, deadline = label_of(self.options.get("hostname")), time.monotonic() + SOON
+        while wanted and _name_of(status) not in ("", wanted) and time.monotonic() < deadline:
+            time.sleep(POLL)
+            status = self.api.status(peers=self.with_peers)
         return status
 
     # --- out of it ------------------------------------------------------------------------------
@@ -339,6 +348,10 @@ def _exit_node(given: str, status: Json) -> str | None:
                 raise NodeError(_no_exit_node(given, status, "which does not offer to be one, or is not approved as one"))
             return str(peer["ID"])
     return None
+
+
+def _name_of(status: Json) -> str:
+    return first_label((status.get("Self") or {}).get("DNSName"))
 
 
 def _no_exit_node(given: str, status: Json, why: str = "which is no peer of this node") -> str:

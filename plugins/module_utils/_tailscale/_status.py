@@ -78,6 +78,7 @@ def describe_peers(status: Status) -> list[dict[str, t.Any]]:
             "dns_name": _without_dot(peer.get("DNSName")),
             "addresses": peer.get("TailscaleIPs") or [],
             "online": bool(peer.get("Online")),
+            "last_seen": _moment(peer.get("LastSeen")),
             "os": peer.get("OS"),
             "tags": sorted(peer.get("Tags") or []),
             "routes": sorted(peer.get("PrimaryRoutes") or []),
@@ -154,6 +155,10 @@ def warnings_of(node: t.Mapping[str, t.Any]) -> list[str]:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
+
+
+def _moment(text: str | None) -> str | None:
+    return text if text and not text.startswith("0001") else None  # Go's zero time
 
 
 def _without_dot(name: str | None) -> str | None:

@@ -52,6 +52,27 @@ def test_a_logged_out_node_joins_with_the_key() -> None:
     assert not node(daemon, hostname="nas", login_server="https://control.example.org/", tags=["tag:server"])["changed"]
 
 
+@pytest.mark.parametrize(
+    ("names", "hostname", "given"),
+    [
+        (["nas", "nas", "nas", "attic"], "attic", "attic"),  # it comes soon after the change
+        (["nas", "nas", "attic"], "ATTIC", "attic"),
+        (["nas", "nas", "attic-1"], "attic", "attic-1"),  # another node has it, so it never comes
+    ],
+)
+def test_the_name_that_a_changed_hostname_brings_is_waited_for(names: list[str], hostname: str, given: str) -> None:
+    daemon = Daemon()
+    daemon.names = names
+    assert node(daemon, hostname=hostname)["node"]["dns_name"] == f"{given}.tailnet.test"
+
+
+def test_the_name_is_not_waited_for_when_nothing_changes() -> None:
+    daemon = Daemon(Hostname="pi")
+    daemon.names = ["pie"]
+    result = node(daemon, hostname="pi")
+    assert (result["changed"], result["requests"]) == (False, {"reads": 2, "writes": 0})
+
+
 def test_an_empty_login_server_is_none_that_is_given() -> None:
     daemon = Daemon(ControlURL="https://control.example.org")
     assert not node(daemon, hostname="nas", login_server="")["changed"]

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tailscaled itself can say of its peers, its control server and its routes.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+import urllib.parse
+from pathlib import Path
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI, NodeError
+
+PING_TIMEOUT = 5  # seconds; the first packet to a peer goes by a relay, which may have to be connected to first
+# What tailscaled tries for a control server whose URL names no port (control/controlhttp): either will do.
+DEFAULT_PORTS = {"https": (443, 80), "http": (80,)}
+
+
+class Reach(LocalAPI):
+    def ping(self, address: str) -> str | None:
+        """None if the peer's tailscaled answers through the tunnel, whatever the access policy lets through; else why not."""
+        query = urllib.parse.urlencode({"ip": address, "type": "TSMP"})
+        error = None
+        for _attempt in range(2):
+            try:
+                answer = self._request("POST", f"ping?{query}", timeout=PING_TIMEOUT) or {}
+            except NodeError as failure:
+                error = str(failure)
+                continue
+            if not answer.get("Err"):
+                return None
+            error = str(answer["Err"])
+        return error
+
+
+def closed_to_forwarding(routes: t.Iterable[str], own: t.Collection[str], root: Path = Path("/proc/sys/net")) -> list[str]:
+    """The sysctls that keep a node from forwarding what it offers a way to. A route to an address of its own needs none."""
+    found = []
+    networks = [ipaddress.ip_network(route, strict=False) for route in routes if route.split("/")[0] not in own]
+    if any(network.version == 4 for network in networks) and not _forwards(root / "ipv4" / "conf"):
+        found.append("net.ipv4.ip_forward")
+    if any(network.version == 6 for network in networks) and _is_zero(root / "ipv6" / "conf" / "all" / "forwarding"):
+        found.append("net.ipv6.conf.all.forwarding")
+    return found
+
+
+def _forwards(interfaces: Path) -> bool:
+    """For IPv4 each interface has a switch of its own; that of all is only the last one that was written."""
+    return any(not _is_zero(path) for path in interfaces.glob("*/forwarding") if path.parent.name not in ("lo", "default"))
+
+
+def _is_zero(path: Path) -> bool:
+    try:
+        return path.read_text(encoding="ascii").strip() == "0"
+    except OSError:  # no IPv6 on this host, say
+        return False
+
+
+def control_server(prefs: t.Mapping[str, t.Any]) -> tuple[str, tuple[int, ...]] | None:
+    """Host and ports of the control server in the node's preferences."""
+    try:
+        url = urllib.parse.urlsplit(prefs.get("ControlURL") or "")
+        port = url.port
+    except ValueError:
+        return None
+    if not url.hostname or url.scheme not in DEFAULT_PORTS:
+        return None
+    return url.hostname, (port,) if port else DEFAULT_PORTS[url.scheme]
+
+
+def behind_proxy(proc: Path = Path("/proc")) -> bool:
+    """Whether a tailscaled of this host was started with a proxy in its environment."""
+    for folder in proc.glob("[0-9]*"):
+        try:
+            if (folder / "comm").read_text(encoding="utf-8").strip() != "tailscaled":
+                continue
+            names = [item.partition("=")[0].upper() for item in (folder / "environ").read_text(errors="replace").split("\0")]
+        except OSError:
+            continue
+        if {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}.intersection(names):
+            return True
+    return False

@@ -1,0 +1,199 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: host_info
+short_description: Look at a host before anything on it is changed
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Gathers in one call what the roles of this collection must know of a host before they change it.
+  - It changes nothing and leaves nothing behind.
+attributes:
+  check_mode:
+    support: full
+    description: Runs in check mode as well; it changes nothing.
+  diff_mode:
+    support: none
+    description: There is nothing to differ.
+  platform:
+    support: full
+    platforms: linux
+    description: Reads C(/proc), C(/sys) and the output of C(ip), C(iptables) and C(systemctl).
+  idempotent:
+    support: full
+    description: It changes nothing.
+options:
+  syncthing_home:
+    description: Syncthing's home folder, with its key pair and config.xml.
+    type: path
+    default: /var/lib/syncthing
+  tailscale_socket:
+    description: The socket of the tailscaled that the host is to be in the tailnet by.
+    type: path
+    default: /run/tailscale/tailscaled.sock
+  syncthing_user:
+    description: The account that Syncthing runs as.
+    type: str
+    default: syncthing
+  login_servers:
+    description: URLs of control servers that may be on this host.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  homelab.tailsync.host_info:
+  become: true
+  register: host
+"""
+
+RETURN = r"""
+control_servers:
+  description: Those of O(login_servers) that are on this host.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    url:
+      description: The URL as it was given.
+      type: str
+    port:
+      description: The TCP port that it is reached at.
+      type: int
+tailscaled:
+  description: Which Tailscale is on the host.
+  returned: always
+  type: dict
+  contains:
+    socket:
+      description: The socket that was asked.
+      type: str
+    node:
+      description: What the tailscaled there says of itself, in its own words; V(null) if none answers.
+      type: dict
+    node_interface:
+      description: The network interface that carries the node's address; V(null) without one.
+      type: str
+    boot:
+      description:
+        - The unit of that tailscaled, and in C(enabled) whether it is started at boot; V(null) where that cannot be told, as of a
+          container.
+      type: dict
+    state_kept:
+      description: Whether the package's tailscaled was logged in when it last ran; V(null) if its file does not say.
+      type: bool
+    daemons:
+      description:
+        - The tailscaleds of the host's network, with process, command line, unit, socket, and in C(own) whether a package or the
+          role tailscale has brought it.
+      type: list
+      elements: dict
+    unit:
+      description: The service tailscaled; V(null) if there is none.
+      type: dict
+    other_units:
+      description: Other services that would start a tailscaled at boot.
+      type: list
+      elements: dict
+    interface:
+      description: Whether there is an interface tailscale0, and who holds it if that is no tailscaled.
+      type: dict
+packet_filter:
+  description: What the kernel's packet filter does before ufw's chains are asked, or after they left it undecided.
+  returned: always
+  type: dict
+  contains:
+    rules:
+      description:
+        - The rules and policies that decide about new connections from anywhere, each with its C(line), its C(verdict) (accept or
+          block), its C(chain), C(family), C(protocol), C(ports) (empty for all), and C(source) if it is about one network.
+      type: list
+      elements: dict
+      sample:
+        - line: iptables -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT
+          verdict: accept
+          chain: INPUT
+          family: v4
+          protocol: tcp
+          ports: ["22"]
+          source: ""
+    services:
+      description: Services that manage a packet filter of their own, now or at the next boot.
+      type: list
+      elements: str
+    interfaces:
+      description: The addresses of each interface.
+      type: dict
+    networks:
+      description: The private networks that the host has neighbours in.
+      type: list
+      elements: str
+      sample: [192.168.1.0/24]
+listeners:
+  description: The sockets that other machines can reach, with the processes that hold them.
+  returned: always
+  type: dict
+  contains:
+    sockets:
+      description: Each with C(proto), C(port), C(address), and C(process), which is empty for the kernel's own.
+      type: list
+      elements: dict
+      sample:
+        - {proto: tcp, port: 445, address: 0.0.0.0, process: smbd}
+    published:
+      description: Protocol and port of what Docker sends on to containers.
+      type: list
+      elements: list
+      sample: [[tcp, 8080]]
+    docker_closed:
+      description: Whether M(homelab.tailsync.ufw_policy) has put these behind ufw's rules.
+      type: bool
+    ufw:
+      description: Whether ufw filters (C(active)), what it does with what no rule matches (C(incoming)), and its rules.
+      type: dict
+    profiles:
+      description: The ports of ufw's application profiles.
+      type: dict
+syncthing:
+  description: What is there of Syncthing, and of the account that it would run as.
+  returned: always
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
+    control,
+    listeners,
+    packet_filter,
+    syncthing,
+    tailscaled,
+)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "syncthing_home": {"type": "path", "default": "/var/lib/syncthing"},
+            "tailscale_socket": {"type": "path", "default": "/run/tailscale/tailscaled.sock"},
+            "syncthing_user": {"type": "str", "default": "syncthing"},
+            "login_servers": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    topics = {"tailscaled": tailscaled, "packet_filter": packet_filter, "listeners": listeners, "syncthing": syncthing}
+    found = {name: topic.gather(module.run_command, module.params) for name, topic in topics.items()}
+    own = [address for addresses in found["packet_filter"]["interfaces"].values() for address in addresses]
+    module.exit_json(changed=False, control_servers=control.here(module.params["login_servers"], own), **found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the look at a host means for the role tailscale: pure functions, for the controller.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import first_label, label_of
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _login
+
+Found = t.Mapping[str, t.Any]
+USERSPACE = "userspace-networking"
+STARTING = ("NoState", "Starting")
+
+
+def refusals(found: Found, wanted: Found) -> list[str]:
+    """Why the role must not touch the host: source, state, socket, login_server, tags and has_secret as wanted."""
+    absent = wanted["state"] == "absent"
+    problems = _others(found) if wanted["source"] != "none" else [] if absent else _unmanaged(found)
+    reason = login_reason(found, wanted) if wanted["state"] == "present" and not problems else None
+    if reason and not wanted["has_secret"]:
+        problems.append(
+            f"{reason}, and tailscale_auth_key is empty: give this run a key (tailscale_auth_key), or what makes one "
+            "(tailscale_oauth_client_secret or tailscale_api_token). A host that is logged in needs none"
+        )
+    return problems
+
+
+def warnings(found: Found, wanted: Found) -> list[str]:
+    return [
+        f"{describe(daemon)} is another Tailscale on this host. It has no network interface, so it stays as it is"
+        for daemon in _foreign(found)
+        if USERSPACE in daemon["tun"] and wanted["source"] != "none"
+    ]
+
+
+def login_reason(found: Found, wanted: Found) -> str | None:
+    """Why the host must log in, as far as it can be told before anything is changed."""
+    node = found.get("node")
+    if node is None:
+        return "this host is not in the tailnet yet" if found.get("state_kept") is False else None
+    if node["status"]["BackendState"] in STARTING:
+        return None
+    tags = wanted["tags"] or []
+    # A single tag may be text, as Ansible takes a list.
+    tags = sorted({tag.strip() for tag in (tags.split(",") if isinstance(tags, str) else tags)} - {""}) or None
+    login = _login.needed(node["status"], node["prefs"], {"login_server": wanted["login_server"] or None, "tags": tags})
+    return login.reason if login else None
+
+
+def not_text(secrets: Found) -> list[str]:
+    """The names of those that are something else, such as a number without quotation marks. Null is none."""
+    return sorted(name for name, value in secrets.items() if value is not None and not isinstance(value, str))
+
+
+# --- other Tailscales ---------------------------------------------------------------------------
+
+
+def describe(daemon: Found) -> str:
+    where = daemon["unit"] or daemon["cgroup"].strip("/.")
+    inside = " inside a container" if daemon["contained"] else ""
+    return f"process {daemon['pid']} ({daemon['command']}; of {where or 'no unit'}; its socket is {daemon['socket']}{inside})"
+
+
+def _foreign(found: Found) -> list[Found]:
+    return [daemon for daemon in found["daemons"] if not daemon["own"]]
+
+
+def _others(found: Found) -> list[str]:
+    daemons = [daemon for daemon in _foreign(found) if USERSPACE not in daemon["tun"]]
+    things = [describe(daemon) for daemon in daemons]
+    things += [f"the service {unit['name']}, which is started at every boot" for unit in found["other_units"]]
+    unit = found.get("unit")
+    if unit and not unit["own"] and (unit["active"] or unit["enabled"]) and not any(d["unit"] == unit["name"] for d in daemons):
+        things.append(
+            f"the service {unit['name']} ({unit['path']}, which starts {unit['program']}), which no package has brought"
+        )
+    interface = found["interface"]
+    if interface["present"] and not interface["explained"]:
+        holder = interface["holder"]
+        held = f"process {holder['pid']} ({holder['command']})" if holder else "no process that could be found"
+        things.append(f"the network interface {interface['name']}, which is held by {held}")
+    if not things:
+        return []
+    keep = next((daemon["socket"] for daemon in daemons if not daemon["contained"]), "its socket, as a path of this host")
+    return [
+        f"another Tailscale is on this host: {'; '.join(things)}. One more would take over its network interface, routes and "
+        "packet filter, which ends its connections, this run's perhaps as well. Remove it first, over a connection "
+        f"that is not through it; or keep it, and set tailscale_package_source: none and tailscale_socket: {keep}"
+    ]
+
+
+def _unmanaged(found: Found) -> list[str]:
+    if found.get("node") is not None:
+        return []
+    seen = "; ".join(describe(daemon) for daemon in found["daemons"]) or "no tailscaled"
+    return [
+        f"tailscale_package_source is none, and no tailscaled answers at tailscale_socket ({found['socket']}). On this host "
+        f"there is {seen}. Start it, set tailscale_socket to where it listens, or choose another tailscale_package_source"
+    ]
+
+
+# --- the name -----------------------------------------------------------------------------------
+
+
+def name_problem(node: Found, hostname: str, peers: t.Iterable[Found] = ()) -> str | None:
+    """Why the node's name is not the one that others will look for; none if it has no name yet, as in check mode."""
+    real, wanted = first_label(node.get("dns_name")), label_of(hostname)
+    if not real or real == wanted:
+        return None
+    holder = next((peer for peer in peers if first_label(peer.get("dns_name")) == wanted), None)
+    told = f"the tailnet calls this host {real} and not {wanted}, which is what tailscale_hostname asks for"
+    if holder is None:
+        return (
+            f"{told}: it was renamed there, or another machine has the name. Every later run would look for {wanted}. Give it "
+            f"the name in the admin console, or set tailscale_hostname: {real} for this host"
+        )
+    seen = f", last seen {holder['last_seen']}" if holder.get("last_seen") and not holder.get("online") else ""
+    where = ", ".join([*holder.get("addresses", [])[:1], f"{'online' if holder.get('online') else 'offline'}{seen}"])
+    return (
+        f"{told}: another machine has that name ({where}), and every later run would go to it. Remove that machine in the admin "
+        f"console and give this one its name there, or set tailscale_hostname: {real} for this host"
+    )
