@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at doors from the outside: TCP connects, echo requests, listening sockets.
+"""Looking at doors from the outside: TCP connects, listening sockets, whose machine it is that answers.
 
 Private to this collection: it may change in any release.
 """
@@ -9,6 +9,8 @@ Private to this collection: it may change in any release.
 from __future__ import annotations
 
 import concurrent.futures
+import configparser
+import contextlib
 import ipaddress
 import socket
 import struct
@@ -17,7 +19,7 @@ import typing as t
 from pathlib import Path
 
 LISTEN = "0A"  # TCP_LISTEN in the kernel's include/net/tcp_states.h
-MAX_WORKERS = 64
+MAX_WORKERS = 256  # they only wait
 
 
 class Listener(t.NamedTuple):
@@ -56,38 +58,70 @@ def read_listeners(root: Path = Path("/proc/net")) -> list[Listener]:
     return found
 
 
-def parse_ip_addresses(data: t.Iterable[dict[str, t.Any]]) -> list[dict[str, str]]:
-    """Interface and address pairs out of `ip -json address`, loopback and link-local ones left out."""
+class Attempt(t.NamedTuple):
+    """How an attempt to connect went."""
+
+    error: str | None  # None if it came about
+    source: str | None  # the address that it was made from
+
+
+def connect(address: str, port: int, timeout: float) -> Attempt:
+    try:
+        with socket.create_connection((address, port), timeout=timeout) as connection:
+            return Attempt(None, str(connection.getsockname()[0]).split("%", 1)[0])
+    except OSError as error:
+        return Attempt(str(error) or type(error).__name__, None)
+
+
+def connect_to_any(host: str, ports: t.Sequence[int], timeout: float) -> Attempt:
+    """The first attempt that comes about, or the first one that did not."""
+    attempts = []
+    for port in ports:
+        attempts.append(connect(host, port, timeout))
+        if attempts[-1].error is None:
+            return attempts[-1]
+    return attempts[0]
+
+
+def host_keys(folder: Path = Path("/etc/ssh")) -> list[str]:
+    """The public keys that an SSH server on this host shows, in base64."""
     found = []
-    for link in data:
-        for item in link.get("addr_info", []):
-            address = ipaddress.ip_address(item["local"])
-            if address.is_loopback or address.is_link_local:
-                continue
-            found.append({"interface": link["ifname"], "address": str(address)})
+    for path in sorted(folder.glob("ssh_host_*_key.pub")):
+        with contextlib.suppress(OSError, UnicodeError):
+            found += path.read_text(encoding="utf-8").split()[1:2]
     return found
 
 
-def connect(address: str, port: int, timeout: float) -> str | None:
-    """None if a TCP connection comes about, else why not."""
+def scan_host_keys(ssh_keyscan: str | None, address: str, port: int, timeout: int) -> list[str]:
+    """The keys that whoever listens there shows, in base64; none if it is no SSH server, or ssh-keyscan is not here."""
+    if not ssh_keyscan:
+        return []
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        command = [ssh_keyscan, "-T", str(timeout), "-p", str(port), "--", address]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * timeout + 1)
+        lines = (line.split() for line in answer.stdout.splitlines() if not line.startswith("#"))
+        return sorted({words[2] for words in lines if len(words) > 2})
+    return []
+
+
+def resolve(host: str) -> list[str]:
+    """The addresses of a name."""
     try:
-        socket.create_connection((address, port), timeout=timeout).close()
-    except OSError as error:
-        return str(error) or type(error).__name__
-    return None
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return list(dict.fromkeys(str(item[4][0]).split("%", 1)[0] for item in found))
 
 
-def echo(address: str, timeout: int, ping: str) -> str | None:
-    """None if the address answers an ICMP echo request, else why not."""
-    answer = subprocess.run(
-        [ping, "-n", "-c", "1", "-W", str(timeout), address],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode == 0:
-        return None
-    return answer.stderr.strip() or f"no answer within {timeout} s"
+def ufw_profiles(folder: Path = Path("/etc/ufw/applications.d")) -> dict[str, str]:
+    """Application profile to its ports, as ufw writes them: `137,138/udp|139,445/tcp`."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*")):
+        profiles = configparser.ConfigParser(interpolation=None, strict=False)
+        with contextlib.suppress(OSError, UnicodeError, configparser.Error):
+            profiles.read_string(path.read_text(encoding="utf-8"))
+            found.update({name: profiles[name]["ports"] for name in profiles.sections() if "ports" in profiles[name]})
+    return found
 
 
 T = t.TypeVar("T")

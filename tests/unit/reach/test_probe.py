@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import socket
 
 from ansible_collections.homelab.tailsync.plugins.module_utils import _probe
@@ -36,23 +37,51 @@ def test_a_host_without_ipv6(tmp_path: pathlib.Path) -> None:
     assert [item.port for item in _probe.read_listeners(tmp_path)] == [22, 8384]
 
 
-def test_addresses_of_a_host() -> None:
-    links = [
-        {"ifname": "lo", "addr_info": [{"local": "127.0.0.1"}, {"local": "::1"}]},
-        {"ifname": "eth0", "addr_info": [{"local": "192.168.1.10"}, {"local": "fe80::1"}]},
-        {"ifname": "tailscale0", "addr_info": [{"local": "100.64.0.1"}]},
-    ]
-    assert _probe.parse_ip_addresses(links) == [
-        {"interface": "eth0", "address": "192.168.1.10"},
-        {"interface": "tailscale0", "address": "100.64.0.1"},
-    ]
-
-
 def test_an_open_and_a_closed_door() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert _probe.connect("127.0.0.1", port, 1) is None
-    assert "refused" in (_probe.connect("127.0.0.1", port, 1) or "")
+        assert _probe.connect("127.0.0.1", port, 1) == (None, "127.0.0.1")
+    error, source = _probe.connect("127.0.0.1", port, 1)
+    assert "refused" in str(error)
+    assert source is None
+
+
+def test_one_open_port_is_enough() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert _probe.connect_to_any("127.0.0.1", [1, port], 1).error is None
+    assert "refused" in str(_probe.connect_to_any("127.0.0.1", [1, 2], 1).error)
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    assert _probe.resolve("no.such.host.invalid") == []
+    assert _probe.resolve("127.0.0.1") == ["127.0.0.1"]
+
+
+def test_host_keys_of_this_host_and_of_another(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ssh_host_ed25519_key.pub").write_text("ssh-ed25519 AAAAC3 root@nas\n", encoding="ascii")
+    (tmp_path / "ssh_host_rsa_key.pub").write_text("", encoding="ascii")
+    assert _probe.host_keys(tmp_path) == ["AAAAC3"]
+    assert _probe.host_keys(tmp_path / "none") == []
+    keyscan = tmp_path / "ssh-keyscan"
+    keyscan.write_text("#!/bin/sh\necho '# nas:22 SSH-2.0'\necho 'nas ssh-ed25519 AAAAC3'\n", encoding="ascii")
+    keyscan.chmod(0o755)
+    assert _probe.scan_host_keys(str(keyscan), "nas", 22, 1) == ["AAAAC3"]
+    assert _probe.scan_host_keys(None, "nas", 22, 1) == []
+
+
+def test_a_server_that_says_nothing_has_no_host_keys() -> None:
+    ssh_keyscan = shutil.which("ssh-keyscan")
+    assert ssh_keyscan
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert _probe.scan_host_keys(ssh_keyscan, "127.0.0.1", server.getsockname()[1], 1) == []
+
+
+def test_application_profiles(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "samba").write_text("[Samba]\ntitle=100% files\nports=137,138/udp|139,445/tcp\n", encoding="utf-8")
+    (tmp_path / "broken").write_text("ports=1\n", encoding="utf-8")
+    assert _probe.ufw_profiles(tmp_path) == {"Samba": "137,138/udp|139,445/tcp"}
+    assert _probe.ufw_profiles(tmp_path / "none") == {}
 
 
 def test_all_at_once_keeps_the_order() -> None:

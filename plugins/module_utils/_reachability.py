@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What reachability_info does: look at the host itself, then try others from it.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils import _netlink, _probe
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _reach
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import NodeError
+
+Params = t.Mapping[str, t.Any]
+
+
+def look(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
+    tailscaled = _reach.Reach(params["tailscale_socket"])
+    addresses = _netlink.own_addresses()
+    prefs: dict[str, t.Any] = {}
+    if params["control_server"]:
+        with contextlib.suppress(NodeError):  # that tailscaled does not answer is for another module to say
+            prefs = tailscaled.prefs()
+    silences = _probe.all_at_once(tailscaled.ping, params["ping"])
+    own = [item["address"] for item in addresses]
+    return {
+        "addresses": addresses,
+        "macs": _netlink.own_macs(),
+        "listening": _probe.open_to_the_network(_probe.read_listeners()),
+        "host_keys": _probe.host_keys(),
+        "ufw_profiles": _probe.ufw_profiles(),
+        "tcp": try_doors(params["tcp"], params["timeout"], ssh_keyscan),
+        "ping": [{"address": address, "answers": why is None, "error": why} for address, why in zip(params["ping"], silences)],
+        "control_server": try_control_server(prefs, params["timeout"]),
+        "forwarding_needs": _reach.closed_to_forwarding(prefs.get("AdvertiseRoutes") or [], own),
+    }
+
+
+def try_doors(doors: t.Sequence[Params], timeout: int, ssh_keyscan: str | None) -> list[dict[str, t.Any]]:
+    attempts = _probe.all_at_once(lambda door: _probe.connect(door["address"], door["port"], timeout), doors)
+    # Only now: whom it has just spoken to on the link, the kernel knows.
+    known = _netlink.neighbours() if any(attempt.error is None for attempt in attempts) else {}
+
+    def describe(tried: tuple[Params, _probe.Attempt]) -> dict[str, t.Any]:
+        door, attempt = tried
+        opened = attempt.error is None
+        resolved = _probe.resolve(door["address"])
+        mac = next((known[address] for address in resolved if address in known), None) if opened else None
+        ask = opened and door["host_keys"]
+        return {
+            "address": door["address"],
+            "port": door["port"],
+            "open": opened,
+            "error": attempt.error,
+            "source": attempt.source,
+            "resolved": resolved,
+            "mac": mac,
+            "host_keys": _probe.scan_host_keys(ssh_keyscan, door["address"], door["port"], timeout) if ask else [],
+        }
+
+    return _probe.all_at_once(describe, list(zip(doors, attempts)))
+
+
+def try_control_server(prefs: Params, timeout: int) -> dict[str, t.Any] | None:
+    server = _reach.control_server(prefs)
+    if server is None:
+        return None
+    host, ports = server
+    attempt = _probe.connect_to_any(host, ports, timeout)
+    return {
+        "host": host,
+        "port": ports[0],
+        "open": attempt.error is None,
+        "error": attempt.error,
+        "resolved": bool(_probe.resolve(host)),
+        "proxy": _reach.behind_proxy(),
+    }

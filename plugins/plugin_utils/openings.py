@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the inventory says that somebody may come in at a door: pure functions over a host's variables.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import ipaddress
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall
+
+Variables = t.Mapping[str, t.Any]
+Rule = t.Mapping[str, t.Any]
+ALLOWING = ("allow", "limit")
+EPHEMERAL = 1024  # and above: the ports that connections are made from
+# What is there without being a file on the host.
+KNOWN_PROFILES = {"OpenSSH": "22/tcp"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Door:
+    """A TCP port of a host at one of its addresses, and who tries it."""
+
+    port: int
+    address: str | None = None  # None: some address that leads there, by a translation that is not known
+    interface: str | None = None  # which of the host's has this address, if any
+    source: str | None = None  # the address that it is tried from
+    on_link: bool = False  # nothing in between can have changed the source
+    private: bool = False  # it is tried at an address of a private network
+
+
+def rules_of(variables: Variables) -> list[Rule]:
+    """What is declared of connections from outside the tailnet, in the order in which the firewall goes through it."""
+    tailnet = firewall.value_of(variables, "firewall_tailnet_interface", "tailscale0")
+    declared = firewall.rules(collections.ChainMap({"firewall_ssh_port": ssh_port(variables)}, t.cast("t.Any", variables)))
+    kept = firewall.value_of(variables, "firewall_keep", [])
+    return [rule for rule in [*declared, *kept] if rule.get("interface") != tailnet]
+
+
+def ssh_port(variables: Variables) -> int:
+    return int(variables.get("firewall_ssh_port") or variables.get("ansible_port") or variables.get("ansible_ssh_port") or 22)
+
+
+def not_judged(variables: Variables) -> str | None:
+    """Why nothing can be said of this host's doors; None if the inventory says all about them."""
+    if variables.get("firewall_state") == "absent":
+        return "firewall_state is absent"
+    if not _is_true(variables.get("firewall_purge", True)):
+        return "firewall_purge is false, so that rules of its own stay in force"
+    return None
+
+
+def leaves_to_docker(variables: Variables, port: int) -> bool:
+    """Whether a port may be one that Docker publishes on a host where that is Docker's affair."""
+    return not _is_true(variables.get("firewall_docker", True)) and port not in (22, 8384, 22000, ssh_port(variables))
+
+
+def declares(variables: Variables, door: Door, profiles: t.Mapping[str, str]) -> bool:
+    """Whether the inventory lets this one in, or may do so as far as can be known."""
+    for rule in rules_of(variables):
+        if _matches(rule, door, profiles, variables):
+            return (rule.get("action") or "allow") in ALLOWING
+    return False
+
+
+def _matches(rule: Rule, door: Door, profiles: t.Mapping[str, str], variables: Variables) -> bool:
+    direction = rule.get("direction") or "in"
+    if direction not in ("in", "routed") or (rule.get("proto") or "tcp") not in ("tcp", "any"):
+        return False
+    ends = _from(rule, door) and _to(rule, door) and _through(rule, door)
+    if not ends:
+        return False
+    if direction == "routed":
+        # Its port is the container's; the one that the container is published at is known to Docker only.
+        return door.port not in (22, 8384, 22000, ssh_port(variables)) or _has_port(rule.get("port"), door.port)
+    if rule.get("app"):
+        ports = {**KNOWN_PROFILES, **profiles}.get(str(rule["app"]))
+        return ports is None or any(_has_port(item, door.port) for item in _tcp_of(ports))
+    return _has_port(rule.get("port"), door.port)
+
+
+def _from(rule: Rule, door: Door) -> bool:
+    ports = rule.get("from_port")
+    if ports is not None and not any(high >= EPHEMERAL for _low, high in _ranges(ports)):
+        return False
+    network = _network(rule.get("from"))
+    if network is None:
+        return True
+    if door.source is None:
+        return True
+    source = ipaddress.ip_address(door.source)
+    if source.version == network.version and source in network:
+        return True
+    if door.on_link:
+        return False
+    # A router or a VPN may have put another source in its place: one of the private network that it leads into, or, on the way to
+    # a public address, some public one.
+    return door.private or (not source.is_global and network.is_global)
+
+
+def _to(rule: Rule, door: Door) -> bool:
+    network = _network(rule.get("to"))
+    if network is None or door.address is None:
+        return True
+    address = ipaddress.ip_address(door.address)
+    return address.version == network.version and address in network
+
+
+def _through(rule: Rule, door: Door) -> bool:
+    wanted = rule.get("interface")
+    if not wanted or door.interface is None:
+        return True
+    return door.interface == wanted or (wanted.endswith("+") and door.interface.startswith(wanted[:-1]))
+
+
+def _network(value: t.Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    if value in (None, "", "any"):
+        return None
+    return ipaddress.ip_network(str(value), strict=False)
+
+
+def _ranges(ports: t.Any) -> list[tuple[int, int]]:
+    found = []
+    for piece in str(ports).split(","):
+        low, _colon, high = piece.partition(":")
+        found.append((int(low), int(high or low)))
+    return found
+
+
+def _has_port(ports: t.Any, port: int) -> bool:
+    return ports in (None, "", "any") or any(low <= port <= high for low, high in _ranges(ports))
+
+
+def _tcp_of(ports: str) -> list[str]:
+    """The TCP ports of an application profile: `137,138/udp|139,445/tcp|53`."""
+    found = []
+    for item in ports.split("|"):
+        numbers, _slash, protocol = item.strip().partition("/")
+        if protocol in ("", "tcp"):
+            found.append(numbers)
+    return found
+
+
+def _is_true(value: t.Any) -> bool:
+    """As Ansible's bool does: what comes from the command line is text."""
+    return str(value).lower() in ("true", "yes", "on", "1", "y", "t")
