@@ -13,7 +13,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 export TAILSYNC_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tailsync
 PYTHON ?= python3
 # The Python that a virtual environment is made of, so that one which is in the PATH already does not make another.
-VENV := $(TAILSYNC_CACHE)/venv-$(shell { cat requirements-dev.txt; $(PYTHON) -c 'import sys; print(sys.version, sys._base_executable)'; } | sha256sum | cut -c1-12)
+VENV := $(TAILSYNC_CACHE)/venv-$(shell { cat requirements-dev.txt; $(PYTHON) -c 'import os, sys; print(sys.version, os.path.realpath(sys._base_executable))'; } | sha256sum | cut -c1-12)
 BIN := $(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
@@ -68,7 +68,12 @@ demo-down:  ## Remove what `make demo` started
 # --- the tests --------------------------------------------------------------------------------
 
 .PHONY: test
-test: check-machine setup lint unit integration sanity build molecule  ## Everything that CI runs
+test: check-machine setup lint all  ## Everything that CI runs
+
+# They mostly wait, so two run at a time, the longest first.
+.PHONY: all
+all: artefacts
+	$(MAKE) --jobs=2 --output-sync=target integration $(addprefix molecule-,$(SCENARIOS)) sanity unit build
 
 .PHONY: lint
 lint: setup  ## Style, types and the rules of ansible-lint's profile production
@@ -100,8 +105,8 @@ sanity: setup  ## ansible-test sanity
 build: setup  ## Build the collection and install the tarball into an empty path
 	bash tests/tools/build-and-install $(TAILSYNC_CACHE)/build-$(shell pwd | sha256sum | cut -c1-12)
 
-# Each scenario has a lab of its own, and says which folders of tests must have run. They mostly wait, so two run at a time.
-SCENARIOS := firewall default install node
+# Each scenario has a lab of its own, and says which folders of tests must have run.
+SCENARIOS := firewall dirty default node install
 .PHONY: molecule
 molecule: artefacts  ## The real thing: every host, every daemon, looked at from the outside
 	$(MAKE) --jobs=2 --output-sync=target $(addprefix molecule-,$(SCENARIOS))
@@ -110,11 +115,22 @@ molecule-default: FOLDERS := bare mesh
 molecule-node: FOLDERS := node
 molecule-install: FOLDERS := install
 molecule-firewall: FOLDERS := firewall
+molecule-dirty: FOLDERS := dirty
+# Its hosts, in the order of their addresses, see molecule/dirty/hosts.yml.
+DIRTY_HOSTS := owner second cloud taken control disks neighbour
+molecule-dirty: export TAILSYNC_LAB_HOSTS := $(DIRTY_HOSTS)
 
 molecule-%: artefacts
 	@rm -rf $(TAILSYNC_CACHE)/evidence/$* && mkdir -p $(TAILSYNC_CACHE)/evidence/$*
 	TAILSYNC_LAB=$* molecule test --scenario-name $*
 	@for folder in $(FOLDERS); do grep "^$$folder [1-9]" $(TAILSYNC_CACHE)/evidence/$*/ran || { echo "no test of $$folder ran" >&2; exit 1; }; done
+
+# --- what takes long --------------------------------------------------------------------------
+
+# Zero tests is a failure here as well: pytest ends with 5 if ARGS leave none.
+.PHONY: slow
+slow: artefacts  ## Whole tables and long runs, which CI runs once a week: make slow ARGS=tests/slow/test_tags.py
+	TAILSYNC_LAB=slow pytest $(or $(ARGS),tests/slow)
 
 # --- measuring --------------------------------------------------------------------------------
 

@@ -15,7 +15,9 @@ import time
 import typing as t
 
 import lab
+import machines
 from artefacts import say
+from namespaces import LabError, execute
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 DOORS = {22: "SSH", 8384: "Syncthing's web interface", 22000: "Syncthing's sync protocol"}
@@ -25,11 +27,14 @@ GREETING = "/srv/sync/shared/hello-from-nas.txt"
 PHOTO = "/srv/sync/photos/cat-on-the-beach.txt"
 # Runs on a host: its own view of its connections. The API key stays where it is.
 ASK_SYNCTHING = """
-import json, re, urllib.request
+import http.client, json, re, socket
 key = re.search("<apikey>(.+)</apikey>", open("/var/lib/syncthing/config.xml").read()).group(1)
 def get(path):
-    request = urllib.request.Request("http://127.0.0.1:8384/rest/" + path, headers={"X-API-Key": key})
-    return json.load(urllib.request.urlopen(request, timeout=5))
+    connection = http.client.HTTPConnection("localhost", timeout=5)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect("/run/syncthing/gui.sock")
+    connection.request("GET", "/rest/" + path, headers={"X-API-Key": key})
+    return json.load(connection.getresponse())
 names = {device["deviceID"]: device["name"] for device in get("config/devices")}
 own = get("system/status")["myID"]
 print(json.dumps([
@@ -45,12 +50,12 @@ class DemoError(Exception):
 
 def knock() -> dict[tuple[str, int, int], bool]:
     """The outsider tries each host's doors on the LAN, all at once."""
-    doors = [(host, family, port) for host in lab.HOSTS for family in (4, 6) for port in DOORS]
+    doors = [(host, family, port) for host in machines.hosts() for family in (4, 6) for port in DOORS]
     script = "".join(
-        f"(nc -z -w {KNOCK_TIMEOUT} {lab.address(host, family)} {port} && echo {host} {family} {port}) & "
+        f"(nc -z -w {KNOCK_TIMEOUT} {machines.address(host, family)} {port} && echo {host} {family} {port}) & "
         for host, family, port in doors
     )
-    answer = lab.execute("outsider", "sh", "-c", f"{script} wait")
+    answer = execute("outsider", "sh", "-c", f"{script} wait")
     opened = {tuple(line.split()) for line in answer.stdout.splitlines()}
     return {(host, family, port): (host, str(family), str(port)) in opened for host, family, port in doors}
 
@@ -58,7 +63,7 @@ def knock() -> dict[tuple[str, int, int], bool]:
 def show_doors(found: t.Mapping[tuple[str, int, int], bool]) -> None:
     for port, what in DOORS.items():
         words = []
-        for host in lab.HOSTS:
+        for host in machines.hosts():
             open_over = [f"IPv{family}" for family in (4, 6) if found[host, family, port]]
             words.append(f"{host} {'OPEN over ' + ' and '.join(open_over) if open_over else 'closed'}")
         print(f"    {port:>5}  {what:<26} {', '.join(words)}")
@@ -74,13 +79,13 @@ def run_site() -> None:
 def write(host: str, path: str, text: str) -> None:
     """As Syncthing's user, as somebody who works on the host would."""
     script = 'test -e "$0" || echo "$1" > "$0"'
-    lab.execute(host, "runuser", "-u", "syncthing", "--", "sh", "-c", script, path, text)
+    execute(host, "runuser", "-u", "syncthing", "--", "sh", "-c", script, path, text)
 
 
 def wait_for_file(host: str, command: str, what: str) -> str:
     deadline = time.monotonic() + ARRIVAL_TIMEOUT
     while time.monotonic() < deadline:
-        done = lab.execute(host, "sh", "-c", command, check=False)
+        done = execute(host, "sh", "-c", command, check=False)
         if done.returncode == 0 and done.stdout.strip():
             return done.stdout.strip()
         time.sleep(0.3)
@@ -102,19 +107,19 @@ def show_files() -> None:
     find = "cd /srv/sync/photos && find . -path './?.syncthing-enc/*' -type f | head -1"
     stored = wait_for_file("vps", find, "the photo")
     print(f"    vps  has it as {stored[:70]}")
-    if lab.execute("vps", "grep", "-r", "-i", "-l", "cat on a beach", "/srv/sync/photos", check=False).stdout:
+    if execute("vps", "grep", "-r", "-i", "-l", "cat on a beach", "/srv/sync/photos", check=False).stdout:
         raise DemoError("vps can read the photo")
 
 
 def show_connections() -> None:
-    for host in lab.HOSTS:
-        own = json.loads(lab.execute(host, "tailscale", "status", "--json").stdout)
+    for host in machines.hosts():
+        own = json.loads(execute(host, "tailscale", "status", "--json").stdout)
         paths = {
             address: peer.get("CurAddr") or f"relay {peer.get('Relay')}"
             for peer in (own.get("Peer") or {}).values()
             for address in peer["TailscaleIPs"]
         }
-        for name, connected, address, kind, crypto in json.loads(lab.execute(host, "python3", "-c", ASK_SYNCTHING).stdout):
+        for name, connected, address, kind, crypto in json.loads(execute(host, "python3", "-c", ASK_SYNCTHING).stdout):
             if not connected:
                 print(f"    {host:<4} -> {name:<6} not connected" + (" (a phone; there is none here)" if name == "phone" else ""))
                 continue
@@ -153,5 +158,5 @@ if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # in order with what ansible-playbook prints
     try:
         main()
-    except (DemoError, lab.LabError, subprocess.CalledProcessError) as error:
+    except (DemoError, LabError, subprocess.CalledProcessError) as error:
         sys.exit(f"demo: {error}")

@@ -29,7 +29,7 @@ LAB = [sys.executable, str(CHECKOUT / "molecule" / "lab" / "lab.py")]
 INVENTORY = CHECKOUT / "inventories" / "lab"
 # What a scenario leaves for its tests, and the tests for the Makefile; one folder a lab.
 EVIDENCE = pathlib.Path(os.environ["TAILSYNC_CACHE"]) / "evidence" / os.environ.get("TAILSYNC_LAB", "lab")
-HOSTS = ("nas", "pi", "vps")
+HOSTS = tuple(os.environ.get("TAILSYNC_LAB_HOSTS", "nas pi vps").split())
 
 
 def run_lab(*arguments: str, check: bool = True, timeout: int = 120) -> subprocess.CompletedProcess[str]:
@@ -78,10 +78,11 @@ def run_playbook(
     *arguments: str,
     variables: dict[str, t.Any] | None = None,
     cwd: pathlib.Path = CHECKOUT,
+    inventory: pathlib.Path = INVENTORY,
     timeout: int = 600,
     **environment: str,
 ) -> Run:
-    command = ["ansible-playbook", "--inventory", str(INVENTORY), *arguments]
+    command = ["ansible-playbook", "--inventory", str(inventory), *arguments]
     start = time.monotonic()
     # In a file, because ansible-playbook itself repeats at -vvvv what its command line says.
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
@@ -126,7 +127,7 @@ def eyes() -> dict[str, Host]:
 
 @pytest.fixture(params=HOSTS)
 def eye(request: pytest.FixtureRequest, eyes: dict[str, Host]) -> Host:
-    """The same for one of the three hosts after the other."""
+    """The same for one of the hosts after the other."""
     return eyes[request.param]
 
 

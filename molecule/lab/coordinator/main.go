@@ -3,7 +3,7 @@
 
 // Coordinator is the test network's stand-in for Tailscale's hosted services:
 // the control server that Tailscale tests its own client with, a DERP relay and
-// a STUN server. All state is in memory; a restarted coordinator has forgotten everybody.
+// a STUN server. Names that are taken get a number, see naming.go. All state is in memory; a restarted coordinator has forgotten everybody.
 //
 // An admin interface on its own port changes what it demands of nodes:
 //
@@ -15,6 +15,8 @@
 //	POST /tags             body: tags that nodes may join with and change to, separated by spaces; empty: none gets any
 //	POST /routes           body: a node's name and the routes of its that are approved, which may make it an exit node
 //	POST /ssh              body: true or false; whether the tailnet has Tailscale SSH
+//	POST /rename           body: a node's name and the one that it gets; it keeps that, whatever it asks for
+//	POST /delete           body: the name of a node that is no more
 //	POST /pause            body: true, false or other; while paused neither control server, or not the other one, answers anything
 //	GET  /nodes            the nodes it knows
 //
@@ -41,7 +43,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,14 +72,14 @@ func main() {
 	go serveSTUN(*address)
 
 	var paused, otherPaused atomic.Bool
-	control := newControl(*address, controlPort, *domain, *authKey)
-	other := newControl(*address, otherPort, "other."+*domain, *authKey)
-	go serveAdmin(*address, control, other, &paused, &otherPaused)
+	control, names := newControl(*address, controlPort, *domain, *authKey)
+	other, _ := newControl(*address, otherPort, "other."+*domain, *authKey)
+	go serveAdmin(*address, control, other, names, &paused, &otherPaused)
 	go serveControl(*address, otherPort, other, &otherPaused)
 	serveControl(*address, controlPort, control, &paused)
 }
 
-func newControl(address string, port int, domain, authKey string) *testcontrol.Server {
+func newControl(address string, port int, domain, authKey string) (*testcontrol.Server, *naming) {
 	control := &testcontrol.Server{
 		DERPMap:         derpMap(address),
 		ExplicitBaseURL: fmt.Sprintf("http://%s:%d", address, port),
@@ -94,14 +95,12 @@ func newControl(address string, port int, domain, authKey string) *testcontrol.S
 		AllNodesSameUser: true,
 		AllOnline:        true,
 	}
-	var known sync.Map
+	names := newNaming(control)
 	control.HoldMapRequest = func(request *tailcfg.MapRequest) func() {
-		if _, seen := known.LoadOrStore(request.NodeKey, true); !seen {
-			loggedIn(control, request)
-		}
+		names.seen(request)
 		return nil
 	}
-	return control
+	return control, names
 }
 
 func serveControl(address string, port int, control *testcontrol.Server, paused *atomic.Bool) {
@@ -112,39 +111,6 @@ func serveControl(address string, port int, control *testcontrol.Server, paused 
 			}
 			control.ServeHTTP(w, r)
 		})))
-}
-
-// loggedIn makes a login what it is with a real control server: a machine that
-// logs in again stays the node that it was, under a new key that has the tags
-// now asked for and has not expired. The test server would keep both keys as
-// nodes, of which peers then see two with one address, and has no way to take
-// one away but by what is private to it.
-func loggedIn(control *testcontrol.Server, request *tailcfg.MapRequest) {
-	mu, nodes := private[sync.Mutex](control, "mu"), *private[map[key.NodePublic]*tailcfg.Node](control, "nodes")
-	mu.Lock()
-	node := nodes[request.NodeKey].Clone()
-	for before, old := range nodes {
-		if node != nil && before != node.Key && old.Machine == node.Machine {
-			node.ID, node.StableID, node.Addresses, node.AllowedIPs = old.ID, old.StableID, old.Addresses, old.AllowedIPs
-			delete(nodes, before)
-		}
-	}
-	owners := control.TagOwners
-	mu.Unlock()
-	if node == nil {
-		return
-	}
-	node.KeyExpiry = time.Time{}
-	if request.Hostinfo != nil {
-		node.Tags = nil
-		for _, tag := range request.Hostinfo.RequestTags {
-			if owners[tag] != nil {
-				node.Tags = append(node.Tags, tag)
-			}
-		}
-		node.Hostinfo = request.Hostinfo.View() // what it asks for is no change that it asks for
-	}
-	control.UpdateNode(node)
 }
 
 func private[T any](control *testcontrol.Server, field string) *T {
@@ -218,7 +184,7 @@ func shortName(node *tailcfg.Node) string {
 	return strings.SplitN(node.Name, ".", 2)[0]
 }
 
-func serveAdmin(address string, control, other *testcontrol.Server, paused, otherPaused *atomic.Bool) {
+func serveAdmin(address string, control, other *testcontrol.Server, names *naming, paused, otherPaused *atomic.Bool) {
 	mux := http.NewServeMux()
 	post := func(path string, do func(body string)) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -300,6 +266,22 @@ func serveAdmin(address string, control, other *testcontrol.Server, paused, othe
 		paused.Store(body == "true")
 		otherPaused.Store(body == "true" || body == "other")
 	})
+	refusable := func(path string, do func(body string) error) {
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(io.LimitReader(r.Body, 4096))
+			if err == nil {
+				err = do(strings.TrimSpace(string(body)))
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+			}
+		})
+	}
+	refusable("/rename", func(body string) error {
+		name, wanted, _ := strings.Cut(body, " ")
+		return names.rename(name, wanted)
+	})
+	refusable("/delete", names.remove)
 	post("/approve", func(string) {
 		for _, node := range control.AllNodes() {
 			if !node.MachineAuthorized {

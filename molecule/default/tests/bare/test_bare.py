@@ -92,9 +92,12 @@ def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
         "tailscale_api_url": mint.url,
         "tailscale_tags": ["tag:server"],
     }
-    # Installed and logged out: a check makes no key, and does not fail for want of one.
     absent = {**variables, "tailscale_oauth_client_secret": "", "tailscale_tags": []}
-    assert "auth_key is empty" in play("molecule/lab/playbooks/alone.yml", "--limit", "vps", variables=absent).output
+    refused = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", variables=absent)
+    assert "tailscale_auth_key" in refused.output
+    assert (refused.code != 0, refused.changed) == (True, {"vps": 0}), refused.output
+    # Installed and logged out: a check makes no key, and does not fail for want of one.
+    play("molecule/lab/playbooks/alone.yml", "--limit", "vps", variables={**absent, "tailscale_auth_key": "tskey-auth-wrong"})
     check = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", "--check", variables=variables, ANSIBLE_LOG_PATH="")
     assert (check.code, check.changed, mint.requests) == (0, {"vps": 1}, []), check.output
     first = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", "-vvvv", variables=variables, ANSIBLE_LOG_PATH="")

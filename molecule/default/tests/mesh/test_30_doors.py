@@ -26,7 +26,14 @@ def test_syncthing_listens_on_the_tailnet_address_only(eye: Host) -> None:
     # By the user who owns them: a container's root may not look into other users' processes.
     sockets = eye.check_output("ss -H -ltnue | grep -w uid:$(id -u syncthing)").splitlines()
     listening = {line.split()[4] for line in sockets}
-    assert listening == {f"{address}:22000", "127.0.0.1:8384"}
+    assert listening == {f"{address}:22000"}
+
+
+def test_the_web_interface_is_a_socket_that_its_user_alone_can_open(eye: Host) -> None:
+    place = eye.file("/run/syncthing")
+    assert (place.user, place.mode) == ("syncthing", 0o700)
+    socket = eye.file("/run/syncthing/gui.sock")
+    assert (socket.is_socket, socket.user, socket.mode) == (True, "syncthing", 0o600)
 
 
 def test_ufw_is_on_and_stays_on(eye: Host) -> None:

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import shutil
+import typing as t
+
+import dirty_eyes
+import pytest
+from dirty_eyes import DONE, LABS, Logins, Outcome, Snapshot, site
+from eyes import HOSTS
+
+KNOWN_HOSTS = LABS / "known_hosts"
+
+
+class Watched(t.NamedTuple):
+    outcome: Outcome
+    logins: dict[str, dict[str, t.Any]]
+
+
+@pytest.fixture(scope="session")
+def before() -> dict[str, Snapshot]:
+    return dirty_eyes.prepare()
+
+
+@pytest.fixture(scope="session")
+def checked(before: dict[str, Snapshot]) -> Outcome:
+    return site("--check", "--diff", "--limit", "neighbour")
+
+
+@pytest.fixture(scope="session")
+def first(checked: Outcome) -> Watched:
+    """The first run, on all of them, with a controller that does not ask MagicDNS."""
+    logins = Logins(HOSTS)
+    try:
+        outcome = site()
+    finally:
+        seen = logins.stop()
+    return Watched(outcome, seen)
+
+
+@pytest.fixture(scope="session")
+def again(first: Watched, lab: t.Any) -> Watched:
+    """The second run: the disk is there, and another controller, which knows what an administrator knows before the first."""
+    dirty_eyes.situation("plug", "disks", "usb", "/media/usb")
+    lab("exec", "disks", "--", "chown", "-R", "syncthing:", "/media/usb/photos")  # whose they were before
+    lab("exec", "laptop", "--", "tailscale", "set", "--accept-dns=true")
+    known = [line for line in KNOWN_HOSTS.read_text(encoding="ascii").splitlines() if line.startswith("172.31.77.")]
+    KNOWN_HOSTS.write_text("".join(f"{line}\n" for line in known), encoding="ascii")
+    shutil.rmtree(LABS / "cp", ignore_errors=True)
+    home = LABS / "another-home"
+    home.mkdir(exist_ok=True)
+    logins = Logins(DONE)
+    try:
+        outcome = site("--limit", ",".join(DONE), HOME=str(home))
+    finally:
+        seen = logins.stop()
+    return Watched(outcome, seen)

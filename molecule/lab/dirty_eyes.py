@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs over hosts as people have them, and what is then so: for the scenario dirty and for tests/slow."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import typing as t
+
+import eyes as lab_eyes
+from eyes import CHECKOUT, EVIDENCE, HOSTS, LAB, Run, run_lab
+
+HERE = CHECKOUT / "molecule" / "lab"
+INVENTORY = CHECKOUT / "molecule" / "dirty" / "hosts.yml"
+LABS = pathlib.Path(os.environ["TAILSYNC_CACHE"]) / "labs" / os.environ.get("TAILSYNC_LAB", "lab")
+
+
+@dataclasses.dataclass
+class Outcome:
+    """A run, and by host what failed and which tasks changed something; what verify found, which one host says for all."""
+
+    run: Run
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
+    changed: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    findings: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """What the run said, without its line breaks."""
+        return " ".join(self.run.output.split())
+
+
+def site(*arguments: str, playbook: str = "site.yml", variables: dict[str, t.Any] | None = None, **environment: t.Any) -> Outcome:
+    with tempfile.NamedTemporaryFile("r", suffix=".jsonl", encoding="utf-8") as file:
+        run = lab_eyes.run_playbook(
+            playbook,
+            *arguments,
+            f"--forks={len(HOSTS)}",
+            inventory=INVENTORY,
+            variables=variables,
+            ANSIBLE_CALLBACK_PLUGINS=str(HERE / "callback"),
+            ANSIBLE_CALLBACKS_ENABLED="failures",
+            FAILURES=file.name,
+            **environment,
+        )
+        outcome = Outcome(run)
+        for line in map(json.loads, file):
+            if line["kind"] == "changed":
+                outcome.changed.setdefault(line["host"], []).append(line["task"])
+            elif line["task"] == "Conclude":
+                told = json.loads(line["text"])["msg"]
+                outcome.findings = told if isinstance(told, list) else told.splitlines()
+            else:
+                outcome.failed[line["host"]] = f"{outcome.failed.get(line['host'], '')}{line['task']}: {line['text']}\n"
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    with (EVIDENCE / "runs.log").open("a", encoding="utf-8") as log:
+        log.write(f"==> {playbook} {' '.join(arguments)} ({run.seconds:.0f} s)\n{run.output}\n")
+    return outcome
+
+
+def put(name: str, path: str, content: bytes, mode: str = "0644") -> None:
+    command = [*LAB, "exec", name, "--", "sh", "-c", 'cat >"$0" && chmod "$1" "$0"', path, mode]
+    subprocess.run(command, input=content, check=True)
+
+
+def situation(name: str, *arguments: str) -> None:
+    subprocess.run([LAB[0], str(HERE / "situations.py"), name, *arguments], check=True, timeout=120)
+
+
+def situations(*calls: t.Sequence[str]) -> None:
+    for call in calls:
+        situation(*call)
+
+
+def at_once(jobs: t.Iterable[t.Callable[[], t.Any]]) -> None:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+        for future in [pool.submit(job) for job in jobs]:
+            future.result()
+
+
+Snapshot = t.Dict[str, t.Dict[str, str]]  # noqa: UP006
+
+
+def snapshot(name: str) -> Snapshot:
+    program = (HERE / "snapshot.py").read_text(encoding="utf-8")
+    answer = run_lab("exec", name, "--", "python3", "-c", program, timeout=120).stdout
+    looks: Snapshot = {}
+    for line in answer.splitlines():
+        looks.update(json.loads(line))
+    return looks
+
+
+def differences(before: Snapshot, after: Snapshot) -> list[str]:
+    """What is there no more, what is new, what is another."""
+    return [
+        f"{kind}: {key}: {before[kind].get(key, 'nothing')} -> {after[kind].get(key, 'nothing')}"
+        for kind in before
+        for key in sorted(before[kind].keys() | after[kind].keys())
+        if before[kind].get(key) != after[kind].get(key)
+    ]
+
+
+class Logins:
+    """A complete login to each host after another, by the old way or the new one, from here until `stop`."""
+
+    def __init__(self, hosts: t.Iterable[str]) -> None:
+        put("laptop", "/root/lab-key", (LABS / "id_ed25519").read_bytes(), "0600")
+        put("laptop", "/root/watch_logins.py", (HERE / "watch_logins.py").read_bytes())
+        places = json.loads(run_lab("status").stdout)["machines"]
+        self.process = subprocess.Popen(
+            [
+                *(*LAB, "exec", "laptop", "--", "python3", "/root/watch_logins.py", "/root/lab-key"),
+                *(f"{name}={places[name]['ipv4']}" for name in hosts),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "watching\n"
+
+    def stop(self) -> dict[str, dict[str, t.Any]]:
+        answer, _errors = self.process.communicate(timeout=30)
+        return dict(json.loads(answer))
+
+
+DONE = ("owner", "control", "disks", "neighbour")
+PHOTOS = {f"{number}.jpg": f"photo {number}\n" for number in range(6)}
+
+
+def prepare() -> dict[str, Snapshot]:
+    """Make each host what its name says; what they all were before the first run."""
+    run_lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too
+    run_lab("exec", "laptop", "--", "tailscale", "set", "--accept-dns=false")
+    at_once(
+        [
+            lambda: situation("own_files", "owner"),
+            lambda: situation("second_tailscaled", "second"),
+            lambda: situation("cloud_rules", "cloud"),
+            lambda: situation("taken_name", "taken"),
+            lambda: situations(("forwarder", "control"), ("listener", "control", "caddy", "443")),
+            lambda: older_copy("disks"),
+            lambda: situations(("harmless_rules", "neighbour"), ("other_people", "neighbour")),
+            lambda: situation("listener", "neighbour", "smbd", "445"),
+        ]
+    )
+    looks: dict[str, Snapshot] = {}
+    at_once([lambda name=name: looks.update({name: snapshot(name)}) for name in HOSTS])  # type: ignore[misc]
+    return looks
+
+
+def older_copy(name: str) -> None:
+    """A disk that has two of the six photos of its folder already, and is not there."""
+    situation("shared_root", name)
+    situation("disk", name)
+    situation("plug", name, "usb", "/media/usb")
+    for photo in ("0.jpg", "1.jpg"):
+        run_lab("exec", name, "--", "mkdir", "-p", "/media/usb/photos/.stfolder")
+        put(name, f"/media/usb/photos/{photo}", PHOTOS[photo].encode())
+    run_lab("exec", name, "--", "chmod", "-R", "a+rwX", "/media/usb")
+    situation("unplug", name, "/media/usb")

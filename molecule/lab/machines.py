@@ -1,0 +1,288 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machines of a lab: which there are, where, and what each is made of."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pathlib
+import secrets
+import subprocess
+import time
+import typing as t
+
+import artefacts
+from artefacts import CACHE, say
+from namespaces import STATE, LabError, checked, container, execute, podman, podman_run
+
+SUBNET4, SUBNET6 = "172.31.77", "fd77:7a11:5ec:"
+DOMAIN = "tailnet.test"
+HOSTS = ("nas", "pi", "vps")  # unless a lab is made with others
+# The last part of each machine's LAN address, IPv4 and IPv6 alike; hosts of other names count from MORE on.
+FIXED = {"coordinator": 2, "mirror": 3, "laptop": 5, "outsider": 6, "nas": 11, "pi": 12, "vps": 13}
+MORE = 21
+IMAGE = "localhost/tailsync-lab"
+CONTROL = f"http://{SUBNET4}.{FIXED['coordinator']}:8080"
+ADMIN = f"http://{SUBNET4}.{FIXED['coordinator']}:8081"
+MIRROR = f"http://{SUBNET4}.{FIXED['mirror']}"
+# PID 1 of this machine may lack CAP_SYS_RESOURCE, and podman's own defaults then exceed the hard limits.
+LIMITS = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=30000:30000")
+BOOT_TIMEOUT = 90  # seconds
+# The kernel's loop devices belong to nobody: each lab takes a range of its own, each of its hosts two.
+LOOPS_FROM, LOOPS_OF_A_LAB, LOOPS_OF_A_HOST = 512, 64, 2
+LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81  # from <linux/loop.h>
+INSTANCES, INSTANCES_NEEDED = pathlib.Path("/proc/sys/fs/inotify/max_user_instances"), 1024
+
+
+def hosts() -> tuple[str, ...]:
+    """What this lab was made with; before that what TAILSYNC_LAB_HOSTS says, names with blanks between."""
+    path = STATE / "hosts"
+    if path.exists():
+        return tuple(path.read_text(encoding="ascii").split())
+    return tuple(os.environ.get("TAILSYNC_LAB_HOSTS", "").split()) or HOSTS
+
+
+def remember_hosts(names: t.Sequence[str]) -> None:
+    """Those that a lab is made with, or has from now on as well."""
+    before = hosts() if (STATE / "hosts").exists() or not names else ()
+    (STATE / "hosts").write_text(" ".join(dict.fromkeys((*before, *names))), encoding="ascii")
+
+
+def machines() -> dict[str, int]:
+    """Every machine by name, and the last part of its address."""
+    known = hosts()
+    others = [name for name in known if name not in FIXED]
+    return {
+        **{name: last for name, last in FIXED.items() if name not in HOSTS or name in known},
+        **{name: MORE + place for place, name in enumerate(others)},
+    }
+
+
+def running() -> set[str]:
+    names = podman_run("ps", "--format", "{{.Names}}").split()
+    return {machine for machine in machines() if container(machine) in names}
+
+
+def existing() -> set[str]:
+    names = podman_run("ps", "--all", "--format", "{{.Names}}").split()
+    return {machine for machine in machines() if container(machine) in names}
+
+
+def address(machine: str, family: int = 4) -> str:
+    last = machines()[machine]
+    return f"{SUBNET4}.{last}" if family == 4 else f"{SUBNET6}:{last:x}"
+
+
+# --- loop devices -------------------------------------------------------------------------------
+
+
+def loops(machine: str) -> list[str]:
+    """The loop devices of a host: mount names one (`-o loop=…`), since nothing in the host finds a free one."""
+    first = first_loop() + hosts().index(machine) * LOOPS_OF_A_HOST
+    return [f"/dev/loop{number}" for number in range(first, first + LOOPS_OF_A_HOST)]
+
+
+def first_loop() -> int:
+    """Where this lab's range begins: the lowest that no other lab has."""
+    path = STATE / "loops"
+    with (CACHE / "labs" / ".loops").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            taken = {int(other.read_text(encoding="ascii")) for other in STATE.parent.glob("*/loops")}
+            free = next(first for first in range(LOOPS_FROM, 1 << 20, LOOPS_OF_A_LAB) if first not in taken)
+            path.write_text(str(free), encoding="ascii")
+        return int(path.read_text(encoding="ascii"))
+
+
+def provide_loops(machine: str) -> list[str]:
+    """Have the kernel make them; none where it cannot."""
+    paths = loops(machine)
+    try:
+        with pathlib.Path("/dev/loop-control").open("rb") as control:
+            for path in paths:
+                if not pathlib.Path(path).exists():
+                    fcntl.ioctl(control, LOOP_CTL_ADD, int(path.removeprefix("/dev/loop")))
+    except OSError as error:
+        say(f"no loop devices for {machine}: {error}")
+    return [path for path in paths if pathlib.Path(path).exists()]
+
+
+def remove_loops() -> None:
+    if not (STATE / "loops").exists():
+        return
+    for path in (path for machine in hosts() for path in loops(machine) if pathlib.Path(path).exists()):
+        subprocess.run(["losetup", "--detach", path], stderr=subprocess.DEVNULL, check=False)
+        with pathlib.Path("/dev/loop-control").open("rb") as control:
+            try:
+                fcntl.ioctl(control, LOOP_CTL_REMOVE, int(path.removeprefix("/dev/loop")))
+            except OSError as error:
+                say(f"{path} stays: {error}")
+
+
+# --- making them --------------------------------------------------------------------------------
+
+
+def create(machine: str, *options: str, command: t.Sequence[str]) -> None:
+    """Start a container.
+
+    Without podman's own cgroups every systemd in a container would take the same cgroup for
+    its root, and remove the others' services from it; so each container is started from a
+    cgroup of its own, which its private cgroup namespace then shows as the root.
+    """
+    own_cgroup = f"/sys/fs/cgroup/{container(machine)}"
+    enter = f'mkdir -p {own_cgroup} && echo $$ > {own_cgroup}/cgroup.procs && exec "$@"'
+    command_line = podman(
+        "run",
+        "--detach",
+        *("--name", container(machine), "--hostname", machine),
+        *("--network", "lan", "--ip", address(machine), "--ip6", address(machine, 6)),
+        *("--cgroups=disabled", "--cgroupns=private", *LIMITS),
+        *options,
+        image_name(),
+        *command,
+    )
+    split = command_line.index("podman")
+    checked([*command_line[:split], "sh", "-c", enter, "sh", *command_line[split:]])
+
+
+def create_host(machine: str) -> None:
+    create(
+        machine,
+        "--systemd=always",
+        *("--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN", "--device", "/dev/net/tun"),
+        *(f"--device={path}" for path in (provide_loops(machine) if machine in hosts() else ())),
+        command=["/sbin/init"],
+    )
+
+
+def create_coordinator() -> None:
+    create(
+        "coordinator",
+        *("--volume", f"{artefacts.programs()}:/srv:ro"),
+        command=["/srv/coordinator", "--address", address("coordinator"), "--domain", DOMAIN],
+    )
+
+
+def create_mirror() -> None:
+    create(
+        "mirror",
+        *("--volume", f"{artefacts.mirror() / 'www'}:/srv:ro"),
+        command=["python3", "-m", "http.server", "--directory", "/srv", "80"],
+    )
+
+
+def image_name() -> str:
+    return f"{IMAGE}:{artefacts.host_image().name.removeprefix('image-')}"
+
+
+def provide_image() -> None:
+    if subprocess.run(podman("image", "exists", image_name()), check=False).returncode != 0:
+        say("importing the hosts' image")
+        podman_run("import", "--quiet", str(artefacts.host_image() / "image.tar"), image_name())
+
+
+def set_up(machine: str) -> None:
+    """What a freshly installed machine has from its administrator: a key to log in with, and a package source."""
+    public = (STATE / "id_ed25519.pub").read_text(encoding="ascii")
+    keyring = (artefacts.mirror() / "keyring.gpg").read_bytes()
+    subprocess.run(
+        podman("exec", "-i", container(machine), "tee", "/usr/share/keyrings/lab.gpg"),
+        input=keyring,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    script = f"""
+set -e
+install -d -m 700 -o admin -g admin /home/admin/.ssh
+cat > /home/admin/.ssh/authorized_keys
+chown admin:admin /home/admin/.ssh/authorized_keys
+rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
+echo 'deb [signed-by=/usr/share/keyrings/lab.gpg] {MIRROR}/debian {artefacts.SUITE} main' > /etc/apt/sources.list
+echo 'nameserver {address("coordinator")}' > /etc/resolv.conf
+# Ask no other machine for names: there is none here that would know.
+echo 'options timeout:1 attempts:1' >> /etc/resolv.conf
+mkdir -p /etc/systemd/system/tailscaled.service.d
+printf '[Service]\\nEnvironment=TS_NO_LOGS_NO_SUPPORT=true\\n' > /etc/systemd/system/tailscaled.service.d/lab.conf
+systemctl daemon-reload
+ls /etc/ssh/ssh_host_ed25519_key >/dev/null 2>&1 || ssh-keygen -A >/dev/null
+systemctl reset-failed ssh
+systemctl restart ssh
+apt-get update -qq
+"""
+    execute(machine, "sh", "-c", script, input=public)
+
+
+def wait_for_boot(machine: str) -> None:
+    deadline = time.monotonic() + BOOT_TIMEOUT
+    state = ""
+    while time.monotonic() < deadline:
+        state = execute(machine, "systemctl", "is-system-running", check=False).stdout.strip()
+        if state in ("running", "degraded"):
+            return
+        time.sleep(0.3)
+    raise LabError(f"{machine} did not boot within {BOOT_TIMEOUT} s: {state or 'no answer'}")
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + BOOT_TIMEOUT
+    code = f"import urllib.request; urllib.request.urlopen({url!r}, timeout=2)"
+    while execute("mirror", "python3", "-c", code, check=False).returncode != 0:
+        if time.monotonic() > deadline:
+            raise LabError(f"no answer from {url} within {BOOT_TIMEOUT} s")
+        time.sleep(0.2)
+
+
+def join_laptop() -> None:
+    """The administrator's own machine is in the tailnet already."""
+    script = f"""
+set -e
+install -m 644 /usr/share/keyrings/lab.gpg /usr/share/keyrings/tailscale-archive-keyring.gpg
+keyring=/usr/share/keyrings/tailscale-archive-keyring.gpg
+echo "deb [signed-by=$keyring] {MIRROR}/tailscale/stable/debian {artefacts.SUITE} main" > /etc/apt/sources.list.d/tailscale.list
+apt-get update -qq
+command -v tailscale >/dev/null || apt-get install -y -qq tailscale >/dev/null 2>&1
+# One that has lost its control server asks again less and less often; a new one asks at once.
+systemctl restart tailscaled
+tailscale up --login-server={CONTROL} --auth-key=file:/dev/stdin --hostname=laptop --timeout=30s --force-reauth --reset
+"""
+    execute("laptop", "sh", "-c", script, input=auth_key())
+
+
+def write_known_hosts() -> None:
+    """The hosts' keys under their LAN addresses only, as an administrator has them before the first run."""
+    lines = []
+    for machine in hosts():
+        public = execute(machine, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[:2]
+        lines.append(f"{address(machine)} {' '.join(public)}\n")
+    (STATE / "known_hosts").write_text("".join(lines), encoding="ascii")
+
+
+def auth_key() -> str:
+    path = STATE / "auth_key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(f"tskey-auth-lab{secrets.token_hex(20)}", encoding="ascii")
+    return path.read_text(encoding="ascii")
+
+
+def refuse_a_way_out() -> None:
+    for machine in sorted(running()):
+        for family in ("-4", "-6"):
+            route = execute(machine, "ip", family, "route", "show", "default").stdout.strip()
+            if route:
+                raise LabError(f"{machine} has a way out of the lab ({route}); nothing may run like this")
+
+
+def check_instances() -> None:
+    """Each systemd takes some of these; without one it ends, and says so to nobody."""
+    if int(INSTANCES.read_text(encoding="ascii")) >= INSTANCES_NEEDED:
+        return
+    try:
+        INSTANCES.write_text(str(INSTANCES_NEEDED), encoding="ascii")
+    except OSError as error:
+        raise LabError(
+            f"fs.inotify.max_user_instances is {INSTANCES.read_text(encoding='ascii').strip()}, which is too few for a lab: "
+            f"sysctl fs.inotify.max_user_instances={INSTANCES_NEEDED}"
+        ) from error
+    say(f"fs.inotify.max_user_instances is {INSTANCES_NEEDED} now; less was too few for the lab's hosts")

@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole tables and long runs, on a lab of their own: `make slow`. A short member of each kind is elsewhere."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+pytest_plugins = ["eyes"]
+
+
+@pytest.fixture(scope="module")
+def bare(lab: t.Any) -> t.Iterator[None]:
+    """Three bare hosts, as often as they are asked for by `lab("reset")`."""
+    lab("down", timeout=300)
+    lab("up", timeout=300)
+    yield
+    lab("down", timeout=300)
+
+
+@pytest.fixture(scope="module")
+def mesh(bare: None, lab: t.Any, play: t.Any) -> None:
+    """The three hosts after a first run, and locked."""
+    run = play("site.yml")
+    assert run.code == 0, run.output
+    lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too

@@ -1,0 +1,34 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who has a Tailscale of his own says so, and the rest of the collection works with it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from dirty_eyes import situation
+from testinfra.host import Host
+
+# Its peers take no part in these runs, so there is nothing to pair with.
+OWN = {"tailscale_package_source": "none", "tailscale_socket": "/run/ts2.sock", "syncthing_mesh_folders": {}}
+
+
+def test_the_rest_works_with_it(
+    bare: None, lab: t.Any, play: t.Any, eyes: dict[str, Host], door: t.Any, addresses: t.Any
+) -> None:
+    situation("second_tailscaled", "vps")
+    lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too
+    refused = play("site.yml", "--limit", "vps")
+    assert refused.code != 0
+    assert "tailscale_package_source" in refused.output, refused.output
+    assert sum(refused.changed.values()) == 0
+    first = play("site.yml", "--limit", "vps", variables=OWN)
+    assert first.code == 0, first.output
+    again = play("site.yml", "--limit", "vps", variables=OWN)
+    assert (again.code, again.changed) == (0, {"vps": 0}), again.output
+    vps = eyes["vps"]
+    assert not vps.package("tailscale").is_installed
+    assert not door(addresses(vps, "4"), 22)
+    lab("reboot", "vps")
+    address = vps.check_output("until /opt/tailscale/usr/bin/tailscale --socket=/run/ts2.sock ip -4; do sleep 1; done")
+    assert eyes["laptop"].run(f"nc -z -w 30 {address} 22").succeeded
