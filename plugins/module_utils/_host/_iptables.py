@@ -156,7 +156,8 @@ def judge(listing: str, family: str, around: Surroundings, program: str = "", fi
                 if any(_is_narrow(step, verdict, base, around) for step in path):
                     continue
                 found += _finding(path, verdict, base, (family, program))
-        if not final and re.search(rf"^-P {base} DROP$", listing, re.MULTILINE):
+        # Docker sets FORWARD to DROP in the table that it has, and says itself what is forwarded all the same.
+        if not final and base == "INPUT" and re.search(rf"^-P {base} DROP$", listing, re.MULTILINE):
             found.append(Finding(f"{program} -P {base} DROP", "block", base, family))
     return list(dict.fromkeys(found))
 
@@ -242,9 +243,21 @@ def _is_choosy(line: Line, verdict: str) -> bool:
     if not negated and kind[0] == "LOCAL":
         return True
     if verdict == "accept":
-        return any(name in CHOOSY for name in line.matches) or line.get("--rcheck", "--update") is not None
+        few = [name for name in line.matches if name in CHOOSY and not (name == "iprange" and _is_any_range(line))]
+        return bool(few) or line.get("--rcheck", "--update") is not None
     flags = line.get("--tcp-flags")
     return any(name not in PLAIN for name in line.matches) or "-f" in line.options or (flags is not None and not _is_syn(flags))
+
+
+def _is_any_range(line: Line) -> bool:
+    """Whether a range of source addresses has room for more than any private network; a negated one leaves out that much only."""
+    negated, text = line.get("--src-range") or (True, ("",))
+    first, _dash, last = text[0].partition("-")
+    try:
+        networks = ipaddress.summarize_address_range(ipaddress.ip_address(first), ipaddress.ip_address(last))
+        return negated or any(is_anywhere(str(network)) for network in networks)
+    except (TypeError, ValueError):
+        return negated
 
 
 def _is_syn(flags: tuple[bool, tuple[str, ...]]) -> bool:

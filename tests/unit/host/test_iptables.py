@@ -41,6 +41,25 @@ def test_another_table_than_ufws_has_the_last_word_only_where_it_blocks() -> Non
     assert [finding.line for finding in found] == ["iptables-legacy -A INPUT -j DROP", "iptables-legacy -P INPUT DROP"]
 
 
+def test_dockers_policy_for_what_is_forwarded_is_no_reason() -> None:
+    assert _iptables.judge("-P INPUT ACCEPT\n-P FORWARD DROP", "v4", AROUND, "iptables-legacy", final=False) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("--src-range 0.0.0.0-255.255.255.255", True),
+        ("--src-range 1.0.0.0-223.255.255.255", True),
+        ("! --src-range 10.0.0.0-10.255.255.255", True),
+        ("--src-range 192.168.1.10-192.168.1.20", False),
+        ("--dst-range 192.168.1.10-192.168.1.20", True),
+    ],
+)
+def test_a_range_of_addresses_that_is_everybody(given: str, found: bool) -> None:
+    line = f"-A INPUT -m iprange {given} -j ACCEPT"
+    assert bool(_iptables.judge(line, "v4", AROUND)) is found
+
+
 @pytest.mark.parametrize(
     ("name", "inner"),
     [
