@@ -21,7 +21,7 @@ STARTING = ("NoState", "Starting")
 def refusals(found: Found, wanted: Found) -> list[str]:
     """Why the role must not touch the host: source, state, socket, login_server, tags and has_secret as wanted."""
     absent = wanted["state"] == "absent"
-    problems = _others(found) if wanted["source"] != "none" else [] if absent else _unmanaged(found)
+    problems = _others(found, absent) if wanted["source"] != "none" else [] if absent else _unmanaged(found)
     reason = login_reason(found, wanted) if wanted["state"] == "present" and not problems else None
     if reason and not wanted["has_secret"]:
         problems.append(
@@ -71,7 +71,7 @@ def _foreign(found: Found) -> list[Found]:
     return [daemon for daemon in found["daemons"] if not daemon["own"]]
 
 
-def _others(found: Found) -> list[str]:
+def _others(found: Found, absent: bool) -> list[str]:
     daemons = [daemon for daemon in _foreign(found) if USERSPACE not in daemon["tun"]]
     things = [describe(daemon) for daemon in daemons]
     things += [f"the service {unit['name']}, which is started at every boot" for unit in found["other_units"]]
@@ -87,6 +87,11 @@ def _others(found: Found) -> list[str]:
         things.append(f"the network interface {interface['name']}, which is held by {held}")
     if not things:
         return []
+    if absent:
+        return [
+            f"another Tailscale is on this host: {'; '.join(things)}. To remove Tailscale would log it out or take its files. "
+            "Remove it by what installed it, or leave tailscale_state: absent out for this host"
+        ]
     keep = next((daemon["socket"] for daemon in daemons if not daemon["contained"]), "its socket, as a path of this host")
     return [
         f"another Tailscale is on this host: {'; '.join(things)}. One more would take over its network interface, routes and "

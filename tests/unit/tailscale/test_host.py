@@ -305,6 +305,15 @@ def test_another_tailscale_is_refused_with_what_it_is_and_what_to_do(
     assert [word for word in [*words, "another Tailscale", "tailscale_package_source: none"] if word not in said] == []
 
 
+@pytest.mark.parametrize("situation", OTHERS)
+def test_beside_another_tailscale_nothing_is_removed(machine: Machine, monkeypatch: pytest.MonkeyPatch, situation: t.Any) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    words = situation(machine)
+    (said,) = tailscale_host.refusals(machine.look(), wanted(state="absent"))
+    assert [word for word in [*words[:1], "leave tailscale_state: absent out"] if word not in said] == []
+    assert "tailscale_package_source" not in said
+
+
 def test_without_systemd_the_package_is_known_by_its_place(tmp_path: pathlib.Path) -> None:
     machine = Machine(tmp_path, systemd=False)
     machine.process(9, USUAL, "/usr/sbin/tailscaled", "/tailscale", holds="tailscale0")
