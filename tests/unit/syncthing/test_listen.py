@@ -8,6 +8,7 @@ import os
 import pathlib
 import pwd
 import socket
+import tempfile
 
 import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _listen
@@ -56,8 +57,9 @@ def test_a_socket_that_is_there_is_no_problem(place: pathlib.Path, monkeypatch: 
         assert _listen.socket_problem(str(place / "gui.sock"), 0) is None
 
 
-def test_who_cannot_enter_cannot_write(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0o700)
-    (tmp_path / "closed" / "open").mkdir()
-    (tmp_path / "closed" / "open").chmod(0o777)
-    assert "may not enter" in str(_listen.socket_problem(str(tmp_path / "closed" / "open" / "gui.sock"), NOBODY.pw_uid))
+def test_who_cannot_enter_cannot_write() -> None:
+    with tempfile.TemporaryDirectory() as closed:  # a short path, whatever pytest's is: a socket's has a limit
+        place = pathlib.Path(closed) / "open"
+        place.mkdir()
+        place.chmod(0o777)
+        assert "may not enter" in str(_listen.socket_problem(str(place / "gui.sock"), NOBODY.pw_uid))
