@@ -6,11 +6,19 @@ from __future__ import annotations
 
 import pathlib
 import signal
+import tempfile
 import typing as t
 
 import artefacts
 import pytest
 from syncthing_daemon import START_TIMEOUT, VERSIONS, Daemon, wait_until
+
+
+@pytest.fixture
+def short_path() -> t.Iterator[pathlib.Path]:
+    """A directory for sockets, whose paths have at most 107 bytes: short, wherever pytest's own are."""
+    with tempfile.TemporaryDirectory() as name:
+        yield pathlib.Path(name)
 
 
 @pytest.fixture(scope="session", autouse=True)

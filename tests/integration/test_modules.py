@@ -129,11 +129,11 @@ def settings(daemon: t.Any, **gui: t.Any) -> dict[str, t.Any]:
     return call("syncthing_settings", home=str(daemon.home), gui=gui)
 
 
-def test_to_a_unix_socket_and_back(daemon: t.Any, tmp_path: pathlib.Path) -> None:
-    home, address = str(daemon.home), str(tmp_path / "gui.sock")
+def test_to_a_unix_socket_and_back(daemon: t.Any, tmp_path: pathlib.Path, short_path: pathlib.Path) -> None:
+    home, address = str(daemon.home), str(short_path / "gui.sock")
     assert settings(daemon, address=address, unix_socket_permissions="0600")["changed"]
     assert not settings(daemon, address=address)["changed"]
-    assert (tmp_path / "gui.sock").stat().st_mode & 0o777 == 0o600
+    assert (short_path / "gui.sock").stat().st_mode & 0o777 == 0o600
     assert call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
     assert not call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
     state_tables.play("syncthing_folder", state_tables.of_folder(str(tmp_path)), home, lambda: by_socket(daemon, address))
@@ -151,8 +151,8 @@ def by_socket(daemon: t.Any, address: str) -> dict[str, t.Any]:
     return dict(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
 
 
-def test_a_socket_with_tls_is_refused_or_moved(daemon: t.Any, tmp_path: pathlib.Path) -> None:
-    address = str(tmp_path / "gui.sock")
+def test_a_socket_with_tls_is_refused_or_moved(daemon: t.Any, short_path: pathlib.Path) -> None:
+    address = str(short_path / "gui.sock")
     before = daemon.get("config")
     with pytest.raises(ModuleFailed, match=r"unix socket .* and tls is to be on: set tls: false"):
         settings(daemon, address=address, tls=True)
@@ -167,8 +167,8 @@ def test_a_socket_with_tls_is_refused_or_moved(daemon: t.Any, tmp_path: pathlib.
         settings(daemon, tls=True)
 
 
-def test_a_socket_with_tls_that_somebody_made_works(daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
-    home, address = str(daemon.home), tmp_path / "gui.sock"
+def test_a_socket_with_tls_that_somebody_made_works(daemon: t.Any, short_path: pathlib.Path, eventually: t.Any) -> None:
+    home, address = str(daemon.home), short_path / "gui.sock"
     daemon.change("PATCH", "config/gui", {"useTLS": True, "address": str(address)})
     assert eventually(address.exists, 20)
     assert call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
@@ -183,8 +183,8 @@ def test_a_socket_with_tls_that_somebody_made_works(daemon: t.Any, tmp_path: pat
     assert not settings(daemon, tls=False)["changed"]
 
 
-def test_a_socket_where_none_can_be_made_is_refused_and_changes_nothing(daemon: t.Any, tmp_path: pathlib.Path) -> None:
-    (tmp_path / "file").write_text("mine", encoding="ascii")
+def test_a_socket_where_none_can_be_made_is_refused_and_changes_nothing(daemon: t.Any, short_path: pathlib.Path) -> None:
+    (short_path / "file").write_text("mine", encoding="ascii")
     before = daemon.get("config")
     for path, words in (
         ("nowhere/gui.sock", r"there is no directory .*nowhere: make it first"),
@@ -193,9 +193,9 @@ def test_a_socket_where_none_can_be_made_is_refused_and_changes_nothing(daemon: 
         ("x" * 120, "longer than the 107 bytes"),
     ):
         with pytest.raises(ModuleFailed, match=words):
-            settings(daemon, address=str(tmp_path / path))
+            settings(daemon, address=str(short_path / path))
     assert daemon.get("config") == before
-    assert (tmp_path / "file").read_text(encoding="ascii") == "mine"
+    assert (short_path / "file").read_text(encoding="ascii") == "mine"
 
 
 def test_another_port(daemon: t.Any) -> None:
