@@ -9,261 +9,269 @@ from textwrap import indent
 
 _DEVICE_DEFAULTS = r"""
 addresses:
-  description: Where to reach it, such as V(tcp://nas:22000), or V(dynamic) to ask discovery.
+  description: Addresses at which the device is dialed, such as V(tcp://nas:22000), or V(dynamic) to ask discovery.
   type: list
   elements: str
 allowed_networks:
-  description: Networks that it may connect from and be dialed at, as CIDR; the first that matches decides.
+  description:
+    - Networks from which the device may connect and in which it is dialed, as CIDR; the first that matches decides, and one with
+      C(!) before it excludes.
   type: list
   elements: str
 introducer:
-  description: Take over the devices that it knows.
+  description: Add all devices that this device (an introducer) knows.
   type: bool
 skip_introduction_removals:
-  description: Keep a device that the introducer no longer knows.
+  description: Keep devices that the introducer no longer knows.
   type: bool
 auto_accept_folders:
-  description: Take every folder that it offers.
+  description: Accept every folder that the device offers.
   type: bool
 paused:
-  description: Do not connect.
+  description: Whether connections to the device are paused.
   type: bool
 untrusted:
-  description: Share folders with it only encrypted.
+  description: Share folders with the device only encrypted. It can then be neither introducer nor have its folders accepted.
   type: bool
 compression:
-  description: What is compressed on the way.
+  description: Which data is compressed before it is sent to the device.
   type: str
   choices: [metadata, always, never]
 max_send_kbps:
-  description: Limit of what is sent to it, in KiB/s; V(0) for none.
+  description: Limit of the data sent to the device, in KiB/s; V(0) for no limit.
   type: int
 max_recv_kbps:
-  description: Limit of what is received from it, in KiB/s; V(0) for none.
+  description: Limit of the data received from the device, in KiB/s; V(0) for no limit.
   type: int
 num_connections:
-  description: How many connections to it are held; V(0) lets Syncthing decide. Needs Syncthing 1.25 or newer.
+  description: Number of connections to the device; V(0) lets Syncthing decide. Needs Syncthing 1.25 or newer.
+  type: int
+remote_gui_port:
+  description:
+    - Port of the device's web interface, from V(1) to V(65535), for the link to it in this host's web interface; V(0) shows none.
+    - The link works only if the other device's web interface listens on an address that this host can reach.
   type: int
 settings:
-  description:
-    - Other keys, by Syncthing's own names (U(https://docs.syncthing.net/users/config.html#device-element)). A key that the
-      installed version does not know is an error.
+  description: Other keys, as in U(https://docs.syncthing.net/users/config.html#device-element). An unknown key is an error.
   type: dict
 """
 
 _DEVICE_ID = r"""
 device_id:
-  description: The device's ID. Without it the device of this name that is there already is meant.
+  description: ID of the device. Without it the device of this name that is known already is meant.
   type: str
 """
 
 _FOLDER_DEFAULTS = r"""
 versioning:
-  description: What is kept of files that other devices change or delete.
+  description: How old versions of files that other devices change or delete are kept.
   type: dict
   suboptions:
     type:
-      description: The kind of versioning (U(https://docs.syncthing.net/users/versioning.html)).
+      description: Kind of versioning (U(https://docs.syncthing.net/users/versioning.html)).
       type: str
       choices: [none, trashcan, simple, staggered, external]
       required: true
     params:
-      description: Its parameters by Syncthing's own names, such as C(keep) or C(maxAge).
+      description: Parameters of the versioning by Syncthing's own names, such as C(keep) or C(maxAge).
       type: dict
     path:
-      description: Where versions are kept; by default in C(.stversions) in the folder.
+      description: Directory of the old versions; by default C(.stversions) in the folder.
       type: path
     cleanup_interval:
-      description: How often old versions are removed, in seconds.
+      description: Interval at which old versions are removed, in seconds, at most a year (V(31536000)); V(0) for never.
       type: int
 paused:
-  description: Do not sync.
+  description: Whether the folder is paused.
   type: bool
 rescan_interval:
-  description: How often to look for changes that the watcher missed, in seconds; V(0) for never.
+  description: Interval of full scans, in seconds, at most a year (V(31536000)); V(0) for never.
   type: int
 fs_watcher:
-  description: Watch the files for changes.
+  description: Watch the folder for changes.
   type: bool
 fs_watcher_delay:
-  description: How long the watcher waits for more changes, in seconds.
+  description: How long the watcher waits for more changes before it reports them, in seconds, at least V(1).
   type: int
 ignore_permissions:
-  description: Do not sync file permissions.
+  description: Ignore file permissions. A folder of type V(receiveencrypted) always does.
   type: bool
 min_disk_free:
-  description: Space on the disk below which nothing is fetched, such as V(1 %) or V(10 GB); V(0) for no limit.
+  description: Free space on the disk below which no data is received, such as V(1 %) or V(10 GB); V(0) for no limit.
   type: str
 max_conflicts:
-  description: How many conflict copies are kept of a file; V(-1) for all of them.
+  description: Number of conflict copies that are kept of a file; V(-1) for all of them.
   type: int
 order:
-  description: In which order files are fetched.
+  description: Order in which files are received.
   type: str
   choices: [random, alphabetic, smallestFirst, largestFirst, oldestFirst, newestFirst]
 settings:
-  description:
-    - Other keys, by Syncthing's own names (U(https://docs.syncthing.net/users/config.html#folder-element)). A key that the
-      installed version does not know is an error.
+  description: Other keys, as in U(https://docs.syncthing.net/users/config.html#folder-element). An unknown key is an error.
   type: dict
 """
 
 _FOLDER = r"""
 label:
-  description: Its name for people.
+  description: Name of the folder in the web interface.
   type: str
 path:
   description:
-    - Where it is on this host. Needed for a folder that is not there yet.
-    - A folder whose disk is away is left out, with a warning; one that Syncthing has already is then left as it is. See
+    - Path of the folder on this host. Required for a folder that this host does not have yet.
+    - A folder whose disk is not mounted is left out, with a warning; one that Syncthing has already is then left as it is. See
       C(requires_mount).
-    - Never inside another folder, in Syncthing's own files, or in a directory of the system, whatever links lead there.
-    - Changed only with O(allow_moves).
+    - The path must not lie inside another folder, in Syncthing's own files, or in a directory of the system, wherever links lead.
+    - The path of a folder that is there already changes only with O(allow_moves).
   type: str
 requires_mount:
   description:
-    - A directory that must be a mount point, or else the folder is left out. For a disk that nothing on the host announces,
+    - A directory that must be a mount point; otherwise the folder is left out. For a disk that nothing on the host announces,
       such as one that is mounted by hand.
-    - Not needed for what C(/etc/fstab), a mount or automount unit, C(/etc/auto.master) or ZFS names.
+    - Not needed for a disk that C(/etc/fstab), a mount or automount unit, C(/etc/auto.master) or ZFS names.
   type: path
 type:
   description:
-    - What is done with changes; V(receiveencrypted) holds only ciphertext.
-    - Changed only with O(allow_moves).
+    - Direction in which changes are synced; V(receiveencrypted) holds only ciphertext.
+    - The type of a folder that is there already changes only with O(allow_moves), and never from or to V(receiveencrypted).
   type: str
   choices: [sendreceive, sendonly, receiveonly, receiveencrypted]
 devices:
-  description: With whom it is shared, completely; whom an introducer brought stays.
+  description:
+    - Devices that the folder is shared with. Together with C(device_names) the list is complete; devices added by an introducer
+      are kept.
   type: list
   elements: dict
   suboptions:
     name:
-      description: The name of a device that is declared, or there already.
+      description: Name of a device that is declared, or known already.
       type: str
     device_id:
-      description: Its ID, instead of the name.
+      description: ID of the device, instead of its name.
       type: str
     encryption_password:
       description:
-        - Send only ciphertext to this device, encrypted with this password. It must not be empty; without it the password that
-          is there stays.
-        - Changed, or given to a device that has the folder already, only with O(allow_moves), because the device would refuse
-          every connection. To rotate it, take the device out of the folder, remove the folder and its files there, and share
-          it anew.
+        - Password with which the files are encrypted before this device gets them; it gets only ciphertext. It must not be
+          empty. Without this option the password that is there stays.
+        - It is changed, or given to a device that has the folder already, only with O(allow_moves), because the device would
+          refuse every connection. To rotate it, take the device out of the folder, remove the folder and its files there, and
+          share the folder with it again.
       type: str
+device_names:
+  description:
+    - Names of devices that the folder is shared with, as a short form of C(devices) for those that need no password here.
+      A device that is in both lists counts once.
+    - In a mesh of hundreds of devices this form costs a fraction of the other.
+  type: list
+  elements: str
 marker_name:
   description:
-    - The file or folder that must be there for the folder to be synced. This collection never makes one.
-    - Changed only with O(allow_moves).
+    - File or directory that must be in the folder for it to be synced; never empty. This collection never makes one.
+    - The marker of a folder that is there already changes only with O(allow_moves).
   type: str
 ignores:
   description:
-    - Ignore patterns, completely (U(https://docs.syncthing.net/users/ignoring.html)). Of a new folder they are there before the
-      first scan.
+    - Ignore patterns, as a complete list (U(https://docs.syncthing.net/users/ignoring.html)). Those of a new folder are there
+      before the first scan.
   type: list
   elements: str
 """ + _FOLDER_DEFAULTS.lstrip()
 
 _OPTIONS = r"""
 listen_addresses:
-  description: Where peers reach this host, such as V(tcp://100.64.0.1:22000).
+  description: Addresses on which this host listens for devices, such as V(tcp://100.64.0.1:22000).
   type: list
   elements: str
 global_announce_enabled:
-  description: Tell public discovery servers where this host is.
+  description: Announce this host to the global discovery servers.
   type: bool
 global_announce_servers:
-  description: The discovery servers.
+  description: Global discovery servers.
   type: list
   elements: str
 local_announce_enabled:
-  description: Tell everybody on the LAN that this host is there.
+  description: Announce this host on the LAN.
   type: bool
 announce_lan_addresses:
-  description: Tell discovery servers the LAN addresses, too.
+  description: Announce the LAN addresses to the global discovery servers, too.
   type: bool
 relays_enabled:
-  description: Connect through relays where there is no other way.
+  description: Connect through relays when no direct connection is possible.
   type: bool
 nat_enabled:
-  description: Ask routers to open ports (UPnP, NAT-PMP); without it STUN is off as well.
+  description: Ask routers to open ports (UPnP, NAT-PMP). V(false) turns STUN off as well.
   type: bool
 stun_keepalive_start:
-  description: Interval of STUN keep-alives at the start, in seconds; V(0) turns STUN off.
+  description: First interval of STUN keep-alives, in seconds; V(0) turns STUN off.
   type: int
 crash_reporting_enabled:
   description: Send crash reports to Syncthing's developers.
   type: bool
 ur_accepted:
-  description: Version of the usage report that was agreed to; V(-1) for none, V(0) for not asked yet.
+  description: Accepted version of the usage report; V(-1) for none, V(0) for not asked yet.
   type: int
 auto_upgrade_interval:
-  description: How often to look for a new version, in hours; V(0) for never.
+  description: Interval at which Syncthing looks for a new version of itself, in hours; V(0) for never.
   type: int
 reconnection_interval:
-  description: How often to dial devices that are not connected, in seconds; at least 5.
+  description: Interval at which devices that are not connected are dialed, in seconds, at least V(5).
   type: int
 always_local_nets:
-  description: Networks whose devices count as local, to which rate limits do not apply.
+  description: Networks, as CIDR, whose devices count as local. Rate limits do not apply to them.
   type: list
   elements: str
 max_send_kbps:
-  description: Limit of everything that is sent, in KiB/s; V(0) for none.
+  description: Limit of all data sent, in KiB/s; V(0) for no limit.
   type: int
 max_recv_kbps:
-  description: Limit of everything that is received, in KiB/s; V(0) for none.
+  description: Limit of all data received, in KiB/s; V(0) for no limit.
   type: int
 limit_bandwidth_in_lan:
-  description: Limit it for local devices, too.
+  description: Apply rate limits to local devices, too.
   type: bool
 max_folder_concurrency:
-  description: How many folders work at the same time; V(0) lets Syncthing decide, V(-1) for no limit.
+  description: Number of folders that scan or sync at the same time; V(0) lets Syncthing decide, V(-1) for no limit.
   type: int
 settings:
-  description:
-    - Other keys, by Syncthing's own names (U(https://docs.syncthing.net/users/config.html#options-element)). A key that the
-      installed version does not know is an error.
+  description: Other keys, as in U(https://docs.syncthing.net/users/config.html#options-element). An unknown key is an error.
   type: dict
 """
 
 _GUI = r"""
 enabled:
-  description: Whether web interface and REST API are on. Without them no module of this collection can reach Syncthing.
+  description: Whether web interface and REST API are on. Without them the modules of this collection cannot reach Syncthing.
   type: bool
 address:
   description:
-    - Where they listen, such as V(127.0.0.1:8384), or a path for a unix socket, whose directory must be there and let Syncthing's
-      user write to it.
+    - Where web interface and REST API listen, such as V(127.0.0.1:8384), or the path of a unix socket, whose directory must be
+      there and let Syncthing's user write to it.
     - A unix socket and O(gui.tls) together are an error.
   type: str
 unix_socket_permissions:
-  description: Permissions of the unix socket in octal, such as V("0660").
+  description: Permissions of the unix socket of O(gui.address) in octal, such as V("0660").
   type: str
 user:
-  description: The name to log in with.
+  description: Name to log in with.
   type: str
 password:
   description:
-    - The password to log in with, or its bcrypt hash; never empty. A password is tested before it is written, because
-      Syncthing keeps only a hash of it.
-    - Before version 1.25 Syncthing would hash a hash once more, so there the password itself is needed.
+    - Password to log in with, or its bcrypt hash; never empty. A password is tested before it is written, because Syncthing
+      keeps only a hash of it.
+    - Syncthing before 1.25 would hash a hash once more, so it needs the password itself.
   type: str
 tls:
-  description: Answer by HTTPS only, with the certificate that Syncthing makes.
+  description: Use HTTPS only, with the certificate that Syncthing makes.
   type: bool
 api_key:
-  description: A new API key. This collection reads it from C(config.xml), and goes on with the new one.
+  description: New API key. The modules of this collection read it from C(config.xml) and go on with the new one.
   type: str
 insecure_skip_hostcheck:
-  description: Answer requests for any host name, which a reverse proxy needs.
+  description: Answer requests for any host name, as a reverse proxy needs it.
   type: bool
 theme:
-  description: The web interface's looks.
+  description: Theme of the web interface.
   type: str
 settings:
-  description:
-    - Other keys, by Syncthing's own names (U(https://docs.syncthing.net/users/config.html#gui-element)). A key that the
-      installed version does not know is an error.
+  description: Other keys, as in U(https://docs.syncthing.net/users/config.html#gui-element). An unknown key is an error.
   type: dict
 """
 
@@ -277,7 +285,7 @@ gui:
   type: dict
   suboptions:{indent(_GUI, " " * 4)}
 defaults:
-  description: What new devices and folders start from.
+  description: Defaults of new devices and folders.
   type: dict
   suboptions:
     device:
@@ -297,14 +305,14 @@ defaults:
 _GUARDS = r"""
 folder_owner:
   description:
-    - Make the missing root of a new folder, for this user, with mode V("0750").
-    - Below C(/srv), C(/home), C(/var/lib) and C(/opt) missing parents are made as well, with mode V("0755"), root's or in a home
-      its owner's. Elsewhere, and below any other mount point, a folder whose parent is missing is left out.
+    - User for whom the missing directory of a new folder is made, with mode V("0750").
+    - Below C(/srv), C(/home), C(/var/lib) and C(/opt) missing parents are made as well, with mode V("0755"), owned by root or, in
+      a home, by its owner. Elsewhere, and below any other mount point, a folder whose parent is missing is left out.
   type: str
 allow_moves:
   description:
-    - Let path, type, marker and encryption passwords of a folder that is there already change. For one run; moving the files is
-      up to you.
+    - Allow path, type, marker and encryption passwords of a folder that is there already to change. Set it for one run; moving
+      the files is up to you.
   type: bool
   default: false
 """
@@ -350,8 +358,8 @@ attributes:
   idempotent:
     support: full
     description:
-      - What is as declared is only read, by one request; declared ignore patterns cost one more for each folder, and a
-        password that is given in clear one or two.
+      - A Syncthing that already matches is only read, by one request. Declared ignore patterns cost one more for each folder,
+        and a password that is given in clear one or two.
 notes:
   - What is not declared keeps its value.
 """
@@ -366,22 +374,22 @@ notes:
     CLUSTER: str = f"""
 options:
   devices:
-    description: Devices that are to be known here, this host itself not among them.
+    description: Devices that this host is to know. This host itself is not among them.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: The device's name.
+        description: Name of the device.
         type: str
         required: true{indent(_DEVICE_ID + _DEVICE_DEFAULTS.lstrip(), " " * 6)}
   folders:
-    description: Folders that are to be here.
+    description: Folders that this host is to have.
     type: list
     elements: dict
     default: []
     suboptions:
       id:
-        description: The folder's ID, the same on all devices.
+        description: ID of the folder, the same on all devices.
         type: str
         required: true{indent(_FOLDER, " " * 6)}{indent(_GUARDS, " " * 2)}"""

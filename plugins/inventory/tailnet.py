@@ -28,7 +28,7 @@ options:
     required: true
     choices: [homelab.tailsync.tailnet]
   source:
-    description: Whom to ask.
+    description: Whom to ask for the tailnet's machines.
     type: str
     choices: [local, tailscale, headscale]
     default: local
@@ -41,7 +41,7 @@ options:
     type: bool
     default: false
   base_url:
-    description: The API's address. Needed for O(source=headscale).
+    description: URL of the API that O(source) asks. Needed for O(source=headscale).
     type: str
     default: https://api.tailscale.com
   tailnet:
@@ -104,13 +104,10 @@ import typing as t
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _hosts
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._control import (
-    REQUESTS_ERROR,
-    TAILSCALE,
-    Control,
-    ControlError,
-)
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._control import REQUESTS_ERROR, Control
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import ControlError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._tables import TAILSCALE_API
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import tailnet_machines
 
 NAMES = ("tailnet.yml", "tailnet.yaml")
 # Whose each credential is: none goes to the other's server. Of two that fit in the environment, the first.
@@ -132,26 +129,26 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if machine["online"] or self.get_option("offline"):
                 self._add(machine)
 
-    def _machines(self, path: str, cache: bool) -> list[_hosts.Machine]:
+    def _machines(self, path: str, cache: bool) -> list[tailnet_machines.Machine]:
         self.load_cache_plugin()
         key = self.get_cache_key(path)
         use_cache = self.get_option("cache")
         if use_cache and cache and key in self._cache:
-            return t.cast("list[_hosts.Machine]", self._cache[key])
+            return t.cast("list[tailnet_machines.Machine]", self._cache[key])
         found = self._ask()
         if use_cache:
             self._cache[key] = found
         return found
 
-    def _ask(self) -> list[_hosts.Machine]:
+    def _ask(self) -> list[tailnet_machines.Machine]:
         source = self.get_option("source")
         try:
             if source == "local":
-                return _hosts.from_status(self._status(), self.get_option("include_self"))
+                return tailnet_machines.from_status(self._status(), self.get_option("include_self"))
             control = self._control(source)
             if source == "headscale":
-                return _hosts.from_headscale(control.headscale_nodes())
-            return _hosts.from_tailscale(control.tailscale_devices(self.get_option("tailnet")))
+                return tailnet_machines.from_headscale(control.headscale_nodes())
+            return tailnet_machines.from_tailscale(control.tailscale_devices(self.get_option("tailnet")))
         except ControlError as error:
             raise AnsibleParserError(str(error)) from error
 
@@ -178,7 +175,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if REQUESTS_ERROR:
             raise ControlError("the Python library requests is missing on the controller: install it, or use source: local")
         name = self._credential(source)
-        if source == "headscale" and self.get_option("base_url") == TAILSCALE:
+        if source == "headscale" and self.get_option("base_url") == TAILSCALE_API:
             raise ControlError("base_url is Tailscale's own, and source is headscale: set base_url to your Headscale's address")
         control = Control(self.get_option("base_url"))
         if name == "oauth_client_secret":
@@ -206,14 +203,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             )
         return found[0]
 
-    def _add(self, machine: _hosts.Machine) -> None:
+    def _add(self, machine: tailnet_machines.Machine) -> None:
         name = self.inventory.add_host(machine["name"])
-        address = _hosts.address(machine, self.get_option("address"))
+        address = tailnet_machines.address(machine, self.get_option("address"))
         if address:
             self.inventory.set_variable(name, "ansible_host", address)
         for key in ("id", "dns_name", "hostname", "addresses", "ipv4", "ipv6", "os", "online", "tags"):
             self.inventory.set_variable(name, f"tailnet_{key}", machine[key])
-        for group in _hosts.groups(machine):
+        for group in tailnet_machines.groups(machine):
             self.inventory.add_child(self.inventory.add_group(group), name)
         variables = self.inventory.get_host(name).get_vars()
         strict = self.get_option("strict")

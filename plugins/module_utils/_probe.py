@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at doors from the outside: TCP connects, listening sockets, whose machine it is that answers.
+"""Looking at a host from the outside: TCP connects, listening sockets, whose machine it is that answers.
 
 Private to this collection: it may change in any release.
 """
@@ -129,7 +129,7 @@ R = t.TypeVar("R")
 
 
 def all_at_once(work: t.Callable[[T], R], items: t.Sequence[T]) -> list[R]:
-    """Do the same to all; a closed door costs the time-out once and not once each."""
+    """Do the same to all; a closed port costs the time-out once and not once each."""
     if not items:
         return []
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(MAX_WORKERS, len(items))) as pool:

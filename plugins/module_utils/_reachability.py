@@ -13,12 +13,12 @@ import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils import _netlink, _probe
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _reach
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
 
 Params = t.Mapping[str, t.Any]
 
 
-def look(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
+def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
     tailscaled = _reach.Reach(params["tailscale_socket"])
     addresses = _netlink.own_addresses()
     prefs: dict[str, t.Any] = {}
@@ -33,36 +33,36 @@ def look(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
         "listening": _probe.open_to_the_network(_probe.read_listeners()),
         "host_keys": _probe.host_keys(),
         "ufw_profiles": _probe.ufw_profiles(),
-        "tcp": try_doors(params["tcp"], params["timeout"], ssh_keyscan),
+        "tcp": try_ports(params["tcp"], params["timeout"], ssh_keyscan),
         "ping": [{"address": address, "answers": why is None, "error": why} for address, why in zip(params["ping"], silences)],
         "control_server": try_control_server(prefs, params["timeout"]),
         "forwarding_needs": _reach.closed_to_forwarding(prefs.get("AdvertiseRoutes") or [], own),
     }
 
 
-def try_doors(doors: t.Sequence[Params], timeout: int, ssh_keyscan: str | None) -> list[dict[str, t.Any]]:
-    attempts = _probe.all_at_once(lambda door: _probe.connect(door["address"], door["port"], timeout), doors)
+def try_ports(endpoints: t.Sequence[Params], timeout: int, ssh_keyscan: str | None) -> list[dict[str, t.Any]]:
+    attempts = _probe.all_at_once(lambda endpoint: _probe.connect(endpoint["address"], endpoint["port"], timeout), endpoints)
     # Only now: whom it has just spoken to on the link, the kernel knows.
     known = _netlink.neighbours() if any(attempt.error is None for attempt in attempts) else {}
 
     def describe(tried: tuple[Params, _probe.Attempt]) -> dict[str, t.Any]:
-        door, attempt = tried
+        endpoint, attempt = tried
         opened = attempt.error is None
-        resolved = _probe.resolve(door["address"])
+        resolved = _probe.resolve(endpoint["address"])
         mac = next((known[address] for address in resolved if address in known), None) if opened else None
-        ask = opened and door["host_keys"]
+        ask = opened and endpoint["host_keys"]
         return {
-            "address": door["address"],
-            "port": door["port"],
+            "address": endpoint["address"],
+            "port": endpoint["port"],
             "open": opened,
             "error": attempt.error,
             "source": attempt.source,
             "resolved": resolved,
             "mac": mac,
-            "host_keys": _probe.scan_host_keys(ssh_keyscan, door["address"], door["port"], timeout) if ask else [],
+            "host_keys": _probe.scan_host_keys(ssh_keyscan, endpoint["address"], endpoint["port"], timeout) if ask else [],
         }
 
-    return _probe.all_at_once(describe, list(zip(doors, attempts)))
+    return _probe.all_at_once(describe, list(zip(endpoints, attempts)))
 
 
 def try_control_server(prefs: Params, timeout: int) -> dict[str, t.Any] | None:

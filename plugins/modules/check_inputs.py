@@ -8,18 +8,23 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: check_inputs
-short_description: Check that variables can be read, without showing one
+short_description: Check the variables of roles, for all hosts at once
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Resolves each variable of O(roles) by itself, and names those that cannot be resolved, such as a value that is encrypted with
-    a vault password that was not given.
-  - ansible-core's own validation of a role's arguments resolves all of them together, and shows the others in its error.
-  - Warns if tasks that have secrets among these variables could not be pipelined to the host, and fails if Ansible was told to
-    keep its temporary files, which would hold the secrets.
-  - Runs on the controller. It makes no connection, but takes the connection and become settings of its task; give it those of the
-    tasks that have the secrets.
+  - Checks the variables of O(roles) on all hosts of the play, and fails with all problems at once, each told once. A message
+    names the variable, the place in it, the value unless it may be a secret, and what to write.
+  - What is inside a variable is checked by the specifications and checks of the modules that it goes to.
+  - A variable that cannot be resolved, such as a value that is encrypted with a vault password that was not given, is named, and
+    no other one is shown. ansible-core's own validation of a role's arguments shows the others in its error.
+  - A name that no role knows is refused if it is within two letters, or one where the name is short, of a variable that is not
+    set. The word V(unknown_variables) in C(tailsync_accept) lets it be.
+  - Warns if tasks that have secrets among these variables could not be pipelined to a host, and fails if Ansible was told to keep
+    its temporary files, which would hold the secrets.
+  - Runs on the controller and makes no connection. Give it C(run_once), and the connection and become settings of the tasks that
+    have the secrets. Without C(run_once), and by the strategies P(ansible.builtin.free#strategy) and
+    P(ansible.builtin.host_pinned#strategy), it checks the host that it runs for, alone.
 attributes:
   check_mode:
     support: full
@@ -40,13 +45,27 @@ options:
     type: list
     elements: str
     required: true
+  hosts:
+    description:
+      - A pattern of hosts, as C(hosts) of a play. Those that C(--limit) leaves are checked, and it is an error if the pattern
+        matches no host of the inventory at all.
+      - By default the hosts of the play, or of its batch with C(serial), for which the conditions of the task and its role hold.
+    type: raw
 """
 
 EXAMPLES = r"""
-- name: Check the variables of the role tailscale
+- name: Check the variables of the role tailscale on all hosts of the play
   homelab.tailsync.check_inputs:
     roles: [tailscale]
+  run_once: true
   become: true
 """
 
-RETURN = r""" # """
+RETURN = r"""
+checked:
+  description: The hosts whose variables were checked; none if there was a problem.
+  returned: always
+  type: list
+  elements: str
+  sample: [nas, pi]
+"""

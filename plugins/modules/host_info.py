@@ -25,7 +25,7 @@ attributes:
   platform:
     support: full
     platforms: linux
-    description: Reads C(/proc), C(/sys) and the output of C(ip), C(iptables) and C(systemctl).
+    description: Reads C(/proc), C(/sys) and the output of C(ip), C(iptables), C(systemctl) and the package manager.
   idempotent:
     support: full
     description: It changes nothing.
@@ -42,6 +42,9 @@ options:
     description: The account that Syncthing runs as.
     type: str
     default: syncthing
+  syncthing_gui_group:
+    description: The group whose members may use Syncthing's web interface.
+    type: str
   login_servers:
     description: URLs of control servers that may be on this host.
     type: list
@@ -83,11 +86,6 @@ tailscaled:
     node_interface:
       description: The network interface that carries the node's address; V(null) without one.
       type: str
-    boot:
-      description:
-        - The unit of that tailscaled, and in C(enabled) whether it is started at boot; V(null) where that cannot be told, as of a
-          container.
-      type: dict
     state_kept:
       description: Whether the package's tailscaled was logged in when it last ran; V(null) if its file does not say.
       type: bool
@@ -167,32 +165,55 @@ syncthing:
   description: What is there of Syncthing, and of the account that it would run as.
   returned: always
   type: dict
+system:
+  description: Which system the host runs, by the names that M(ansible.builtin.setup) has for it, and its C(/etc/os-release).
+  returned: always
+  type: dict
+  sample:
+    distribution: Debian
+    distribution_release: trixie
+    distribution_version: "13.2"
+    distribution_major_version: "13"
+    os_family: Debian
+    pkg_mgr: apt
+    service_mgr: systemd
+    architecture: x86_64
+    userspace_bits: "64"
+    os_release: ID=debian
+packages:
+  description:
+    - By name, the packages of this collection's roles that are installed as a whole, with C(version), and C(held) where dpkg has
+      them. Of apk, C(world) is what it is to see to.
+  returned: always
+  type: dict
+  sample:
+    tailscale: {version: 1.102.5, held: false}
+files:
+  description:
+    - By path, the files that this collection's roles write, with C(kind), C(mode), and C(sha256) or C(target). V(null) where
+      nothing is.
+    - In C(blocks) what the role tailscale has written into tailscaled's settings.
+  returned: always
+  type: dict
+  sample:
+    /etc/apt/sources.list.d/tailscale.list: {kind: file, mode: "0644", sha256: 5f70bf18a08660b3}
+    /etc/default/tailscaled: {kind: file, mode: "0644", sha256: 8d5bfa1a6a17ee0a, blocks: []}
+syncthing_unit:
+  description: The state of Syncthing's unit in systemd's words; empty where there is no systemd.
+  returned: always
+  type: dict
+  sample: {LoadState: loaded, ActiveState: active, UnitFileState: enabled, NeedDaemonReload: "no"}
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
-    control,
-    listeners,
-    packet_filter,
-    syncthing,
-    tailscaled,
-)
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._host._spec import HOST
+from ansible_collections.homelab.tailsync.plugins.module_utils._host.topics import gather
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "syncthing_home": {"type": "path", "default": "/var/lib/syncthing"},
-            "tailscale_socket": {"type": "path", "default": "/run/tailscale/tailscaled.sock"},
-            "syncthing_user": {"type": "str", "default": "syncthing"},
-            "login_servers": {"type": "list", "elements": "str", "default": []},
-        },
-        supports_check_mode=True,
-    )
-    topics = {"tailscaled": tailscaled, "packet_filter": packet_filter, "listeners": listeners, "syncthing": syncthing}
-    found = {name: topic.gather(module.run_command, module.params) for name, topic in topics.items()}
-    own = [address for addresses in found["packet_filter"]["interfaces"].values() for address in addresses]
-    module.exit_json(changed=False, control_servers=control.here(module.params["login_servers"], own), **found)
+    module = AnsibleModule(argument_spec=HOST, supports_check_mode=True)
+    run(module, lambda: gather(module))
 
 
 if __name__ == "__main__":

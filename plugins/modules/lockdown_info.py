@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: lockdown_info
-short_description: Tell what a host depends on once only the tailnet gets in
+short_description: Tell what a host depends on once only the tailnet is allowed in
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
@@ -25,7 +25,7 @@ attributes:
     description: Runs in check mode as well; it changes nothing.
   diff_mode:
     support: none
-    description: There is nothing to differ.
+    description: The module changes nothing.
   idempotent:
     support: full
     description: It changes nothing.
@@ -70,22 +70,22 @@ service:
   sample: {unit: tailscaled.service, unit_state: enabled, starts_at_boot: true, forgets: false, proxied: false, pid: 512}
   contains:
     pid:
-      description: Its process ID; V(0) if nothing answers.
+      description: The process ID of tailscaled; V(0) if nothing answers.
       type: int
     unit:
-      description: The systemd service that it runs in; empty if it runs in none, such as in a container.
+      description: The systemd service that tailscaled runs in; empty if it runs in none, such as in a container.
       type: str
     unit_state:
       description: What C(systemctl is-enabled) says of the service.
       type: str
     starts_at_boot:
-      description: Whether it is started at boot; V(null) if systemd does not know.
+      description: Whether the service is started at boot; V(null) if systemd does not know.
       type: bool
     forgets:
-      description: Whether it keeps its state in memory only, so that the host is a new, ephemeral node after each restart.
+      description: Whether tailscaled keeps its state in memory only, so that each restart makes the host a new, ephemeral node.
       type: bool
     proxied:
-      description: Whether it has an HTTP proxy in its environment.
+      description: Whether tailscaled has an HTTP proxy in its environment.
       type: bool
 interface_addresses:
   description: The addresses of O(interface); V(null) if there is no such interface.
@@ -111,23 +111,23 @@ control_server:
     error: null
   contains: &server
     url:
-      description: Its URL.
+      description: The control server's URL.
       type: str
     port:
-      description: The TCP port that it is reached at.
+      description: The TCP port that the control server is reached at.
       type: int
     addresses:
-      description: What its name leads to on this host.
+      description: The addresses that the name of the control server has on this host.
       type: list
       elements: str
     own:
-      description: Whether it is on this host, as other machines reach it.
+      description: Whether the control server is on this host, as other machines reach it.
       type: bool
     reachable:
-      description: Whether a new TCP connection to it comes about.
+      description: Whether a new TCP connection to the control server comes about.
       type: bool
     error:
-      description: Why not.
+      description: Why no connection to the control server comes about; V(null) if one does.
       type: str
 here:
   description: The control servers that are on this host, its own or one of O(login_servers).
@@ -137,55 +137,18 @@ here:
   contains: *server
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._host import boot, control
-from ansible_collections.homelab.tailsync.plugins.module_utils._host.packet_filter import interfaces
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import SOCKET, LocalAPI, NodeError
-
-
-def control_url(path: str) -> str | None:
-    """Where tailscaled logs in; None if it does not answer."""
-    try:
-        return str(LocalAPI(path).prefs().get("ControlURL") or control.DEFAULT)
-    except NodeError:
-        return None
-
-
-def look(params: t.Mapping[str, t.Any], execute: t.Any, links: list[t.Any]) -> dict[str, t.Any]:
-    addresses = interfaces(links)
-    own = [address for name in addresses for address in addresses[name]]
-    url = control_url(params["socket"])
-    servers = {
-        server: control.gather(server, own, params["timeout"], params["wait"])
-        for server in dict.fromkeys([*([url] if url else []), *params["login_servers"]])
-    }
-    return {
-        "service": boot.gather(execute, params["socket"]),
-        "interface_addresses": addresses.get(params["interface"]),
-        "interfaces": addresses,
-        "control_server": servers.get(url or ""),
-        "here": [server for server in servers.values() if server["own"]],
-    }
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._host._spec import LOCKDOWN
+from ansible_collections.homelab.tailsync.plugins.module_utils._host.lockdown import gather
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._tables import CONNECTION
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "socket": {"type": "path", "default": SOCKET},
-            "interface": {"type": "str", "default": "tailscale0"},
-            "login_servers": {"type": "list", "elements": "str", "default": []},
-            "timeout": {"type": "int", "default": 5},
-            "wait": {"type": "int", "default": 0},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec={**CONNECTION, **LOCKDOWN}, supports_check_mode=True)
     # A check may come before the package that has it.
-    program, links = module.get_bin_path("ip", required=not module.check_mode), "[]"
-    if program:
-        _code, links, _error = module.run_command([program, "-json", "address", "show"], check_rc=True)
-    module.exit_json(changed=False, **look(module.params, module.run_command, module.from_json(links)))
+    program = module.get_bin_path("ip", required=not module.check_mode)
+    run(module, lambda: gather(module.run_command, module.params, program))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ attributes:
     description: Runs in check mode as well; it changes nothing.
   diff_mode:
     support: none
-    description: There is nothing to differ.
+    description: The module changes nothing.
   platform:
     support: full
     platforms: linux
@@ -34,7 +34,7 @@ attributes:
     description: It changes nothing.
 options:
   tcp:
-    description: Doors to try. The connection is closed as soon as it is open.
+    description: TCP ports to try to connect to. A connection is closed as soon as it is open.
     type: list
     elements: dict
     default: []
@@ -49,7 +49,7 @@ options:
         required: true
       host_keys:
         description:
-          - Ask for SSH host keys if the door is open. Without it not one byte is sent.
+          - Ask for SSH host keys if O(tcp[].port) is open. Otherwise not one byte is sent.
         type: bool
         default: false
   ping:
@@ -74,7 +74,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look at the neighbour's doors
+- name: Look at the neighbour's open ports
   homelab.tailsync.reachability_info:
     tcp:
       - {address: 192.168.1.11, port: 22}
@@ -115,7 +115,7 @@ ufw_profiles:
   sample: {"OpenSSH": "22/tcp"}
 tcp:
   description:
-    - The doors that were tried, with the addresses that a name has, and, if the door is open, from which address the connection
+    - The ports that were tried, with the addresses that a name has, and, if the port is open, from which address the connection
       was made and whose it is, as far as that can be seen.
   returned: always
   type: list
@@ -170,26 +170,14 @@ forwarding_needs:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._reachability import look
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._host._spec import REACHABILITY
+from ansible_collections.homelab.tailsync.plugins.module_utils._reachability import gather
 
 
 def main() -> None:
-    door = {
-        "address": {"type": "str", "required": True},
-        "port": {"type": "int", "required": True},
-        "host_keys": {"type": "bool", "default": False, "no_log": False},
-    }
-    module = AnsibleModule(
-        argument_spec={
-            "tcp": {"type": "list", "elements": "dict", "default": [], "options": door},
-            "ping": {"type": "list", "elements": "str", "default": []},
-            "control_server": {"type": "bool", "default": False},
-            "tailscale_socket": {"type": "path", "default": "/run/tailscale/tailscaled.sock"},
-            "timeout": {"type": "int", "default": 3},
-        },
-        supports_check_mode=True,
-    )
-    module.exit_json(changed=False, **look(module.params, module.get_bin_path("ssh-keyscan")))
+    module = AnsibleModule(argument_spec=REACHABILITY, supports_check_mode=True)
+    run(module, lambda: gather(module.params, module.get_bin_path("ssh-keyscan")))
 
 
 if __name__ == "__main__":

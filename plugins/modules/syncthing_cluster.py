@@ -8,17 +8,17 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: syncthing_cluster
-short_description: Bring a host's Syncthing to what is declared, in one call
+short_description: Configure devices, folders and settings of a host's Syncthing in one call
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Reads Syncthing's configuration once, lays the declared keys over it, writes what differs (devices before folders, all
-    of them at once) and reads it back.
-  - A device whose ID is neither given nor known here, by its name or by the host name that it is dialed at, is left out with a
-    warning, so that a run on a part of the machines does what it can. Until it is known, folders that name it keep all devices
-    that they have, and nothing is purged.
-  - A folder whose disk is away is left out with a warning, and all else is done.
+  - Reads Syncthing's configuration once, sets the declared keys in it, writes the objects that differ (devices before folders,
+    all of them at once) and reads the result back.
+  - A device whose ID is neither given nor known to this host, by its name or by the host name that it is dialed at, is left out
+    with a warning, so that a run on a part of the machines does what it can. Until the ID is known, folders that name the device
+    keep all devices that they have, and nothing is purged.
+  - A folder whose disk is not mounted is left out with a warning, and all else is done.
   - Nothing is removed that is not named, except that a folder that declares its devices is no longer shared with others.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing
@@ -27,19 +27,19 @@ extends_documentation_fragment:
   - homelab.tailsync.syncthing.system
 options:
   absent_devices:
-    description: Names or IDs of devices that are not to be known here. Folders are no longer shared with them.
+    description: Names or IDs of devices to remove. Folders are no longer shared with them.
     type: list
     elements: str
     default: []
   absent_folders:
-    description: IDs of folders that are not to be here. Their files stay where they are.
+    description: IDs of folders to remove. Their files stay where they are.
     type: list
     elements: str
     default: []
   purge_devices:
     description:
-      - Remove all devices that are not declared. Whom an introducer brought stays, because it would come back.
-      - Check mode lists what would go, in RV(after).
+      - Remove all devices that are not declared. Devices added by an introducer are kept, because it would add them again.
+      - Check mode lists in RV(after) what would be removed.
     type: bool
     default: false
   purge_folders:
@@ -48,8 +48,8 @@ options:
     default: false
   replace_devices:
     description:
-      - When a declared name is known here by another ID, as after a machine was set up anew, put the new ID in the old one's
-        place, in all folders, and remove the old one. Without it that is an error. For one run.
+      - When a declared name is known to this host by another ID, as after a machine was set up from scratch, put the new ID in
+        the place of the old one, in all folders, and remove the old one. With V(false) that is an error. Set it for one run.
     type: bool
     default: false
 """
@@ -88,11 +88,11 @@ version:
 before:
   description:
     - Of each device, folder and section that changes, the declared keys as they were, in Syncthing's words, secrets masked;
-      V(null) for what was not there.
+      V(null) for an object that was not there.
   returned: always
   type: dict
 after:
-  description: The same as they are now, or in check mode would be; V(null) for what is gone.
+  description: The same as they are now, or in check mode would be; V(null) for an object that was removed.
   returned: always
   type: dict
 requests:
@@ -112,14 +112,14 @@ left_out:
       path: /mnt/ssd/photos
       reason: "the disk for /mnt/ssd (/etc/fstab) is not mounted: mount it, and run again"
 unresolved:
-  description: Names of devices that were left out because nobody knows their ID.
+  description: Names of devices that were left out because their ID is not known.
   returned: always
   type: list
   elements: str
 """
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import Module, run
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CLUSTER, CONNECTION
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._tables import CLUSTER, CONNECTION
 
 
 def main() -> None:

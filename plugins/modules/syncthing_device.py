@@ -13,7 +13,7 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Makes another device known to this host, changes what is declared of it, or removes it.
+  - Makes another device known to this host, changes its declared keys, or removes it.
   - For many devices and folders M(homelab.tailsync.syncthing_cluster) does it in one call.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing
@@ -21,17 +21,17 @@ extends_documentation_fragment:
   - homelab.tailsync.syncthing.device
 options:
   name:
-    description: The device's name; with O(state=absent) it may be left out where O(device_id) is given.
+    description: Name of the device; with O(state=absent) it may be left out if O(device_id) is given.
     type: str
   state:
-    description: Whether this host is to know it. Folders are not shared with a device that is removed.
+    description: Whether this host is to know the device. Folders are not shared with a device that is removed.
     type: str
     choices: [present, absent]
     default: present
   replace:
     description:
-      - When O(name) is known here by another ID, put O(device_id) in its place, in all folders, and remove the old one.
-        Without it that is an error.
+      - When O(name) is known to this host by another ID, put O(device_id) in the place of the old ID, in all folders, and remove
+        the old device. With V(false) that is an error.
     type: bool
     default: false
 """
@@ -64,11 +64,11 @@ version:
 before:
   description:
     - Of each device, folder and section that changes, the declared keys as they were, in Syncthing's words, secrets masked;
-      V(null) for what was not there.
+      V(null) for an object that was not there.
   returned: always
   type: dict
 after:
-  description: The same as they are now, or in check mode would be; V(null) for what is gone.
+  description: The same as they are now, or in check mode would be; V(null) for an object that was removed.
   returned: always
   type: dict
 requests:
@@ -79,7 +79,7 @@ requests:
 """
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import Module, run
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION, DEVICE_DEFAULTS, STATE, STR
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._tables import CONNECTION, DEVICE_DEFAULTS, STATE, STR
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Makes a folder on this host, changes what is declared of it, or removes it. The files in it are never touched.
+  - Makes a folder on this host, changes its declared keys, or removes it. The files in it are never touched.
   - For many devices and folders M(homelab.tailsync.syncthing_cluster) does it in one call.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing
@@ -21,11 +21,11 @@ extends_documentation_fragment:
   - homelab.tailsync.syncthing.folder
 options:
   id:
-    description: The folder's ID, the same on all devices.
+    description: ID of the folder, the same on all devices.
     type: str
     required: true
   state:
-    description: Whether it is to be here. The files of a folder that is removed stay where they are.
+    description: Whether this host is to have the folder. The files of a folder that is removed stay where they are.
     type: str
     choices: [present, absent]
     default: present
@@ -67,11 +67,11 @@ version:
 before:
   description:
     - Of each device, folder and section that changes, the declared keys as they were, in Syncthing's words, secrets masked;
-      V(null) for what was not there.
+      V(null) for an object that was not there.
   returned: always
   type: dict
 after:
-  description: The same as they are now, or in check mode would be; V(null) for what is gone.
+  description: The same as they are now, or in check mode would be; V(null) for an object that was removed.
   returned: always
   type: dict
 requests:
@@ -93,7 +93,7 @@ left_out:
 """
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import Module, run
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION, FOLDER, FOLDER_GUARDS, STATE
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._tables import CONNECTION, FOLDER, FOLDER_GUARDS, STATE
 
 
 def main() -> None:

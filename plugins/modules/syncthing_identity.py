@@ -89,7 +89,8 @@ created:
   sample: [home, key pair, config.xml]
 """
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._first_boot import IdentityError, ensure
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import apply
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._masked import Module
 
 
@@ -106,11 +107,7 @@ def main() -> None:
         required_together=[("certificate", "private_key")],
         supports_check_mode=True,
     )
-    try:
-        result = ensure(module.params, module.check_mode, module.get_bin_path("syncthing"))
-    except IdentityError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    run(module, lambda: apply(module.params, module.check_mode, module.get_bin_path("syncthing")))
 
 
 if __name__ == "__main__":

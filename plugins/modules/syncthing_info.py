@@ -58,14 +58,14 @@ options:
     default: []
     suboptions:
       id:
-        description: Its ID.
+        description: The folder's ID.
         type: str
         required: true
       path:
-        description: Where it is on this host.
+        description: The folder's path on this host.
         type: str
       requires_mount:
-        description: A path that must be a mount point for it.
+        description: A path that must be a mount point, or else the folder's disk is away.
         type: path
 """
 
@@ -166,7 +166,7 @@ folders:
       type: int
     moving:
       description:
-        - Whether what is still needed became less, or data came in, since the first look.
+        - Whether what is still needed became less, or data came in, since the first reading.
         - V(null) if nothing is needed, or it was not watched for long enough, or it was busy with a scan.
       type: bool
     disk:
@@ -203,16 +203,15 @@ restart_required:
   type: bool
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import REQUESTS_ERROR, SyncthingError
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._info import look
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._info import gather
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._tables import CONNECTION, PLACE
 
 WAIT_FOR = {
     "devices": {"type": "list", "elements": "str", "default": []},
     "folders": {"type": "dict", "default": {}},
 }
-FOLDER = {"id": {"type": "str", "required": True}, "path": {"type": "str"}, "requires_mount": {"type": "path"}}
 
 
 def main() -> None:
@@ -221,17 +220,11 @@ def main() -> None:
             **CONNECTION,
             "wait_for": {"type": "dict", "options": WAIT_FOR},
             "wait_timeout": {"type": "int", "default": 0},
-            "folders": {"type": "list", "elements": "dict", "default": [], "options": FOLDER},
+            "folders": {"type": "list", "elements": "dict", "default": [], "options": PLACE},
         },
         supports_check_mode=True,
     )
-    if REQUESTS_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_ERROR)
-    try:
-        result = look(module.params)
-    except SyncthingError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    run(module, lambda: gather(module.params))
 
 
 if __name__ == "__main__":

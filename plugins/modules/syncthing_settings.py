@@ -13,7 +13,7 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Changes what is declared of Syncthing's own settings.
+  - Changes the declared keys of Syncthing's options, web interface and defaults. All others keep their value.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing
   - homelab.tailsync.syncthing.writer
@@ -51,11 +51,11 @@ version:
 before:
   description:
     - Of each device, folder and section that changes, the declared keys as they were, in Syncthing's words, secrets masked;
-      V(null) for what was not there.
+      V(null) for an object that was not there.
   returned: always
   type: dict
 after:
-  description: The same as they are now, or in check mode would be; V(null) for what is gone.
+  description: The same as they are now, or in check mode would be; V(null) for an object that was removed.
   returned: always
   type: dict
 requests:
@@ -66,7 +66,7 @@ requests:
 """
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._module import Module, run
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._spec import CONNECTION, SYSTEM
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._tables import CONNECTION, SYSTEM
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ attributes:
     description: Where Python runs.
 options:
   api:
-    description: Whose API the control server has.
+    description: Whose API the control server O(base_url) has.
     type: str
     choices: [tailscale, headscale]
     default: tailscale
@@ -44,14 +44,14 @@ options:
     type: str
     default: https://api.tailscale.com
   oauth_client_id:
-    description: ID of an OAuth client; Tailscale finds it in the secret.
+    description: ID of the OAuth client of O(oauth_client_secret). Tailscale needs none; it finds it in the secret.
     type: str
   oauth_client_secret:
     description:
       - Secret of an OAuth client with the scope C(auth_keys), which does not expire. It needs O(tags) that the client may give.
     type: str
   api_token:
-    description: An API token instead, or Headscale's API key.
+    description: An API token of Tailscale, or Headscale's API key, in place of O(oauth_client_secret).
     type: str
   tailnet:
     description: The tailnet; V(-) is the one that the credentials belong to.
@@ -66,23 +66,23 @@ options:
     elements: str
     default: []
   reusable:
-    description: Let more than one machine join with it.
+    description: Let more than one machine join with the key.
     type: bool
     default: false
   ephemeral:
-    description: Remove machines that join with it from the tailnet soon after they go offline. For CI, not for servers.
+    description: Remove machines that join with the key from the tailnet soon after they go offline. For CI, not for servers.
     type: bool
     default: false
   preauthorized:
-    description: Let machines join without approval. Headscale has no approval.
+    description: Let machines join with the key without approval. Headscale has no approval.
     type: bool
     default: true
   expiry:
-    description: How long machines can join with it, in seconds; they stay members afterwards.
+    description: How long machines can join with the key, in seconds; they stay members afterwards.
     type: int
     default: 600
   description:
-    description: What the admin console shows, 50 characters at most.
+    description: A description of the key for the admin console, 50 characters at most.
     type: str
     default: tailsync
 """
@@ -109,81 +109,34 @@ EXAMPLES = r"""
 
 RETURN = r"""
 key:
-  description: The key; V(null) in check mode.
+  description: The auth key; V(null) in check mode.
   returned: always
   type: str
 id:
-  description: Its ID, to revoke it by.
+  description: The key's ID, to revoke it by.
   returned: always
   type: str
 expires:
-  description: When it can no longer be used to join.
+  description: When the key can no longer be used to join.
   returned: always
   type: str
   sample: "2026-11-24T12:00:00Z"
 """
 
-import datetime
-import typing as t
-
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._control import (
-    REQUESTS_ERROR,
-    TAILSCALE,
-    Control,
-    ControlError,
-)
-
-SPEC: dict[str, t.Any] = {
-    "api": {"type": "str", "choices": ["tailscale", "headscale"], "default": "tailscale"},
-    "base_url": {"type": "str", "default": TAILSCALE},
-    "oauth_client_id": {"type": "str"},
-    "oauth_client_secret": {"type": "str", "no_log": True},
-    "api_token": {"type": "str", "no_log": True},
-    "tailnet": {"type": "str", "default": "-"},
-    "user": {"type": "str"},
-    "tags": {"type": "list", "elements": "str", "default": []},
-    "reusable": {"type": "bool", "default": False},
-    "ephemeral": {"type": "bool", "default": False},
-    "preauthorized": {"type": "bool", "default": True},
-    "expiry": {"type": "int", "default": 600},
-    "description": {"type": "str", "default": "tailsync"},
-}
-
-
-def mint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    headscale = params["api"] == "headscale"
-    if headscale and params["base_url"] == TAILSCALE:
-        raise ControlError("base_url is Tailscale's own, and api is headscale: set base_url to your Headscale's address")
-    if params["oauth_client_secret"] and not params["tags"]:
-        raise ControlError("tags is empty, and a key made with an OAuth client must have some: set tags, such as [tag:server]")
-    control = Control(params["base_url"])
-    if params["oauth_client_secret"]:
-        control.log_in(params["oauth_client_id"], params["oauth_client_secret"])
-    else:
-        control.use_token(params["api_token"])
-    wanted = dict(params)
-    if headscale:
-        return control.headscale_key(params["user"], wanted, datetime.datetime.now(datetime.timezone.utc))
-    return control.tailscale_key(params["tailnet"], wanted)
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._auth_key import mint
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._tables import AUTH_KEY
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=SPEC,
+        argument_spec=AUTH_KEY,
         supports_check_mode=True,
         required_one_of=[("oauth_client_secret", "api_token")],
         mutually_exclusive=[("oauth_client_secret", "api_token")],
     )
-    if module.check_mode:
-        module.exit_json(changed=True, key=None, id=None, expires=None)
-    if REQUESTS_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_ERROR)
-    try:
-        made = mint(module.params)
-    except ControlError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=True, **made)
+    run(module, lambda: mint(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ author:
 description:
   - Joins the host to a tailnet, brings its preferences to what is declared, or logs it out.
   - Talks to tailscaled over its LocalAPI. The auth key is in no process's arguments and is written to no file.
-  - Only what an option names is changed; a preference that no option speaks of keeps its value, also when the node logs in anew.
+  - Only what an option names is changed; a preference that no option speaks of keeps its value, also at a new login.
   - Changed O(tags) or O(login_server), and a key that has expired, take a new login, and that takes an O(auth_key). Over the
     tailnet itself it is refused, as is whatever else would end the connection that the run came in by; see O(accept_risk).
   - Warns when the node's key will expire, which on a server is rarely what is wanted.
@@ -72,13 +72,13 @@ options:
     type: list
     elements: str
   advertise_exit_node:
-    description: Offer to be an exit node.
+    description: Offer to be an exit node of the tailnet.
     type: bool
   snat_subnet_routes:
     description: Hide the tailnet's addresses behind the host's own towards advertised subnets.
     type: bool
   shields_up:
-    description: Let no connection in from the tailnet.
+    description: Allow no incoming connection from the tailnet.
     type: bool
   ssh:
     description: Run Tailscale SSH, which then answers port 22 on the tailnet instead of sshd.
@@ -92,10 +92,10 @@ options:
         empty text for none.
     type: str
   exit_node_allow_lan_access:
-    description: Let the LAN be reached directly while an exit node is in use.
+    description: Reach the LAN directly while an exit node is in use.
     type: bool
   stateful_filtering:
-    description: Let packets that are forwarded to this host's subnets in only as answers.
+    description: Forward packets to the subnets behind this host only if they answer a connection from there.
     type: bool
   netfilter_mode:
     description: How much of the host's packet filter tailscaled manages.
@@ -123,14 +123,14 @@ options:
     type: list
     elements: str
   nickname:
-    description: What this login is called on the host itself.
+    description: The name that the host itself has for this login, such as C(tailscale switch) shows.
     type: str
   operator:
     description: A user other than root who may change tailscaled's settings; an empty text for none.
     type: str
   accept_risk:
     description:
-      - Do what may end the connection that the run came in by, because there is another way in.
+      - Do what may end the connection that the run came in by, because there is another access path.
       - Over the tailnet that is turning on O(shields_up), turning O(ssh) on or off, O(netfilter_mode) other than V(on), any new
         login (O(tags), O(login_server), an expired key), and O(state=absent).
       - Over the LAN or the internet it is an O(exit_node) that takes the answers away, unless the client is on a LAN and
@@ -158,7 +158,7 @@ EXAMPLES = r"""
     tags: ["tag:server", "tag:backup"]
   become: true
 
-- name: Be a subnet router, and let nobody log in by Tailscale SSH
+- name: Be a subnet router, and keep Tailscale SSH off
   homelab.tailsync.tailscale_node:
     advertise_routes: [192.168.1.0/24]
     ssh: false
@@ -172,7 +172,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 joined:
-  description: Whether this call logged the node in, for the first time or anew, or in check mode would.
+  description: Whether this call logged the node in, for the first time or again, or in check mode would.
   returned: always
   type: bool
 node:
@@ -193,13 +193,13 @@ node:
       description: Whether the node has logged in, though its key may have expired since.
       type: bool
     id:
-      description: Its stable ID.
+      description: The node's stable ID.
       type: str
     hostname:
-      description: The name that it gives itself.
+      description: The name that the node gives itself.
       type: str
     dns_name:
-      description: Its MagicDNS name.
+      description: The node's MagicDNS name.
       type: str
     magic_dns_suffix:
       description: What the tailnet's MagicDNS names end with.
@@ -208,36 +208,36 @@ node:
       description: The tailnet's name.
       type: str
     addresses:
-      description: Its addresses in the tailnet.
+      description: The node's addresses in the tailnet.
       type: list
       elements: str
     ipv4:
-      description: The IPv4 address among them.
+      description: The node's IPv4 address in the tailnet.
       type: str
     ipv6:
-      description: The IPv6 address among them.
+      description: The node's IPv6 address in the tailnet.
       type: str
     tags:
-      description: Its tags.
+      description: The node's tags.
       type: list
       elements: str
     key_expiry:
-      description: When its key expires; V(null) if it does not.
+      description: When the node's key expires; V(null) if it does not.
       type: str
     key_expiry_days:
-      description: How many whole days that is from now, negative when it is over.
+      description: In how many whole days the node's key expires; negative if it has.
       type: int
     key_expired:
-      description: Whether it has expired.
+      description: Whether the node's key has expired.
       type: bool
     online:
-      description: Whether it is connected to the control server.
+      description: Whether the node is connected to the control server.
       type: bool
     version:
-      description: Of tailscaled.
+      description: tailscaled's version.
       type: str
     tun:
-      description: Whether it has a network interface, rather than networking in user space.
+      description: Whether the node has a network interface, rather than networking in user space.
       type: bool
     health:
       description: What tailscaled says is wrong.
@@ -251,22 +251,16 @@ requests:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._connection import ssh_connection
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI, NodeError
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import Runner
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION, NODE
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import warnings_of
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node import apply
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._ssh_origin import ssh_connection
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._tables import CONNECTION, NODE
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **NODE}, supports_check_mode=True)
-    try:
-        result = Runner(LocalAPI(module.params["socket"]), module.params, module.check_mode, ssh_connection()).run()
-    except NodeError as error:
-        module.fail_json(msg=str(error))
-    for warning in warnings_of(result["node"]) if module.params["state"] == "present" else []:
-        module.warn(warning)
-    module.exit_json(**result)
+    run(module, lambda: apply(LocalAPI(module.params["socket"]), module.params, module.check_mode, ssh_connection()))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Asks tailscaled over its LocalAPI for the node's state, addresses, tags, key expiry, health and peers.
+  - Asks tailscaled over its LocalAPI for the node's state, addresses, tags, key expiry, health and peers, and tells whether
+    M(homelab.tailsync.tailscale_node) would have to log in.
   - Warns when the node's key has expired.
 extends_documentation_fragment:
   - homelab.tailsync.tailscale
@@ -23,21 +24,51 @@ attributes:
     description: Runs in check mode as well; it changes nothing.
   diff_mode:
     support: none
-    description: There is nothing to differ.
+    description: The module changes nothing.
   idempotent:
     support: full
     description: It changes nothing.
 options:
   missing_ok:
-    description: Return a node of nulls instead of failing when tailscaled is not there.
+    description: Return a node whose values are all null instead of failing when tailscaled is not running.
     type: bool
     default: false
+  login_server:
+    description: URL of the coordination server that the node is to be logged in at, for RV(needs_login).
+    type: str
+  tags:
+    description: The tags that the node is to have, for RV(needs_login).
+    type: list
+    elements: str
+  accept_risk:
+    description:
+      - Whether M(homelab.tailsync.tailscale_node) would be told to accept that a login ends the connection that this call came
+        in by, for RV(needs_login).
+    type: bool
+    default: false
+  timeout:
+    description:
+      - How long to wait for a tailscaled that does not answer yet, or has not found its state yet, as just after its start, in
+        seconds. With V(0) its state is returned as it is.
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""
 - name: Where is this host in the tailnet?
   homelab.tailsync.tailscale_node_info:
   register: tailscale
+
+- name: Does this host need an auth key?
+  homelab.tailsync.tailscale_node_info:
+    tags: ["tag:server"]
+    missing_ok: true
+  register: tailscale
+
+- name: Say why
+  ansible.builtin.debug:
+    msg: "{{ tailscale.needs_login.reason }}"
+  when: tailscale.needs_login is not none
 
 - name: Stop if its key expires within a month
   ansible.builtin.assert:
@@ -63,13 +94,13 @@ node:
       description: Whether the node has logged in, though its key may have expired since.
       type: bool
     id:
-      description: Its stable ID.
+      description: The node's stable ID.
       type: str
     hostname:
-      description: The name that it gives itself.
+      description: The name that the node gives itself.
       type: str
     dns_name:
-      description: Its MagicDNS name.
+      description: The node's MagicDNS name.
       type: str
     magic_dns_suffix:
       description: What the tailnet's MagicDNS names end with.
@@ -78,43 +109,43 @@ node:
       description: The tailnet's name.
       type: str
     addresses:
-      description: Its addresses in the tailnet.
+      description: The node's addresses in the tailnet.
       type: list
       elements: str
     ipv4:
-      description: The IPv4 address among them.
+      description: The node's IPv4 address in the tailnet.
       type: str
     ipv6:
-      description: The IPv6 address among them.
+      description: The node's IPv6 address in the tailnet.
       type: str
     tags:
-      description: Its tags.
+      description: The node's tags.
       type: list
       elements: str
     key_expiry:
-      description: When its key expires; V(null) if it does not.
+      description: When the node's key expires; V(null) if it does not.
       type: str
     key_expiry_days:
-      description: How many whole days that is from now, negative when it is over.
+      description: In how many whole days the node's key expires; negative if it has.
       type: int
     key_expired:
-      description: Whether it has expired.
+      description: Whether the node's key has expired.
       type: bool
     online:
-      description: Whether it is connected to the control server.
+      description: Whether the node is connected to the control server.
       type: bool
     version:
-      description: Of tailscaled.
+      description: tailscaled's version.
       type: str
     tun:
-      description: Whether it has a network interface, rather than networking in user space.
+      description: Whether the node has a network interface, rather than networking in user space.
       type: bool
     health:
       description: What tailscaled says is wrong.
       type: list
       elements: str
 peers:
-  description: The other nodes it knows.
+  description: The other nodes of the tailnet that this one knows.
   returned: always
   type: list
   elements: dict
@@ -122,75 +153,73 @@ peers:
     - {hostname: pi, dns_name: pi.tail1234.ts.net, addresses: [100.64.0.3], online: true, os: linux, tags: []}
   contains:
     id:
-      description: Its stable ID.
+      description: The node's stable ID.
       type: str
     hostname:
-      description: The name that it gives itself.
+      description: The name that the node gives itself.
       type: str
     dns_name:
-      description: Its MagicDNS name.
+      description: The node's MagicDNS name.
       type: str
     addresses:
-      description: Its addresses in the tailnet.
+      description: The node's addresses in the tailnet.
       type: list
       elements: str
     online:
-      description: Whether it is connected to the control server.
+      description: Whether the node is connected to the control server.
       type: bool
     last_seen:
-      description: When it was last connected, in RFC 3339; V(null) if that is not known, as of one that is online.
+      description: When the node was last connected, in RFC 3339; V(null) if that is not known, as of one that is online.
       type: str
     os:
-      description: Its operating system.
+      description: The node's operating system.
       type: str
     tags:
-      description: Its tags.
+      description: The node's tags.
       type: list
       elements: str
     routes:
-      description: The subnets that are reached through it.
+      description: The subnets that are reached through the node.
       type: list
       elements: str
     exit_node_option:
-      description: Whether it offers to be an exit node, and may.
+      description: Whether the node offers to be an exit node, and may.
       type: bool
     key_expired:
-      description: Whether its key has expired.
+      description: Whether the node's key has expired.
       type: bool
+needs_login:
+  description:
+    - Why M(homelab.tailsync.tailscale_node) with the same O(login_server), O(tags) and O(accept_risk) would log the node in, for
+      which it needs an auth key; V(null) if it would not.
+    - With O(missing_ok), a tailscaled that is not running counts as one that is logged out.
+  returned: always
+  type: dict
+  sample:
+    reason: this node is logged out of its tailnet
+    refused: null
+  contains:
+    reason:
+      description: Why a login is needed.
+      type: str
+    refused:
+      description:
+        - Why M(homelab.tailsync.tailscale_node) would refuse the login all the same, because it would end the connection that
+          this call came in by; V(null) if it would not. No auth key is needed then.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import (
-    DaemonUnavailable,
-    LocalAPI,
-    NodeError,
-)
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._spec import CONNECTION
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
-    describe,
-    describe_peers,
-    unknown_node,
-    warnings_of,
-)
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._node_info import gather
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._ssh_origin import ssh_connection
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._tables import CONNECTION, NODE_INFO
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**CONNECTION, "missing_ok": {"type": "bool", "default": False}},
-        supports_check_mode=True,
-    )
-    try:
-        status = LocalAPI(module.params["socket"]).status(peers=True)
-    except DaemonUnavailable as error:
-        if not module.params["missing_ok"]:
-            module.fail_json(msg=str(error))
-        module.exit_json(changed=False, node=unknown_node(), peers=[])
-    except NodeError as error:
-        module.fail_json(msg=str(error))
-    node = describe(status)
-    for warning in warnings_of(node) if node["key_expired"] else []:
-        module.warn(warning)
-    module.exit_json(changed=False, node=node, peers=describe_peers(status))
+    module = AnsibleModule(argument_spec={**CONNECTION, **NODE_INFO}, supports_check_mode=True)
+    run(module, lambda: gather(LocalAPI(module.params["socket"]), module.params, ssh_connection()))
 
 
 if __name__ == "__main__":

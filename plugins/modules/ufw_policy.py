@@ -15,14 +15,14 @@ author:
 description:
   - Compares ufw's default policies, rules, logging level and whether it is enabled with what is declared, also while it is
     inactive, and runs only the commands that are needed. Rules are compared in each family, IPv4 and IPv6.
-  - What opens is done first and what closes last, and what must move is stood in for meanwhile, so that no moment in between
-    is closed to what the policy lets in and was open before.
+  - Rules that open access are added first and rules that close it last; a rule that has to move is covered by a temporary one.
+    Traffic that is allowed before and after is never interrupted.
   - A ufw that is enabled but does not run, or runs without being enabled, or whose rules the kernel has lost, is a difference
-    and is mended.
+    and is repaired.
   - Before anything is written, ufw's rules files are tried with C(iptables-restore --test); one that it could not load is named
     with the line. IPv6 must be on and MANAGE_BUILTINS off in C(/etc/default/ufw), else the module refuses, because ufw would
     tear down what tailscaled and Docker have put into the kernel.
-  - It does not prove that anybody can still get in; the role P(homelab.tailsync.firewall#role) does that.
+  - It does not prove that the host can still be reached; the role P(homelab.tailsync.firewall#role) does that.
 attributes:
   check_mode:
     support: full
@@ -40,8 +40,8 @@ attributes:
 options:
   guarded:
     description:
-      - Write nothing unless a change is armed by M(homelab.tailsync.ufw_rollback). Where its time was over before this module's
-        turn, its change would otherwise stay with nobody to take it back.
+      - Write nothing unless a change is armed by M(homelab.tailsync.ufw_rollback). If its time ended before this
+        module's turn, nothing would take this change back.
     type: bool
     default: false
   state:
@@ -62,35 +62,35 @@ options:
     default: []
     suboptions: &rule
       action:
-        description: What is done with what matches. V(limit) allows 6 connections in 30 seconds from one address.
+        description: What is done with traffic that matches. V(limit) allows 6 connections in 30 seconds from one address.
         type: str
         choices: [allow, deny, reject, limit]
         default: allow
       direction:
-        description: Which way it goes.
+        description: The direction of the traffic that the rule is about.
         type: str
         choices: [in, out, routed]
         default: in
       interface:
-        description: Interface that it comes in by, or goes out by if it is an outgoing rule.
+        description: Interface that the traffic comes in by; for an outgoing rule the one that it goes out by.
         type: str
       interface_out:
         description: Interface that routed traffic goes out by.
         type: str
       from:
-        description: Address or network that it comes from; any by default. V(0.0.0.0/0) is all of IPv4, and V(::/0) all of IPv6.
+        description: Address or network that the traffic comes from; any by default. V(0.0.0.0/0) is IPv4, V(::/0) IPv6.
         type: str
       from_port:
-        description: Port or ports that it comes from.
+        description: Port or ports that the traffic comes from, written as O(rules[].port).
         type: str
       to:
-        description: Address or network that it goes to; any by default.
+        description: Address or network that the traffic goes to; any by default.
         type: str
       port:
-        description: Port or ports that it goes to, such as V(22), V(80,443) or V(60000:61000). Several need a protocol.
+        description: Port or ports that the traffic goes to, such as V(22), V(80,443) or V(60000:61000). Several need a protocol.
         type: str
       proto:
-        description: Protocol; any by default. ufw has V(igmp) and V(ipv6) for IPv4 only.
+        description: Protocol of the traffic; any by default. ufw has V(igmp) and V(ipv6) for IPv4 only.
         type: str
         choices: [tcp, udp, ah, esp, gre, igmp, ipv6]
       app:
@@ -102,15 +102,15 @@ options:
         choices: [log, log-all]
       comment:
         description:
-          - A word about why. Where one is given and ufw has another, it is changed; where none is, ufw's is left as it is.
-          - An empty one removes it.
+          - Why the rule is there. A comment that differs from ufw's replaces it; without one, ufw's is left as it is.
+          - An empty comment removes it.
         type: str
   purge:
-    description: Remove the rules that are not declared. Without it they stay, and are listed as RV(unmanaged).
+    description: Remove the rules that are not declared. Otherwise they stay, and are listed as RV(unmanaged).
     type: bool
     default: false
   keep:
-    description: Rules that O(purge) spares.
+    description: Rules that O(purge) does not remove.
     type: list
     elements: dict
     default: []
@@ -141,10 +141,10 @@ options:
   docker:
     description:
       - Whether ports that Docker publishes are behind this policy, too. Docker forwards them past ufw's own rules.
-      - V(true) keeps a block in C(after.rules) and C(after6.rules) that fills Docker's chain DOCKER-USER. What O(rules) let in
-        comes in to containers as well, and nothing else does; what containers begin themselves goes out. Rules with V(limit) or
-        an application profile open nothing for containers.
-      - Rules that others have put into DOCKER-USER are gone with each start of ufw, since the chain is filled anew.
+      - V(true) keeps a block in C(after.rules) and C(after6.rules) that fills Docker's chain DOCKER-USER. What O(rules)
+        allow is allowed to containers as well, and nothing else is; what containers begin themselves goes out. Rules with
+        V(limit) or an application profile open nothing for containers.
+      - Rules that others have put into DOCKER-USER are gone with each start of ufw, since the chain is filled again.
       - The block is kept where Docker is not installed as well, so that it holds for a Docker that comes later. It knows nothing
         of a Docker that is told to use nftables.
       - V(false) removes the block, and what it has put into the kernel. By default it is left alone; but with O(state=disabled)
@@ -171,7 +171,7 @@ EXAMPLES = r"""
     docker: true
   become: true
 
-- name: A web server for everybody, SSH from the LAN but not from its guests, and what another tool has opened
+- name: A public web server, SSH from the LAN but not from its guests, and what another tool has opened
   homelab.tailsync.ufw_policy:
     default_incoming: deny
     default_outgoing: allow
@@ -233,7 +233,7 @@ after:
     docker: {v4: [], v6: []}
     docker_running: false
 added:
-  description: Rules that were added, or took the place of others.
+  description: Rules that were added, or replaced others.
   returned: always
   type: list
   elements: str
@@ -266,37 +266,15 @@ commands:
   sample: [[ufw, allow, in, 'on', tailscale0, from, any, to, any], [ufw, --force, enable]]
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._lock import held
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback import describe, read, refuse_unarmed
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._runner import Ufw, bring
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._spec import POLICY
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._apply import apply_locked
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables import POLICY
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=POLICY, supports_check_mode=True)
-
-    def execute(command: list[str], data: str | None) -> tuple[int, str, str]:
-        path = module.get_bin_path(command[0])  # which looks in /usr/sbin, too, whatever PATH says
-        if not path:
-            return 127, "", f"{command[0]} is not installed"
-        # A comment may have a dollar sign or a tilde: nothing is to be expanded.
-        options: dict[str, t.Any] = {"data": data, "pass_fds": [lock], "expand_user_and_vars": False}
-        options["environ_update"] = {"LANGUAGE": "C", "LC_ALL": "C"}
-        result: tuple[int, str, str] = module.run_command([path, *command[1:]], **options)
-        return result
-
-    try:
-        with held() as lock:
-            if module.params["guarded"] and not module.check_mode:
-                refuse_unarmed(read())
-            result = bring(Ufw(execute) if module.get_bin_path("ufw") else None, module.params, module.check_mode)
-    except UfwError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result, rollback=describe(read()))
+    run(module, lambda: apply_locked(module))
 
 
 if __name__ == "__main__":

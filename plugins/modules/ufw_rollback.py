@@ -13,13 +13,13 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Keeps ufw's files and state, and puts a script and a timer on the host that bring them back by themselves. The host needs
-    nobody for that. It also happens when the host is restarted before the change is confirmed.
+  - Keeps ufw's files and state, and puts a script and a timer on the host that bring them back by themselves. The host does
+    that alone. It also happens when the host is restarted before the change is confirmed.
   - Arm it before the firewall is changed, prove by a new connection that the host can be reached (for example with
-    M(homelab.tailsync.way_in)), and disarm it then.
-  - An open connection proves nothing, because ufw lets go on what is established.
+    M(homelab.tailsync.ssh_address_info)), and disarm it then.
+  - An open connection proves nothing, because ufw does not end what is established.
   - What is kept are C(/etc/ufw), C(/etc/default/ufw), whether ufw filters, the policies of the kernel's chains, and the chain
-    C(DOCKER-USER). Rules that somebody added past ufw are neither kept nor touched.
+    C(DOCKER-USER). Rules that were added past ufw are neither kept nor touched.
 attributes:
   check_mode:
     support: full
@@ -34,11 +34,11 @@ attributes:
   idempotent:
     support: partial
     description:
-      - With O(state=armed) again, the time starts anew, and what was kept first stays.
+      - With O(state=armed) again, the time starts again, and what was kept first stays.
 options:
   state:
     description:
-      - V(armed) keeps what there is and starts the time. What an earlier call kept, and nobody confirmed, is kept on, so that a
+      - V(armed) keeps what there is and starts the time. What an earlier call kept, and was not confirmed, stays, so that a
         half-made change is never taken for what it was before. Refused while another firewall is in charge of the host.
       - V(disarmed) takes the change for good. It is an error if the change was taken back meanwhile.
       - V(restored) takes the change back now.
@@ -59,7 +59,7 @@ options:
   require_active:
     description:
       - Refuse O(state=disarmed) unless ufw is enabled and filters, with its chains and the policy of INPUT in the kernel.
-        Somebody may have switched it off since the way in was proven.
+        It may have been switched off since the login was proven.
       - Set it to V(false) where the change is to switch ufw off. After O(state=original) it is not asked.
     type: bool
     default: true
@@ -69,7 +69,7 @@ options:
     default: it was taken back by hand
 seealso:
   - module: homelab.tailsync.ufw_policy
-  - module: homelab.tailsync.way_in
+  - module: homelab.tailsync.ssh_address_info
 """
 
 EXAMPLES = r"""
@@ -89,8 +89,8 @@ EXAMPLES = r"""
     guarded: true
   become: true
 
-- name: Prove that a new login over the tailnet gets in
-  homelab.tailsync.way_in:
+- name: Prove that a new login over the tailnet works
+  homelab.tailsync.ssh_address_info:
     addresses: [100.64.0.7]
     require_tailnet: true
 
@@ -107,7 +107,7 @@ armed:
   returned: always
   type: bool
 expires:
-  description: When the old rules come back if nobody confirms the change; V(null) if nothing is armed by this call.
+  description: When the old rules come back unless the change is confirmed; V(null) if nothing is armed by this call.
   returned: always
   type: str
   sample: "2026-11-24T12:03:00Z"
@@ -117,56 +117,44 @@ token:
   type: str
   sample: 5f0c1a9be2d34c77
 rolled_back:
-  description: The last change that was taken back and that nobody has repeated successfully since; V(null) if there is none.
+  description: The last change that was taken back, if none was confirmed since; V(null) if there is none.
   returned: always
   type: dict
   sample:
     time: "2026-11-24T11:58:12Z"
-    reason: the host was restarted before a new way in was proven
+    reason: the host was restarted before a new SSH login was proven
 in_force:
   description:
     - Whose rules the host has now. V(unproven) is a change that waits for its confirmation, V(confirmed) one that has it,
       V(rolled_back) what was before a change that was taken back, and V(untouched) what was before any.
-    - V(open) means that the old rules could not be loaded again, and everything is let in.
+    - V(open) means that the old rules could not be loaded again, and everything is allowed.
   returned: always
   type: str
   sample: confirmed
+open:
+  description:
+    - Whether the firewall allows everything now, because the old rules could not be loaded again. RV(in_force) is V(open) then,
+      and RV(rolled_back) says what to look at.
+  returned: always
+  type: bool
 original:
   description: Whether it is known what ufw was before the first change that was confirmed.
   returned: always
   type: bool
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback import Guard, bring, warning_of
-
-SPEC = {
-    "state": {"type": "str", "choices": ["armed", "disarmed", "restored", "original"], "required": True},
-    "timeout": {"type": "int", "default": 180},
-    "token": {"type": "str", "no_log": False},
-    "require_active": {"type": "bool", "default": True},
-    "reason": {"type": "str", "default": "it was taken back by hand"},
-}
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback import Guard, apply
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables import ROLLBACK
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ROLLBACK, supports_check_mode=True)
     # A reason may have a dollar sign or a tilde: nothing is to be expanded.
-    options: dict[str, t.Any] = {"expand_user_and_vars": False, "environ_update": {"LANGUAGE": "C", "LC_ALL": "C"}}
+    options = {"expand_user_and_vars": False, "environ_update": {"LANGUAGE": "C", "LC_ALL": "C"}}
     guard = Guard(lambda command: module.run_command(command, **options))
-    try:
-        before, result = bring(guard, module.params, module.check_mode)
-    except UfwError as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'a file'} cannot be written: {error.strerror}. Is the disk full?")
-    warning = warning_of(before)
-    if warning and module.params["state"] == "armed":
-        module.warn(warning)
-    module.exit_json(**result)
+    run(module, lambda: apply(guard, module.params, module.check_mode))
 
 
 if __name__ == "__main__":

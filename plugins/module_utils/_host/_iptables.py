@@ -32,7 +32,7 @@ HANDED_ON = ("NFQUEUE", "QUEUE")  # what a program then accepts, ufw does not se
 DHCP = ("67", "68", "67:68", "546", "547", "546:547")
 # Matches that say nothing about who it is that comes in.
 PLAIN = ("tcp", "udp", "multiport", "conntrack", "state", "comment", "addrtype", "pkttype", "sctp", "dccp")
-# Matches that leave few: an accept with one of them is not for everybody.
+# Matches that leave few: an accept with one of them is not for anywhere.
 CHOOSY = ("mark", "connmark", "policy", "physdev", "mac", "set", "iprange", "geoip", "owner", "socket", "asn", "cgroup")
 Options = t.Dict[str, t.Tuple[bool, t.Tuple[str, ...]]]  # noqa: UP006
 
@@ -44,7 +44,7 @@ class Surroundings:
     inner: t.Collection[str] = ()  # interfaces that lead to guests, containers and tunnels of this host only
     outer: t.Collection[str] = ()  # interfaces that have a default route
     networks: t.Collection[str] = ()  # the networks of the inner ones
-    others: t.Collection[str] = ()  # the other interfaces: of a LAN, or of nobody knows what
+    others: t.Collection[str] = ()  # the other interfaces: of a LAN, or unknown
 
     def is_inner(self, name: str) -> bool:
         if name == "lo" or name in self.inner:
@@ -138,28 +138,36 @@ def judge(listing: str, family: str, around: Surroundings, program: str = "", fi
 
     Where it is not the table that ufw has (`final` is false), an accept is not the last word, but a block is, and so is a policy.
     """
-    lines = [parse(text) for text in listing.splitlines() if text.startswith("-A ")]
-    chains: dict[str, list[Line]] = {}
-    for line in lines:
-        chains.setdefault(line.chain, []).append(line)
+    chains = _chains(listing)
     program = program or ("iptables" if family == "v4" else "ip6tables")
     found: list[Finding] = []
     for base in CHAINS:
         own = chains.get(base, [])
-        # Where it is switched off, its jumps stay until the next boot and say nothing about the order after it.
-        jumps = (at for at, line in enumerate(own) if UFW.match(line.target) and RUNS.search(listing))
-        ufw = next(jumps, len(own))
+        ufw = _jump_to_ufw(own, listing)
         for at, line in enumerate(own):
             for path, verdict in _decisions(line, chains, (), base):
-                if verdict == "accept" if not final else (verdict == "block" and at > ufw):
-                    continue
-                if any(_is_narrow(step, verdict, base, around) for step in path):
-                    continue
-                found += _finding(path, verdict, base, (family, program))
+                counts = verdict == "block" if not final else verdict == "accept" or at <= ufw
+                if counts and not any(_is_narrow(step, verdict, base, around) for step in path):
+                    found += _finding(path, verdict, base, (family, program))
         # Docker sets FORWARD to DROP in the table that it has, and says itself what is forwarded all the same.
         if not final and base == "INPUT" and re.search(rf"^-P {base} DROP$", listing, re.MULTILINE):
             found.append(Finding(f"{program} -P {base} DROP", "block", base, family))
     return list(dict.fromkeys(found))
+
+
+def _chains(listing: str) -> dict[str, list[Line]]:
+    chains: dict[str, list[Line]] = {}
+    for text in listing.splitlines():
+        if text.startswith("-A "):
+            line = parse(text)
+            chains.setdefault(line.chain, []).append(line)
+    return chains
+
+
+def _jump_to_ufw(own: t.Sequence[Line], listing: str) -> int:
+    """Where a chain comes to ufw's; its end if it does not, or ufw is off: its jumps stay until the next boot then."""
+    jumps = (at for at, line in enumerate(own) if UFW.match(line.target) and RUNS.search(listing))
+    return next(jumps, len(own))
 
 
 def _decisions(
@@ -216,7 +224,7 @@ def _is_inside(line: Line, base: str, around: Surroundings) -> bool:
         if not negated and around.is_inner(name[0]):
             return True
         if key == "-o" and not negated and base == "FORWARD" and name[0] in around.outer and line.target == "ACCEPT":
-            return True  # what goes out lets nobody in
+            return True  # what goes out opens nothing
     return False
 
 

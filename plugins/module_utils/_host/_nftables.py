@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `nft --json list ruleset` lists beside iptables' own tables, judged: pure functions.
+"""What `nft --json list ruleset` lists in addition to iptables' own tables, judged: pure functions.
 
 Every base chain of a hook is asked. An accept in one is not the last word, so ufw still decides; a drop is.
 
@@ -82,12 +82,19 @@ def _blocks(
             yield protocol, ports
             return
         elif "jump" in item or "goto" in item:
-            target = (item.get("jump") or item["goto"])["target"]
-            for inner in rules.get((rule["family"], rule["table"], target), []) if depth < LIMITED else []:
+            for inner in _chain_of(item, rule, rules, depth):
                 for inner_protocol, inner_ports in _blocks(inner, rules, around, depth + 1):
                     yield inner_protocol or protocol, inner_ports or ports
         elif not {"counter", "log", "comment"} & set(item):
-            return  # a limit, a set, a map, or a match of iptables' own: not everybody
+            return  # a limit, a set, a map, or a match of iptables' own: not anywhere
+
+
+def _chain_of(item: Json, rule: Json, rules: t.Mapping[tuple[str, str, str], list[Json]], depth: int) -> list[Json]:
+    """The rules of the chain that a rule jumps to; none where it goes too deep."""
+    if depth >= LIMITED:
+        return []
+    target = (item.get("jump") or item["goto"])["target"]
+    return rules.get((rule["family"], rule["table"], target), [])
 
 
 def _is_narrow(match: Json, around: Surroundings) -> bool:
@@ -104,11 +111,13 @@ def _is_narrow(match: Json, around: Surroundings) -> bool:
         "l4proto": lambda: not any(value in WITH_PORTS for value in values),
         "saddr": lambda: not all(_is_network(value) and is_anywhere(value) for value in values),
         "daddr": lambda: all(not _is_network(value) or _is_near(value, around) for value in values),
-        "dport": lambda: (
-            any(value.startswith("@") for value in values) or all(value in DHCP for value in values)
-        ),  # a set is a few
+        "dport": lambda: _is_few_ports(values),
     }
     return tests.get(str(meta.get("key") or payload.get("field")), lambda: True)()
+
+
+def _is_few_ports(values: t.Sequence[str]) -> bool:
+    return any(value.startswith("@") for value in values) or all(value in DHCP for value in values)  # a set is a few
 
 
 def _is_inner(name: str, around: Surroundings) -> bool:

@@ -58,7 +58,7 @@ def unit_of(cgroups: str) -> str:
                 if name.endswith(".service") and not name.startswith("user@"):
                     return name
                 if re.fullmatch(r"session-.*\.scope", name):
-                    return name  # somebody started it by hand
+                    return name  # it was started by hand
                 if name.endswith(".scope"):
                     break
     return ""

@@ -15,7 +15,6 @@ import time
 import typing as t
 import urllib.parse
 
-DEFAULT = "https://controlplane.tailscale.com"
 PAUSE = 1  # second
 PORTS = {"http": 80, "https": 443}
 

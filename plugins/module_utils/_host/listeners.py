@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sockets that other machines can reach, with the processes that hold them, and what ufw lets in now.
+"""The sockets that other machines can reach, with the processes that hold them, and what ufw allows in now.
 
 Private to this collection: it may change in any release.
 """
@@ -17,7 +17,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._host.packet_filter import rules_of
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _docker, _files, _policy, _rules
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _docker, _files, _rules, _state
 
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
 # The kernel's states of a socket that waits: TCP_LISTEN, and for UDP one without a peer (include/net/tcp_states.h).
@@ -118,18 +118,18 @@ def parse_published(listing: str) -> list[dict[str, t.Any]]:
 
 def ufw(root: Path, running: bool) -> dict[str, t.Any]:
     """Whether ufw filters, what it does with what no rule matches, and its incoming rules."""
-    settings = _policy.parse_settings(_files.read(root / "etc/default/ufw"))
-    lines = {path: _files.read(root / path.lstrip("/")) for path in _policy.USER_FILES.values()}
+    settings = _state.parse_settings(_files.read(root / "etc/default/ufw"))
+    lines = {path: _files.read(root / path.lstrip("/")) for path in _state.USER_FILES.values()}
     rules = [rule for text in lines.values() for line in text.splitlines() for rule in _rule(line)]
     return {
         "active": running,
-        "incoming": _policy.POLICIES.get(settings.get("DEFAULT_INPUT_POLICY", "").upper(), "deny"),
+        "incoming": _state.POLICIES.get(settings.get("DEFAULT_INPUT_POLICY", "").upper(), "deny"),
         "rules": [rule for at, rule in enumerate(rules) if rule not in rules[:at]],
     }
 
 
 def _rule(line: str) -> t.Iterator[dict[str, t.Any]]:
-    """Of a line of user.rules what says who gets in; a profile is in the file with the ports that it stands for."""
+    """Of a line of user.rules who is allowed in; a profile is in the file with the ports that it stands for."""
     if not line.startswith(_rules.TUPLE):
         return
     with contextlib.suppress(ValueError):

@@ -64,15 +64,8 @@ def surroundings(links: t.Sequence[t.Mapping[str, t.Any]], routes: t.Iterable[t.
     ports: dict[str, list[str]] = {}
     for link in links:
         if link.get("master"):
-            ports.setdefault(link["master"], []).append(link["ifname"])
-    inner = set()
-    for name, kind in kinds.items():
-        if name in outer:
-            continue
-        # A bridge is one of guests unless it has a port that leads out of the host.
-        guests = all(kinds[port] in ("veth", "tun") for port in ports.get(name, []))
-        if kind in INNER_KINDS or (kind == "bridge" and guests) or (kind == "veth" and _iptables.INNER.match(name)):
-            inner.add(name)
+            ports.setdefault(link["master"], []).append(kinds[link["ifname"]])
+    inner = {name for name, kind in kinds.items() if name not in outer and _is_inner(name, kind, ports.get(name, []))}
     networks = [
         f"{item['local']}/{item['prefixlen']}"
         for link in links
@@ -81,6 +74,13 @@ def surroundings(links: t.Sequence[t.Mapping[str, t.Any]], routes: t.Iterable[t.
         if "local" in item
     ]
     return Surroundings(sorted(inner), sorted(outer), networks, sorted(set(kinds) - inner - outer))
+
+
+def _is_inner(name: str, kind: str, ports: t.Iterable[str]) -> bool:
+    """Whether an interface leads to guests or tunnels; `ports` are the kinds of those that a bridge has."""
+    # A bridge is one of guests unless it has a port that leads out of the host.
+    guests = all(port in ("veth", "tun") for port in ports)
+    return kind in INNER_KINDS or (kind == "bridge" and guests) or (kind == "veth" and bool(_iptables.INNER.match(name)))
 
 
 def lan_networks(links: t.Iterable[t.Mapping[str, t.Any]], around: Surroundings) -> list[str]:

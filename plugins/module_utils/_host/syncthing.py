@@ -8,6 +8,8 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import contextlib
+import grp
 import os
 import pwd
 import re
@@ -16,6 +18,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _key_pair, _mounts
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._device_id import device_id_of_certificate
 
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
 
@@ -33,6 +36,8 @@ def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     except OSError as error:
         place, configured = {"exists": False}, False
         unreadable = f"{error.filename or home} cannot be read ({error.strerror}): repair its disk, or let root read it"
+    drop_in = _text(Path(DROP_IN.format(user=user)))
+    gui_directory = _gui_directory(drop_in)
     return {
         "user": user,
         "path": home,
@@ -43,9 +48,35 @@ def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "restore_problem": _key_pair.identity_problem(home, given=True),
         "disk_problem": unreadable or _disk.not_mounted(os.path.realpath(home), None, _mounts.read()),
         "elsewhere": _elsewhere(home),
-        "was_set_up": _was_set_up(_text(Path(DROP_IN.format(user=user))), home),
-        "gui_directory": _gui_directory(_text(Path(DROP_IN.format(user=user)))),
+        "was_set_up": _was_set_up(drop_in, home),
+        "device_id": _device_id(Path(home)),
+        "gui_directory": gui_directory,
+        "gui_directory_access": _access(Path(gui_directory)) if gui_directory else None,
+        "gui_group": _group(params.get("syncthing_gui_group")),
     }
+
+
+def _device_id(home: Path) -> str | None:
+    """What the host is to its peers; null where there is no certificate yet."""
+    with contextlib.suppress(OSError, ValueError):
+        return device_id_of_certificate((home / "cert.pem").read_text(encoding="ascii"))
+    return None
+
+
+def _access(directory: Path) -> dict[str, t.Any] | None:
+    """Who may use a directory."""
+    with contextlib.suppress(OSError):
+        status = directory.stat()
+        return {"uid": status.st_uid, "gid": status.st_gid, "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
+    return None
+
+
+def _group(name: str | None) -> dict[str, t.Any]:
+    """By the host's own name service, so that groups of a directory are known."""
+    if name:
+        with contextlib.suppress(KeyError):
+            return {"name": name, "gid": grp.getgrnam(name).gr_gid}
+    return {"name": name, "gid": None}
 
 
 def _account(name: str) -> dict[str, t.Any]:

@@ -23,11 +23,12 @@ import struct
 import typing as t
 from pathlib import Path
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI, NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._tables import SOCKET
 
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
 INTERFACE = "tailscale0"
-DEFAULT_SOCKET = "/run/tailscale/tailscaled.sock"
 STATE_FILE = "var/lib/tailscale/tailscaled.state"
 OUR_MARK = "Managed by Ansible (homelab.tailsync.tailscale)"
 PACKAGED_UNITS = ("/usr/lib/systemd/system/", "/lib/systemd/system/")
@@ -66,7 +67,6 @@ def gather(
         "node": node,
         "node_interface": _interface_of(node, root),
         "state_kept": _state_kept(root / STATE_FILE),
-        "boot": _boot(execute, root, unit, [daemon for daemon in daemons if daemon["socket"] == _plain(path)]),
     }
 
 
@@ -132,16 +132,6 @@ def _other_units(execute: Execute, root: Path, known: t.Collection[str]) -> list
     return found
 
 
-def _boot(execute: Execute, root: Path, unit: Json | None, daemons: list[Json]) -> Json:
-    """Whether the tailscaled at the socket comes back after a restart of the host; null if that cannot be told."""
-    own = [daemon["unit"] for daemon in daemons if daemon["unit"]]
-    name = own[0] if own else "tailscaled.service"
-    if unit and name == unit["name"]:
-        return {"unit": name, "enabled": unit["enabled"]}
-    found = _unit(execute, name, root) if name.endswith(".service") else None
-    return {"unit": name if found else None, "enabled": found["enabled"] if found else None}
-
-
 # --- processes ----------------------------------------------------------------------------------
 
 
@@ -159,12 +149,12 @@ def _daemons(root: Path, unit: Json | None) -> list[Json]:
 
 def _daemon(root: Path, place: Path, arguments: list[str], unit: Json | None) -> Json:
     groups = [line.split(":", 2)[-1] for line in (place / "cgroup").read_text(encoding="utf-8").splitlines()]
-    path, program = _plain(_flag(arguments, "socket") or DEFAULT_SOCKET), _link(place / "exe")
+    path, program = _plain(_flag(arguments, "socket") or SOCKET), _link(place / "exe")
     contained = _namespace(root, place.name, "mnt") != _namespace(root, "self", "mnt")
     if _has_systemd(root):
         own = unit is not None and _is_own(int(place.name), groups, unit)
     else:
-        own = not contained and path == DEFAULT_SOCKET and bool(PROGRAMS.match(program))
+        own = not contained and path == SOCKET and bool(PROGRAMS.match(program))
     return {
         "pid": int(place.name),
         "command": " ".join(arguments),

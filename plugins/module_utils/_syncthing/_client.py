@@ -28,22 +28,19 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._error
     SyncthingError,
 )
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._transport import (
-    REQUESTS_ERROR,
     Answer,
     Tcp,
     Unix,
     WrongCertificate,
 )
 
-__all__ = ["REQUESTS_ERROR", "Client", "NotConfigured", "NotReady", "SyncthingError", "reachable"]
-
 POLL = 0.5  # seconds
 VERSION_HEADER = "X-Syncthing-Version"
 NEVER_REHASHES = (1, 25)  # from this version on, a bcrypt hash is stored as it is
 
 
-class Door(t.NamedTuple):
-    """Where the REST API is and how it is opened, from config.xml."""
+class Endpoint(t.NamedTuple):
+    """Where the REST API is and what it asks for, from config.xml."""
 
     address: str  # host:port, or the path of a unix socket
     api_key: str
@@ -62,16 +59,28 @@ class Door(t.NamedTuple):
         return f"{'https' if self.tls else 'http'}://{reachable(self.address)}"
 
 
+def _gui_element(text: str) -> ET.Element | None:
+    """Of a config.xml, the part about the web interface; the rest may be as long as the mesh is large.
+
+    Where it cannot be cut out for certain, because there is a comment or the file is not whole, all of it is parsed.
+    """
+    begin, end = text.find("<gui"), text.find("</gui>")
+    whole = text.rstrip().endswith("</configuration>") and "<!" not in text
+    if whole and text.count("<gui") == text.count("</gui>") == 1 and begin < end:
+        return ET.fromstring(text[begin : end + len("</gui>")])
+    return ET.fromstring(text).find("gui")
+
+
 def reachable(address: str) -> str:
     """A listen address as one to connect to: that of every interface is answered on loopback, too."""
     host, _colon, port = address.rpartition(":")
     return f"{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
 
 
-def read_door(home: str) -> Door:
+def read_endpoint(home: str) -> Endpoint:
     path = Path(home) / "config.xml"
     try:
-        gui = ET.fromstring(path.read_text(encoding="utf-8")).find("gui")
+        gui = _gui_element(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotConfigured(
             f"there is no {path}: Syncthing was not set up on this host yet (the role homelab.tailsync.syncthing does it), "
@@ -85,7 +94,31 @@ def read_door(home: str) -> Door:
         raise SyncthingError(f"{path} has no API key: start Syncthing's GUI once, or put one into <gui><apikey>")
     if gui.get("enabled") == "false":
         raise SyncthingError(f'{path} has <gui enabled="false">, which turns the REST API off as well: set it to true there')
-    return Door(gui.findtext("address") or "127.0.0.1:8384", gui.findtext("apikey") or "", gui.get("tls") == "true")
+    return Endpoint(gui.findtext("address") or "127.0.0.1:8384", gui.findtext("apikey") or "", gui.get("tls") == "true")
+
+
+class NotStarted:
+    """What can be said of a Syncthing that was never started: it is empty."""
+
+    version = None
+    reads = writes = 0
+
+    def config(self) -> dict[str, t.Any]:
+        return {}
+
+    def device_id(self) -> str:
+        return ""
+
+    def ignores(self, folder_id: str) -> list[str]:
+        del folder_id
+        return []
+
+    def rehashes(self) -> bool:
+        return False
+
+    def password_fits(self, user: str, password: str) -> bool:
+        del user, password
+        return False
 
 
 class Client:
@@ -97,18 +130,18 @@ class Client:
         self.reads = 0
         self.writes = 0
         self.version = ""
-        self.door = read_door(home)
+        self.endpoint = read_endpoint(home)
         self.transport = self._connected()
 
     def open(self) -> None:
         """Where config.xml says that the API is; again after the web interface was changed."""
-        self.door = read_door(self.home)
+        self.endpoint = read_endpoint(self.home)
         self.transport.close()
         self.transport = self._connected()
 
     def _connected(self) -> Tcp | Unix:
-        fingerprint = self._fingerprint() if self.door.tls else None
-        return Unix(self.door.socket, fingerprint) if self.door.socket else Tcp(self.door.url, fingerprint)
+        fingerprint = self._fingerprint() if self.endpoint.tls else None
+        return Unix(self.endpoint.socket, fingerprint) if self.endpoint.socket else Tcp(self.endpoint.url, fingerprint)
 
     def _fingerprint(self) -> str:
         path = Path(self.home) / "https-cert.pem"
@@ -137,7 +170,7 @@ class Client:
         return bool(found) and (int(found.group(1)), int(found.group(2))) < NEVER_REHASHES  # type: ignore[union-attr]
 
     def password_fits(self, user: str, password: str) -> bool:
-        """Whether somebody can log in with it now; asked before it is written, because it is stored as a hash only."""
+        """Whether one can log in with it now; asked before it is written, because it is stored as a hash only."""
         self.reads += 1
         body = {"Username": user, "Password": password}
         answer = self._send("POST", "noauth/auth/password", body=body, with_key=False)
@@ -150,9 +183,9 @@ class Client:
 
     def get(self, path: str, **query: str) -> t.Any:
         """GET, again and again until Syncthing is ready or the time is up."""
-        return self._patiently(lambda: self._read(path, query))
+        return self._retried(lambda: self._read(path, query))
 
-    def get_anew(self, path: str) -> t.Any:
+    def get_again(self, path: str) -> t.Any:
         """The same after the web interface was changed: it moves, and for a moment the old one still answers."""
 
         def attempt() -> t.Any:
@@ -164,7 +197,7 @@ class Client:
             except SyncthingError as error:
                 raise NotReady(str(error)) from error
 
-        return self._patiently(attempt)
+        return self._retried(attempt)
 
     def write(self, method: str, path: str, body: t.Any = None) -> None:
         self.writes += 1
@@ -174,7 +207,7 @@ class Client:
 
     # --- how --------------------------------------------------------------------------------------
 
-    def _patiently(self, attempt: t.Callable[[], t.Any]) -> t.Any:
+    def _retried(self, attempt: t.Callable[[], t.Any]) -> t.Any:
         deadline = time.monotonic() + self.timeout
         while True:
             try:
@@ -189,11 +222,13 @@ class Client:
         answer = self._send("GET", f"{path}?{urlencode(query)}" if query else path)
         # While version 2 converts its database, something else answers everything with 200 and plain text.
         if answer.status < 400 and (VERSION_HEADER not in answer.headers or not _is_json(answer)):
-            raise Starting(f"Syncthing at {self.door.place} is not ready yet: {answer.text.strip()[:200] or 'an empty answer'}")
+            raise Starting(
+                f"Syncthing at {self.endpoint.place} is not ready yet: {answer.text.strip()[:200] or 'an empty answer'}"
+            )
         if answer.status == 403 and "Host check" in answer.text:
-            raise SyncthingError(f"Syncthing refuses the name in {self.door.place} (host check): use a loopback address")
+            raise SyncthingError(f"Syncthing refuses the name in {self.endpoint.place} (host check): use a loopback address")
         if answer.status in (401, 403):
-            raise SyncthingError(f"Syncthing at {self.door.place} does not take the API key that its config.xml names")
+            raise SyncthingError(f"Syncthing at {self.endpoint.place} does not take the API key that its config.xml names")
         if answer.status >= 400:
             raise SyncthingError(f"Syncthing refused GET {path}: {_reason(answer)}")
         self.version = answer.headers[VERSION_HEADER]
@@ -205,18 +240,18 @@ class Client:
     def _send(
         self, method: str, path: str, body: t.Any = None, with_key: bool = True, headers: t.Mapping[str, str] | None = None
     ) -> Answer:
-        own = {"X-API-Key": self.door.api_key} if with_key else {}
+        own = {"X-API-Key": self.endpoint.api_key} if with_key else {}
         sent = {**own, **({"Content-Type": "application/json"} if body is not None else {}), **(headers or {})}
         data = None if body is None else json.dumps(body).encode()
         try:
             answer = self.transport.send(method, f"/rest/{path}", data, sent)
         except WrongCertificate as error:
             raise SyncthingError(
-                f"the certificate at {self.door.place} is not {self.home}/https-cert.pem: is something else listening there? "
+                f"the certificate at {self.endpoint.place} is not {self.home}/https-cert.pem: is something else listening there? "
                 f"({error})"
             ) from error
         if 300 <= answer.status < 400:
-            raise NotReady(f"Syncthing at {self.door.place} wants TLS, which its config.xml does not say (yet)")
+            raise NotReady(f"Syncthing at {self.endpoint.place} wants TLS, which its config.xml does not say (yet)")
         return answer
 
 

@@ -22,15 +22,17 @@ import stat
 import typing as t
 from pathlib import Path
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.files import user_named, write_whole
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _mounts
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError, role
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._places import below, normal
 
 # Below these all missing parents are made; they are the system's own places for data.
 PARENTS_MADE = ("/srv", "/home", "/var/lib", "/opt")
-# Where udisks mounts what somebody plugs in.
+# Where udisks mounts what a user plugs in.
 UDISKS = re.compile(r"/(?:run/)?media/([^/]+)/([^/]+)$")
 IGNORE_FILE = ".stignore"  # https://docs.syncthing.net/users/ignoring.html
+TEMPORARY = (".syncthing.", ".tmp")  # around a name that Syncthing itself never syncs
 NEW = ".tailsync-new"  # a directory before it has its owner and its name
 LeftOut = t.Dict[str, str]  # noqa: UP006  (3.9 at run time)
 
@@ -56,7 +58,7 @@ def left_out(folders: t.Iterable[t.Mapping[str, t.Any]], present: t.Collection[s
 
 
 def _reason(path: str, required: str | None, present: bool, table: _mounts.Table) -> str | None:
-    # Before any look of our own: behind an automounter that may take as long as the disk does not come.
+    # Before the path itself is read: behind an automounter that may take as long as the disk does not come.
     for place in (normal(path), normal(required) if required else None):
         if place and _waiting(place, table.mounted):
             _mounts.wake(place)
@@ -69,7 +71,7 @@ def _reason(path: str, required: str | None, present: bool, table: _mounts.Table
     if away:
         return away
     try:
-        found = look(real)
+        found = locate(real)
     except PermissionError as error:
         if present:  # such as a FUSE mount of Syncthing's user, which root cannot enter; Syncthing itself tells a real fault
             return None
@@ -79,7 +81,8 @@ def _reason(path: str, required: str | None, present: bool, table: _mounts.Table
     return unusable(found, present, table)
 
 
-def look(real: str) -> Found:
+def locate(real: str) -> Found:
+    """How much of a path is there. Raises OSError if it cannot be used."""
     missing: list[str] = []
     anchor = real
     while True:
@@ -104,7 +107,7 @@ def _above(path: str, points: t.Iterable[str]) -> list[str]:
 
 
 def _waiting(path: str, mounted: t.Mapping[str, str]) -> bool:
-    """Whether the innermost mount above is an automounter's, which mounts the rest when somebody looks."""
+    """Whether the innermost mount above is an automounter's, which mounts the rest on access."""
     above = _above(path, mounted)
     return bool(above) and mounted[above[-1]] == _mounts.AUTOMOUNTER
 
@@ -153,20 +156,13 @@ def unusable(found: Found, present: bool, table: _mounts.Table) -> str | None:
 def _whose(path: str, first: str) -> str | None:
     """What a login or a plugged-in disk brings is not for us to make."""
     plugged = UDISKS.match(path)
-    if plugged and first == path and _account(plugged.group(1)):
+    if plugged and first == path and user_named(plugged.group(1)):
         return f"{path} is where a disk named {plugged.group(2)} would be mounted: plug it in, or make the directory"
     if posixpath.dirname(first) == "/home":
-        owner = _account(posixpath.basename(first))
+        owner = user_named(posixpath.basename(first))
         if owner and owner.pw_dir == first:
             return f"{first}, the home of {owner.pw_name}, is not there: is it mounted only when {owner.pw_name} is logged in?"
     return None
-
-
-def _account(name: str) -> pwd.struct_passwd | None:
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        return None
 
 
 def _parents_made(found: Found, table: _mounts.Table) -> bool:
@@ -185,9 +181,9 @@ def _parents_made(found: Found, table: _mounts.Table) -> bool:
 
 def make_root(folder_id: str, path: str, owner: str) -> bool:
     """Make a folder's root for the user that Syncthing runs as; whether there was something to do."""
-    user = user_named(owner)
+    user = _owner_named(owner)
     try:
-        found = look(os.path.realpath(path))
+        found = locate(os.path.realpath(path))
         handle = os.open(found.anchor, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for number, name in enumerate(found.missing, 1):
@@ -240,10 +236,13 @@ def _make(parent: int, name: str, uid: int, gid: int, mode: int) -> int:
     return handle
 
 
-def user_named(owner: str) -> pwd.struct_passwd:
-    found = _account(owner)
+def _owner_named(owner: str) -> pwd.struct_passwd:
+    found = user_named(owner)
     if found is None:
-        raise SyncthingError(f"folder_owner is {owner!r}, a user who does not exist on this host")
+        raise SyncthingError(
+            f"folder_owner is {owner!r} {role('syncthing_mesh_user')}, a user who does not exist on this host: "
+            "make the user first"
+        )
     return found
 
 
@@ -256,18 +255,15 @@ def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
         raise SyncthingError(
             f"folder {folder_id}: ignores are to be there before the first scan, but {path} is not: make it, or set folder_owner"
         )
-    temporary = root / f".syncthing.{IGNORE_FILE}.tmp"  # a name that Syncthing itself never syncs
     try:
         owner = root.stat()
-        temporary.unlink(missing_ok=True)
-        # Not followed if somebody puts a link there: the folder is its owner's, and this may be root.
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write("".join(f"{line}\n" for line in lines))
-            with contextlib.suppress(PermissionError):  # vfat and the like have one owner for all files
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-                os.fchmod(file.fileno(), 0o644)
-        temporary.replace(root / IGNORE_FILE)
+        write_whole(
+            root / IGNORE_FILE,
+            "".join(f"{line}\n" for line in lines).encode(),
+            mode=0o644,
+            owner=(owner.st_uid, owner.st_gid),
+            temporary=TEMPORARY,
+        )
     except OSError as error:
         raise SyncthingError(
             f"folder {folder_id}: its ignore patterns cannot be written to {path}/{IGNORE_FILE} ({error.strerror}): "

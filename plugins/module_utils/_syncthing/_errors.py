@@ -8,9 +8,20 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors import UserError
 
-class SyncthingError(Exception):
-    """Why Syncthing is not as wanted, in words for the user."""
+
+def role(variable: str) -> str:
+    """A word on the variable of the role that an option comes from, for the message that names the option."""
+    return f"(the role's variable is {variable})"
+
+
+class SyncthingError(UserError):
+    """Why Syncthing is not as wanted."""
+
+
+class IdentityError(SyncthingError):
+    """Why a host cannot get its identity."""
 
 
 class NotConfigured(SyncthingError):

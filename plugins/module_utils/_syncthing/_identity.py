@@ -1,66 +1,157 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Syncthing's device IDs, computed and checked without Syncthing.
+"""What has to be there before Syncthing's first start.
 
-The form is documented at https://docs.syncthing.net/dev/device-ids.html; how the check
-characters come about is in lib/protocol/luhn.go, which differs from the usual Luhn mod N.
+Each file appears complete or not at all, and the certificate last: a run that dies in between leaves
+no identity, which the next run makes, or one whose other half waits next to it, or a whole one.
 
 Private to this collection: it may change in any release.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-import ssl
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+from xml.sax.saxutils import escape
 
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-GROUP = 13
-# What people mistype; Syncthing forgives the same.
-LOOK_ALIKES = str.maketrans({"0": "O", "1": "I", "8": "B"})
+from ansible_collections.homelab.tailsync.plugins.module_utils._common import files
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _key_pair
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._device_id import device_id_of_certificate
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import IdentityError, SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._key_pair import STAGING, identity_problem
 
+__all__ = ["STAGING", "apply", "identity_problem"]
 
-class InvalidDeviceID(ValueError):
-    """A text that is no device ID; its message says why."""
-
-
-def check_character(group: str) -> str:
-    """Syncthing's check character of one group of 13 characters."""
-    total, factor = 0, 1
-    for character in group:
-        addend = factor * ALPHABET.index(character)
-        total += addend // len(ALPHABET) + addend % len(ALPHABET)
-        factor = 3 - factor
-    return ALPHABET[-total % len(ALPHABET)]
+EMPTY_API_KEY = "<apikey></apikey>"
+MASKED = "<apikey>(made on the host)</apikey>"
+# `generate` may ask no port and make no folder; version 2 knows neither flag, so only the environment will do.
+GENERATE_ENVIRONMENT = {"STNODEFAULTFOLDER": "1", "STNOPORTPROBING": "1"}
 
 
-def device_id_of_certificate(pem: str) -> str:
-    """The device ID that a certificate in PEM form stands for."""
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.strip())).digest()
-    plain = base64.b32encode(digest).decode().rstrip("=")
-    groups = [plain[at : at + GROUP] for at in range(0, len(plain), GROUP)]
-    return _dashed("".join(group + check_character(group) for group in groups))
+def apply(params: t.Mapping[str, t.Any], check_mode: bool, syncthing: str | None) -> dict[str, t.Any]:
+    home = Path(params["home"])
+    if EMPTY_API_KEY not in params["configuration"]:
+        raise IdentityError(f"configuration has no empty element {EMPTY_API_KEY} for the API key to go to")
+    certificate = home / "cert.pem"
+    _refuse_half_a_pair(home, params)
+    missing = {
+        "home": not home.is_dir(),
+        "key pair": not (_filled(certificate) and _filled(home / "key.pem")),
+        "config.xml": not (home / "config.xml").exists(),
+    }
+    created = [name for name, absent in missing.items() if absent]
+    after = params["configuration"].replace(EMPTY_API_KEY, MASKED) if missing["config.xml"] else ""
+    result = {"changed": bool(created), "created": created, "diff": {"before": "", "after": after}}
+    if created and not check_mode:
+        owner = _owner(params["owner"])
+        _make_home(home, owner)
+        if missing["key pair"]:
+            _make_key_pair(home, owner, params, syncthing)
+        if missing["config.xml"]:
+            api_key = params["api_key"] or secrets.token_urlsafe(32)
+            text = params["configuration"].replace(EMPTY_API_KEY, f"<apikey>{escape(api_key)}</apikey>")
+            _write(home / "config.xml", text, owner)
+    identity = certificate.read_text(encoding="ascii") if _filled(certificate) else params["certificate"]
+    result["device_id"] = device_id_of_certificate(identity) if identity else None
+    return result
 
 
-def parse_device_id(text: str) -> str:
-    """The ID in its canonical form: eight groups of seven with dashes. Raises InvalidDeviceID."""
-    plain = re.sub(r"[-\s]", "", text).upper().translate(LOOK_ALIKES)
-    if len(plain) == 4 * GROUP:  # the old form, without check characters
-        plain = "".join(
-            plain[at : at + GROUP] + check_character(plain[at : at + GROUP])
-            for at in range(0, len(plain), GROUP)
-            if set(plain) <= set(ALPHABET)
+def _refuse_half_a_pair(home: Path, params: t.Mapping[str, t.Any]) -> None:
+    given = params["certificate"]
+    problem = identity_problem(str(home), given=bool(given))
+    if problem:
+        raise IdentityError(problem)
+    if not given:
+        return
+    wrong = _key_pair.pair_problem(given, params["private_key"])
+    if wrong:
+        raise IdentityError(f"certificate and private_key: {wrong}: give the contents of cert.pem and key.pem of one device")
+    certificate, key = home / "cert.pem", home / "key.pem"
+    wanted = device_id_of_certificate(given)
+    if _filled(certificate):
+        try:
+            present = device_id_of_certificate(certificate.read_text(encoding="utf-8", errors="replace"))
+        except ValueError:
+            present = "another device, whose certificate cannot be parsed"
+        if present != wanted:
+            raise IdentityError(
+                f"certificate stands for the device {wanted}, but this host is {present} already, and its peers know it by that. "
+                f"To replace its identity, stop Syncthing and move {home} away first"
+            )
+    if _filled(key) and _key_pair.pair_problem(given, key.read_text(encoding="utf-8", errors="replace")):
+        raise IdentityError(
+            f"certificate stands for the device {wanted}, but {key} is the key of another one, and may be all that is left of "
+            "this host's identity. To replace it, stop Syncthing and move it away first"
         )
-    if len(plain) != 4 * (GROUP + 1) or not set(plain) <= set(ALPHABET):
-        raise InvalidDeviceID(f"{text!r} is not a device ID: one is eight groups of seven letters and digits 2 to 7")
-    for at in range(0, len(plain), GROUP + 1):
-        group, check = plain[at : at + GROUP], plain[at + GROUP]
-        if check_character(group) != check:
-            raise InvalidDeviceID(f"{text!r} is not a device ID: its check characters do not fit, so it has a typing error")
-    return _dashed(plain)
 
 
-def _dashed(plain: str) -> str:
-    return "-".join(plain[at : at + 7] for at in range(0, len(plain), 7))
+def _filled(path: Path) -> bool:
+    return path.exists() and bool(path.read_bytes().strip())
+
+
+def _owner(name: str) -> pwd.struct_passwd:
+    found = files.user_named(name)
+    if found is None:
+        raise IdentityError(f"owner is the user {name!r}, who does not exist on this host: make the user first")
+    return found
+
+
+def _make_home(home: Path, owner: pwd.struct_passwd) -> None:
+    try:
+        # Parents in a user's home are theirs, so that a ~/.local that was not there is not root's.
+        _disk.make_root("of Syncthing's home", str(home), owner.pw_name)
+    except SyncthingError as error:
+        raise IdentityError(str(error)) from error
+    os.chown(home, owner.pw_uid, owner.pw_gid)
+    home.chmod(0o700)
+
+
+def _make_key_pair(home: Path, owner: pwd.struct_passwd, params: t.Mapping[str, t.Any], syncthing: str | None) -> None:
+    staging = home / STAGING
+    if params["certificate"]:
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(mode=0o700)
+        _write(staging / "key.pem", params["private_key"], owner)
+        _write(staging / "cert.pem", params["certificate"], owner)
+    elif not _key_pair.unfinished(home):
+        _generate(staging, syncthing, owner)
+    if (staging / "key.pem").exists():
+        (staging / "key.pem").replace(home / "key.pem")
+    (staging / "cert.pem").replace(home / "cert.pem")
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def _generate(staging: Path, syncthing: str | None, owner: pwd.struct_passwd) -> None:
+    """A new key pair, made by Syncthing itself."""
+    if syncthing is None:
+        raise IdentityError("syncthing is not installed on this host: install its package first")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(mode=0o700)
+    done = subprocess.run(
+        [syncthing, "generate", f"--home={staging}"],
+        # HOME, because old versions make a folder Sync there.
+        env={**os.environ, **GENERATE_ENVIRONMENT, "HOME": str(staging)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode != 0:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise IdentityError(f"syncthing generate failed: {done.stderr.strip() or done.stdout.strip()}")
+    # As root may have made them, and under a name that appears when all of it is on the disk.
+    for name in ("key.pem", "cert.pem"):
+        _write(staging / name, (staging / name).read_text(encoding="ascii"), owner)
+
+
+def _write(path: Path, text: str, owner: pwd.struct_passwd) -> None:
+    """Put a file in its place at once, readable by its owner only."""
+    for stale in path.parent.glob(f".{path.name}.*"):  # of a run that was cut off
+        stale.unlink()
+    files.write_whole(path, (text.rstrip("\n") + "\n").encode(), owner=(owner.pw_uid, owner.pw_gid))

@@ -23,12 +23,12 @@ ERRORS = "5"  # of a folder's, how many are told
 UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
-def look(params: Params) -> dict[str, t.Any]:
+def gather(params: Params) -> dict[str, t.Any]:
     """Everything about one host's Syncthing that a check wants to know, waiting for what it is told to; no secrets."""
     deadline = time.monotonic() + (params.get("wait_timeout") or 0)
     client = _open(params, deadline)
     wait_for = params.get("wait_for") or {}
-    found = _settle.until_settled(lambda: _look(client), wait_for, deadline - time.monotonic())
+    found = _settle.until_settled(lambda: _gather(client), wait_for, deadline - time.monotonic())
     away = _disk.left_out(params.get("folders") or [], present=found["folders"])
     return {**found, "changed": False, "left_out": away}
 
@@ -46,7 +46,7 @@ def _open(params: Params, deadline: float) -> Client:
             return client
 
 
-def _look(client: Client) -> dict[str, t.Any]:
+def _gather(client: Client) -> dict[str, t.Any]:
     status = client.get("system/status")
     config = client.config()
     connections = client.get("system/connections")["connections"]

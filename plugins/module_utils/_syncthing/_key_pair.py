@@ -16,7 +16,7 @@ import ssl
 from pathlib import Path
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _mounts
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import device_id_of_certificate
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._device_id import device_id_of_certificate
 
 CERTIFICATE, KEY = "cert.pem", "key.pem"
 STAGING = ".tailsync-new"
@@ -65,7 +65,7 @@ def _lost(home: Path, lost: list[str], databases: list[str]) -> str | None:
 
 
 def unfinished(home: Path) -> bool:
-    """Whether a run was cut off between the two files of a new pair: its other half waits beside it, and fits."""
+    """Whether a run was cut off between the two files of a new pair: its other half waits next to it, and fits."""
     try:
         waiting = _content(home / STAGING / CERTIFICATE)
         key = _content(home / KEY)

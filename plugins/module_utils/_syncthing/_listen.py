@@ -21,7 +21,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._error
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._transport import SOCKET_PATH_MAX
 
 
-def refuse_deaf(address: str, home: str, check_mode: bool = False) -> None:
+def refuse_unbindable(address: str, home: str, check_mode: bool = False) -> None:
     if address.startswith("/"):
         if check_mode and not Path(address).parent.exists():
             return  # the real run may make it before this

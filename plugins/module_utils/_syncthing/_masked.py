@@ -1,13 +1,14 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module that shows no secret, wherever in its options somebody puts one.
+"""A module that shows no secret, wherever in its options one is put.
 
 Private to this collection: it may change in any release.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -39,19 +40,29 @@ class Module(AnsibleModule):
 
 def secrets_in(value: t.Any, name: str = "") -> set[str]:
     """The texts in something that a name says to be secret."""
+    found: set[str] = set()
+    _collect(value, name, found)
+    return found
+
+
+def _collect(value: t.Any, name: str, found: set[str]) -> None:
+    """By the name of the option that the value is in; below a secret one everything is secret."""
     if isinstance(value, dict):
-        return {found for key, item in value.items() for found in secrets_in(item, str(key) if not _secret(name) else name)}
-    if isinstance(value, (list, tuple)):
-        return {found for item in value for found in secrets_in(item, name)}
-    if value is None or isinstance(value, bool) or value == "":
-        return set()
-    text = str(value)
-    in_xml = {found.strip() for found in SECRET_ELEMENT.findall(text)} - {""}
-    if in_xml:
-        return in_xml
-    # Settings that come as one text may have one in it.
-    return {text} if _secret(name) or (name == "settings" and _secret(text)) else set()
+        for key, item in value.items():
+            _collect(item, name if _secret(name) else str(key), found)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _collect(item, name, found)
+    elif value is not None and not isinstance(value, bool) and value != "":
+        text = str(value)
+        in_xml = {one.strip() for one in SECRET_ELEMENT.findall(text)} - {""} if "<" in text else None
+        # Settings that come as one text may have one in it.
+        if in_xml:
+            found.update(in_xml)
+        elif _secret(name) or (name == "settings" and _secret(text)):
+            found.add(text)
 
 
+@functools.cache
 def _secret(name: str) -> bool:
     return bool(SECRET_NAME.search(name))

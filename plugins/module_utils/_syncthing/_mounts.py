@@ -45,8 +45,8 @@ UNIT_DIRECTORIES = [
     )
 ]
 ZPOOL_CACHE = Path("/etc/zfs/zpool.cache")
-AUTOMOUNTER = "autofs"  # a mount that only waits for somebody to look (autofs(5), systemd.automount(5))
-PATIENCE = 20  # seconds that a look may wait for an automounter
+AUTOMOUNTER = "autofs"  # a mount that only waits for an access (autofs(5), systemd.automount(5))
+AUTOMOUNT_TIMEOUT = 20  # seconds
 
 
 class Table(t.NamedTuple):
@@ -68,9 +68,9 @@ def read() -> Table:
 
 
 def wake(path: str) -> None:
-    """Let an automounter mount what it has, by looking. In a program of its own: the look may take as long as the disk."""
+    """Let an automounter mount what it has, by an access. In a program of its own: that may take as long as the disk does."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(["stat", "--dereference", f"{path}/."], capture_output=True, check=False, timeout=PATIENCE)  # noqa: S607
+        subprocess.run(["stat", "--dereference", f"{path}/."], capture_output=True, check=False, timeout=AUTOMOUNT_TIMEOUT)  # noqa: S607
 
 
 # --- pure ---------------------------------------------------------------------------------------
@@ -122,8 +122,8 @@ def of_automounter(master: str, read_map: t.Callable[[str], str]) -> list[str]:
 def of_zfs(text: str, pools: t.Iterable[str]) -> list[str]:
     """Of `zfs list -H -o name,mountpoint,canmount`: what has canmount=off is there only to be inherited from.
 
-    Pools that the host knows and has not imported are not in that list; they are mounted at their name if nobody has
-    said otherwise.
+    Pools that the host knows and has not imported are not in that list; they are mounted at their name unless
+    another place was set.
     """
     rows = [line.split("\t") for line in text.splitlines()]
     imported = {row[0].partition("/")[0] for row in rows}
@@ -186,7 +186,7 @@ def _of_zfs() -> list[str]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE,
+            timeout=AUTOMOUNT_TIMEOUT,
         )
     except (OSError, subprocess.TimeoutExpired):
         return of_zfs("", pools)

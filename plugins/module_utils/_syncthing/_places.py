@@ -22,7 +22,7 @@ SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib(32|64|x32|exec)?|proc|run(?!/media/
 # What Syncthing keeps in its home (lib/locations/locations.go), all versions; "gui" is what it serves as its web interface.
 OWN_FILE = re.compile(
     r"(config\.xml|cert\.pem|key\.pem|https-cert\.pem|https-key\.pem|csrftokens\.txt|syncthing\.(log|lock)|index-v\d|audit-\d|panic-\d)"
-    r".*|gui|gui\.sock|\..*\.new|\.tailsync-new"
+    r".*|gui|gui\.sock|\.(config\.xml|cert\.pem|key\.pem)\..*|\.tailsync-new"
 )
 
 

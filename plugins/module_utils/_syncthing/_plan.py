@@ -16,7 +16,7 @@ import copy
 import typing as t
 from urllib.parse import quote
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _refuse, _schema, _show, _who
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _describe, _refuse, _schema, _who
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json, Present, same
 
@@ -41,54 +41,60 @@ class Plan(t.NamedTuple):
     writes: list[Write]
     before: Json  # what is declared of everything that changes, secrets masked
     after: Json
-    shown: Json  # what is declared of everything, as it will be, secrets masked
     declared: Json  # with the IDs of the devices that are known by name
+    to_remove: t.Mapping[str, list[str]]  # IDs, by kind of object
     whole: Json  # the configuration as it will be, whole and with secrets
-    unresolved: list[str]  # names of devices whose ID nobody knows
+    ignores: t.Mapping[str, list[str]]  # as they will be, likewise
+    unresolved: list[str]  # names of devices whose ID is not known
     new_folders: list[Json]
-    new_ignores: t.Mapping[str, list[str]]  # of new folders, to be there before the first scan
+
+    @property
+    def described(self) -> Json:
+        """What is declared of everything, as it will be, secrets masked."""
+        state = _describe.State(self.whole, self.ignores)
+        return t.cast("Json", _schema.without_secrets(_describe.describe(state, self.declared, self.to_remove)))
+
+    @property
+    def new_ignores(self) -> t.Mapping[str, list[str]]:
+        """Of new folders, to be there before the first scan."""
+        return {one["id"]: self.ignores[one["id"]] for one in self.new_folders if one["id"] in self.ignores}
 
 
-def make(config: Json, seen: Seen, declared: Json) -> Plan:
+def plan(config: Json, seen: Seen, declared: Json) -> Plan:
     """The plan for one host. `config` is its GET /rest/config."""
+    present = Present(config)
+    resolved, unresolved = _resolved(config, seen, declared)
+    replaced = _who.replaced(present, resolved["devices"], seen.own_id, declared.get("replace_devices", False))
+    to_remove = _who.to_remove(present, resolved, seen.own_id, replaced, bool(unresolved))
+    resolved["folders"] = [one for one in resolved["folders"] if one["id"] not in seen.left_out]
+    wanted = _wanted(present, seen, resolved, replaced, to_remove)
+    _refuse.nesting(present.folders, wanted.folders, to_remove["folders"])
+    _refuse.contradictions({**present.devices, **wanted.devices}, wanted.folders, resolved["folders"], seen.own_id)
+    patterns = {one["id"]: _schema.patterns(one["ignores"]) for one in resolved["folders"] if one.get("ignores") is not None}
+    before = _describe.State(config, seen.ignores)
+    after = _describe.State(wanted.over(config), {**seen.ignores, **patterns})
+    differences = _describe.differences(before, after, resolved, to_remove)
+    return Plan(
+        _writes(present, wanted, {key: lines for key, lines in patterns.items() if key in present.folders}, seen.ignores),
+        before=differences[0],
+        after=differences[1],
+        declared=resolved,
+        to_remove=to_remove,
+        whole=after.config,
+        ignores=after.ignores,
+        unresolved=unresolved,
+        new_folders=[one for key, one in wanted.folders.items() if key not in present.folders],
+    )
+
+
+def _resolved(config: Json, seen: Seen, declared: Json) -> tuple[Json, list[str]]:
+    """What is declared, with IDs instead of names, and the names whose ID is not known."""
     # Syncthing calls the host itself by its host name, which may be an inventory name of another's; a mesh never means itself.
     others = [one for one in config.get("devices") or [] if declared.get("all_known") or one["deviceID"] != seen.own_id]
     devices, folders, unresolved = _who.resolve(declared.get("devices") or [], declared.get("folders") or [], others)
     if unresolved and declared.get("all_known"):
         raise SyncthingError(f"{', '.join(unresolved)} is no device that is known here: give its device_id")
-    present = Present(config)
-    resolved = {**declared, "devices": devices, "folders": folders}
-    replaced = _who.replaced(present, devices, seen.own_id, declared.get("replace_devices", False))
-    resolved["gone"] = gone = _who.gone(present, resolved, seen.own_id, replaced, bool(unresolved))
-    resolved["folders"] = folders = [one for one in folders if one["id"] not in seen.left_out]
-    defaults = _defaults(present, declared.get("defaults") or {})
-    wanted = _Wanted(
-        devices=_wanted_devices(present, devices, defaults["device"], replaced),
-        folders=_wanted_folders(present, resolved, defaults["folder"], seen.own_id, replaced),
-        options=_schema.options(present.options, declared["options"]) if declared.get("options") else present.options,
-        gui=_wanted_gui(present, declared.get("gui") or {}, seen),
-        defaults=defaults,
-        gone=gone,
-    )
-    _refuse.nesting(present.folders, wanted.folders, gone["folders"])
-    _refuse.contradictions({**present.devices, **wanted.devices}, wanted.folders, folders, seen.own_id)
-    new_folders = [one for key, one in wanted.folders.items() if key not in present.folders]
-    ignores = {one["id"]: _schema.patterns(one["ignores"]) for one in folders if one.get("ignores") is not None}
-    before = _show.project(config, seen.ignores, resolved)
-    whole = wanted.over(config)
-    after = _show.project(whole, {**seen.ignores, **ignores}, resolved)
-    differences = _show.differences(before, after)
-    return Plan(
-        _writes(present, wanted, {key: lines for key, lines in ignores.items() if key in present.folders}, seen.ignores),
-        before=differences[0],
-        after=differences[1],
-        shown=_schema.without_secrets(after),
-        declared=resolved,
-        whole=whole,
-        unresolved=unresolved,
-        new_folders=new_folders,
-        new_ignores={one["id"]: ignores[one["id"]] for one in new_folders if one["id"] in ignores},
-    )
+    return {**declared, "devices": devices, "folders": folders}, unresolved
 
 
 class _Wanted(t.NamedTuple):
@@ -99,35 +105,57 @@ class _Wanted(t.NamedTuple):
     options: Json
     gui: Json
     defaults: Json
-    gone: Json
+    to_remove: t.Mapping[str, list[str]]
 
     def over(self, config: Json) -> Json:
         """The configuration as it will be."""
         present = Present(config)
-        gone = set(self.gone["devices"])
-        folders = _without({**present.folders, **self.folders}, self.gone["folders"])
+        devices = set(self.to_remove["devices"])
+        folders = _without({**present.folders, **self.folders}, self.to_remove["folders"])
         defaults = {**present.defaults, **self.defaults}
         if defaults.get("folder"):
-            defaults["folder"] = _shared_without(defaults["folder"], gone)
+            defaults["folder"] = _shared_without(defaults["folder"], devices)
         return {
             **config,
-            "devices": _without({**present.devices, **self.devices}, gone),
-            "folders": [_shared_without(one, gone) for one in folders],  # with a device its shares go
+            "devices": _without({**present.devices, **self.devices}, devices),
+            "folders": [_shared_without(one, devices) for one in folders],  # with a device its shares go
             "options": self.options,
             "gui": self.gui,
             "defaults": defaults,
         }
 
 
-def _shared_without(folder: Json, gone: t.Collection[str]) -> Json:
-    return {**folder, "devices": [share for share in folder.get("devices") or [] if share["deviceID"] not in gone]}
+def _shared_without(folder: Json, devices: t.Collection[str]) -> Json:
+    if not devices:
+        return folder
+    return {**folder, "devices": [share for share in folder.get("devices") or [] if share["deviceID"] not in devices]}
 
 
-def _without(items: t.Mapping[str, Json], gone: t.Collection[str]) -> list[Json]:
-    return [item for key, item in items.items() if key not in gone]
+def _without(items: t.Mapping[str, Json], removed: t.Collection[str]) -> list[Json]:
+    return [item for key, item in items.items() if key not in removed]
 
 
 # --- what is wanted of each ---------------------------------------------------------------------
+
+
+def _wanted(
+    present: Present, seen: Seen, declared: Json, replaced: t.Mapping[str, str], to_remove: t.Mapping[str, list[str]]
+) -> _Wanted:
+    defaults = _defaults(present, declared.get("defaults") or {})
+    # Before the first start the declared defaults are no whole object, by which it could be told what a version lacks.
+    templates = {kind: defaults[kind] if present.defaults.get(kind) else {} for kind in ("device", "folder")}
+    folders = _wanted_folders(present, declared, templates["folder"], seen.own_id, replaced)
+    known = {*present.devices, seen.own_id} | {one["device_id"] for one in declared["devices"]}
+    for one in declared["folders"]:
+        _refuse.unknown_members(folders[one["id"]], known - {*to_remove["devices"]})
+    return _Wanted(
+        devices=_wanted_devices(present, declared["devices"], templates["device"], replaced),
+        folders=folders,
+        options=_schema.options(present.options, declared["options"]) if declared.get("options") else present.options,
+        gui=_wanted_gui(present, declared.get("gui") or {}, seen),
+        defaults=defaults,
+        to_remove=to_remove,
+    )
 
 
 def _defaults(present: Present, declared: Json) -> Json:
@@ -147,28 +175,31 @@ def _wanted_devices(present: Present, devices: list[Json], template: Json, repla
         device_id = one["device_id"]
         base = present.devices.get(device_id) or predecessors.get(device_id) or template
         wanted[device_id] = _schema.device(base, one)
+        _refuse.untrusted(wanted[device_id], one)
     return wanted
 
 
 def _wanted_folders(
-    present: Present, declared: Json, template: Json, own_id: str, replaced: t.Mapping[str, str]
+    present: Present,
+    declared: Json,
+    template: Json,
+    own_id: str,
+    replaced: t.Mapping[str, str],
 ) -> dict[str, Json]:
-    known = ({*present.devices, own_id} | {one["device_id"] for one in declared["devices"]}) - set(declared["gone"]["devices"])
     wanted = {}
     for folder_id, folder in present.folders.items():
-        if any(share["deviceID"] in replaced for share in folder["devices"]):
+        if replaced and any(share["deviceID"] in replaced for share in folder["devices"]):
             wanted[folder_id] = _with_successors(folder, replaced)
     for one in declared["folders"]:
         base = wanted.get(one["id"]) or present.folders.get(one["id"])
         if base is not None:
             _refuse.moves(base, one, declared.get("allow_moves", False))
+            _refuse.encryption(base, one)
             _refuse.passwords(present.folders.get(one["id"]) or {}, one, declared.get("allow_moves", False))
         elif not one.get("path"):
             raise SyncthingError(f"folder {one['id']} is not here yet, and has no path: say where it is to be")
-        # A new folder is shared with nobody but who is declared, whatever the template says.
-        folder = _schema.folder(base or ({**template, "devices": []} if template else {}), one, own_id)
-        _refuse.unknown_members(folder, known)
-        wanted[one["id"]] = folder
+        # A new folder is shared with the declared devices only, whatever the template says.
+        wanted[one["id"]] = _schema.folder(base or ({**template, "devices": []} if template else {}), one, own_id)
     return wanted
 
 
@@ -216,8 +247,8 @@ def _writes(
     for folder_id, lines in ignores.items():
         if lines != present_ignores.get(folder_id, []):
             writes.append(Write("POST", f"db/ignores?folder={quote(folder_id, safe='')}", {"ignore": lines}))
-    writes += [Write("DELETE", f"config/folders/{quote(key, safe='')}") for key in wanted.gone["folders"]]
-    writes += [Write("DELETE", f"config/devices/{key}") for key in wanted.gone["devices"]]
+    writes += [Write("DELETE", f"config/folders/{quote(key, safe='')}") for key in wanted.to_remove["folders"]]
+    writes += [Write("DELETE", f"config/devices/{key}") for key in wanted.to_remove["devices"]]
     if not same(present.options, wanted.options):
         writes.append(Write("PUT", "config/options", wanted.options))
     gui = {key: value for key, value in wanted.gui.items() if key not in present.gui or present.gui[key] != value}

@@ -11,8 +11,8 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _schema
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _schema, _tables
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError, role
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json
 
 
@@ -25,7 +25,28 @@ def moves(present: Json, declared: Json, allowed: bool) -> None:
         if not (_schema.same_path(value, now) if option == "path" else value == now):
             raise SyncthingError(
                 f"folder {declared['id']}: its {option} is {now}, and is to be {value}. Changing that can lose files, so it is "
-                f"not done by the way: put {option} back, or move the files and set allow_moves: true for one run"
+                f"not done by the way: put {option} back, or move the files and set allow_moves: true for one run "
+                f"{role('syncthing_mesh_allow_moves')}"
+            )
+
+
+def encryption(present: Json, declared: Json) -> None:
+    """Syncthing never makes a folder of files one of ciphertext, or the other way round (lib/model, VerifyConfiguration)."""
+    kind, now = declared.get("type"), present.get("type")
+    if kind and now and kind != now and "receiveencrypted" in (kind, now):
+        raise SyncthingError(
+            f"folder {declared['id']}: its type is {now}, which Syncthing cannot change to {kind}: put type back, or remove the "
+            "folder from this host and add it again with the new type and another path"
+        )
+
+
+def untrusted(wanted: Json, declared: Json) -> None:
+    """What Syncthing takes back of a device that is untrusted (lib/config, DeviceConfiguration.prepare)."""
+    for option, key in (("introducer", "introducer"), ("auto_accept_folders", "autoAcceptFolders")):
+        if declared.get(option) and wanted.get("untrusted") and wanted.get(key):
+            raise SyncthingError(
+                f"device {declared['name']}: {option} is to be true, but the device is untrusted here, where Syncthing takes it "
+                f"back: set untrusted: false as well, or take {option} out"
             )
 
 
@@ -45,6 +66,24 @@ def passwords(present: Json, declared: Json, allowed: bool) -> None:
         )
 
 
+def wrong_values(declared: Json) -> None:
+    """Values that are of their types and still wrong: all of them at once, by the tables' checks."""
+    found = []
+    for device in declared.get("devices") or []:
+        found += [_told(f"device {device['name']}", path, text) for path, text in _tables.device_problems(device)]
+    for folder in declared.get("folders") or []:
+        found += [_told(f"folder {folder['id']}", path, text) for path, text in _tables.folder_problems(folder)]
+    for kind, problems in _tables.SYSTEM_PROBLEMS.items():
+        where = f"{kind} {role(f'syncthing_mesh_{kind}')}"
+        found += [_told(where, path, text) for path, text in problems(declared.get(kind) or {})]
+    if found:
+        raise SyncthingError("; ".join(found))
+
+
+def _told(where: str, path: t.Iterable[str], reason: str) -> str:
+    return f"{where}: {'.'.join(path)} {reason}"
+
+
 def empty_secrets(declared: Json) -> None:
     """A password that came out empty, of a variable that is not set say, must not mean that there is none."""
     for folder in declared.get("folders") or []:
@@ -57,7 +96,9 @@ def empty_secrets(declared: Json) -> None:
                 )
     for key in ("password", "api_key"):
         if _blank((declared.get("gui") or {}).get(key)):
-            raise SyncthingError(f"gui: {key} is empty: give it a value, or leave the key out to keep what is there")
+            raise SyncthingError(
+                f"gui: {key} is empty: give it a value, or leave the key out to keep what is there {role('syncthing_mesh_gui')}"
+            )
 
 
 def _blank(value: t.Any) -> bool:
@@ -82,9 +123,9 @@ def unknown_members(folder: Json, known: t.Collection[str]) -> None:
         )
 
 
-def nesting(present: t.Mapping[str, Json], wanted: t.Mapping[str, Json], gone: t.Collection[str]) -> None:
-    """No folder is put into another. Those that somebody has nested by hand are left alone."""
-    paths = {key: _below(one) for key, one in {**present, **wanted}.items() if key not in gone}
+def nesting(present: t.Mapping[str, Json], wanted: t.Mapping[str, Json], removed: t.Collection[str]) -> None:
+    """No folder is put into another. Those that were nested by hand are left alone."""
+    paths = {key: _below(one) for key, one in {**present, **wanted}.items() if key not in removed}
     placed = [key for key, one in wanted.items() if key not in present or _below(one) != _below(present[key])]
     for key in placed:
         for other, path in paths.items():
@@ -103,15 +144,27 @@ def _below(folder: Json) -> str:
 
 def contradictions(devices: t.Mapping[str, Json], wanted: t.Mapping[str, Json], folders: list[Json], own_id: str) -> None:
     """What Syncthing would take with status 200 and drop, with an error in its log at most."""
+    untrusted_ids = {key for key, device in devices.items() if device.get("untrusted") and key != own_id}
     for one in folders:
         folder = wanted[one["id"]]
-        encrypted = folder.get("type") == "receiveencrypted"
-        if one.get("ignores") and encrypted:
-            raise SyncthingError(f"folder {one['id']} holds only ciphertext (receiveencrypted), to which ignores cannot apply")
-        for share in folder["devices"] if one.get("devices") is not None else []:
-            device = devices.get(share["deviceID"]) or {}
-            if device.get("untrusted") and share["deviceID"] != own_id and not share["encryptionPassword"] and not encrypted:
+        if folder.get("type") == "receiveencrypted":
+            if one.get("ignores"):
                 raise SyncthingError(
-                    f"folder {one['id']} is to be shared with {device.get('name')}, which is untrusted, without an "
-                    "encryption_password: give one, or trust the device"
+                    f"folder {one['id']} holds only ciphertext (receiveencrypted), to which ignores cannot apply"
                 )
+            if one.get("ignore_permissions") is False:
+                raise SyncthingError(
+                    f"folder {one['id']} holds only ciphertext (receiveencrypted), which has no permissions: take "
+                    "ignore_permissions out"
+                )
+        elif untrusted_ids and one.get("devices") is not None:
+            _refuse_plain(one["id"], folder, devices, untrusted_ids)
+
+
+def _refuse_plain(folder_id: str, folder: Json, devices: t.Mapping[str, Json], untrusted_ids: t.Collection[str]) -> None:
+    for share in folder["devices"]:
+        if share["deviceID"] in untrusted_ids and not share["encryptionPassword"]:
+            raise SyncthingError(
+                f"folder {folder_id} is to be shared with {devices[share['deviceID']].get('name')}, which is untrusted, without "
+                "an encryption_password: give one, or trust the device"
+            )

@@ -16,71 +16,22 @@ import posixpath
 import re
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.table import DIRECT, PART, wire_of
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _tables
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError, role
 
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 Keys = t.Mapping[str, str]
 
 # Option to Syncthing's key, for values that are taken as they are.
-DEVICE_KEYS: Keys = {
-    "name": "name",
-    "addresses": "addresses",
-    "allowed_networks": "allowedNetworks",
-    "introducer": "introducer",
-    "skip_introduction_removals": "skipIntroductionRemovals",
-    "auto_accept_folders": "autoAcceptFolders",
-    "paused": "paused",
-    "untrusted": "untrusted",
-    "compression": "compression",
-    "max_send_kbps": "maxSendKbps",
-    "max_recv_kbps": "maxRecvKbps",
-    "num_connections": "numConnections",
-}
-FOLDER_KEYS: Keys = {
-    "label": "label",
-    "path": "path",
-    "type": "type",
-    "marker_name": "markerName",
-    "paused": "paused",
-    "rescan_interval": "rescanIntervalS",
-    "fs_watcher": "fsWatcherEnabled",
-    "fs_watcher_delay": "fsWatcherDelayS",
-    "ignore_permissions": "ignorePerms",
-    "max_conflicts": "maxConflicts",
-    "order": "order",
-}
+DEVICE_KEYS: Keys = wire_of(_tables.DEVICE_ROWS, DIRECT)
+FOLDER_KEYS: Keys = wire_of(_tables.FOLDER_ROWS, DIRECT)
+OPTIONS_KEYS: Keys = wire_of(_tables.OPTIONS_ROWS, DIRECT)
+GUI_KEYS: Keys = wire_of(_tables.GUI_ROWS, DIRECT)
+MEMBER_KEYS: Keys = wire_of(_tables.MEMBER_ROWS, DIRECT)
+VERSIONING_KEYS: Keys = wire_of(_tables.VERSIONING_ROWS, DIRECT)
 # Of a folder, what has a form of its own here.
-FOLDER_PARTS: Keys = {"devices": "devices", "versioning": "versioning", "min_disk_free": "minDiskFree"}
-OPTIONS_KEYS: Keys = {
-    "listen_addresses": "listenAddresses",
-    "global_announce_enabled": "globalAnnounceEnabled",
-    "global_announce_servers": "globalAnnounceServers",
-    "local_announce_enabled": "localAnnounceEnabled",
-    "announce_lan_addresses": "announceLANAddresses",
-    "relays_enabled": "relaysEnabled",
-    "nat_enabled": "natEnabled",
-    "stun_keepalive_start": "stunKeepaliveStartS",
-    "crash_reporting_enabled": "crashReportingEnabled",
-    "ur_accepted": "urAccepted",
-    "auto_upgrade_interval": "autoUpgradeIntervalH",
-    "reconnection_interval": "reconnectionIntervalS",
-    "always_local_nets": "alwaysLocalNets",
-    "max_send_kbps": "maxSendKbps",
-    "max_recv_kbps": "maxRecvKbps",
-    "limit_bandwidth_in_lan": "limitBandwidthInLan",
-    "max_folder_concurrency": "maxFolderConcurrency",
-}
-GUI_KEYS: Keys = {
-    "enabled": "enabled",
-    "address": "address",
-    "unix_socket_permissions": "unixSocketPermissions",
-    "user": "user",
-    "password": "password",
-    "tls": "useTLS",
-    "api_key": "apiKey",
-    "insecure_skip_hostcheck": "insecureSkipHostcheck",
-    "theme": "theme",
-}
+FOLDER_PARTS: Keys = wire_of(_tables.FOLDER_ROWS, PART)
 ID_KEYS = frozenset({"deviceID", "id", "introducedBy"})
 MASK = "********"
 NEW_MASK = "******** (new)"
@@ -90,7 +41,6 @@ SECRET_KEYS = frozenset({"encryptionPassword", "password", "apiKey"})
 EMPTY_SHARE: Json = {"deviceID": "", "introducedBy": "", "encryptionPassword": ""}
 # As Syncthing itself tells a hash from a password (lib/config/guiconfiguration.go).
 BCRYPT = re.compile(r"^\$2[aby]\$\d+\$.{50,}")
-SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(%|[kMGT]?B?|)\s*$")
 
 
 class Present:
@@ -105,7 +55,7 @@ class Present:
 
 
 def same(present: Json | None, wanted: Json) -> bool:
-    return present is not None and canonical(present) == canonical(wanted)
+    return present is not None and (present == wanted or canonical(present) == canonical(wanted))
 
 
 def is_hash(password: str) -> bool:
@@ -119,11 +69,9 @@ def text_of(value: t.Any) -> str:
     return str(value)
 
 
-def size_of(text: str, where: str) -> Json:
+def size_of(text: str) -> Json:
     """`1 %`, `10 GB` or `0` as Syncthing's size (lib/config/size.go)."""
-    found = SIZE.match(text)
-    if not found:
-        raise SyncthingError(f"{where}: min_disk_free is {text!r}: write a number and a unit, such as '1 %' or '10 GB'")
+    found = t.cast("re.Match[str]", _tables.SIZE.match(text))  # the table has checked it
     value, unit = float(found.group(1)), found.group(2)
     return {"value": int(value) if value.is_integer() else value, "unit": unit}
 
@@ -186,7 +134,10 @@ def device(base: Json, declared: Json) -> Json:
 
 
 def device_defaults(base: Json, declared: Json) -> Json:
-    return overlay(base, declared, DEVICE_KEYS, "defaults.device")
+    wanted = overlay(base, declared, DEVICE_KEYS, f"defaults.device {role('syncthing_mesh_defaults')}")
+    if "addresses" in wanted:
+        wanted["addresses"] = wanted["addresses"] or ["dynamic"]
+    return wanted
 
 
 def folder(base: Json, declared: Json, own_id: str) -> Json:
@@ -204,7 +155,7 @@ def folder(base: Json, declared: Json, own_id: str) -> Json:
 
 
 def folder_defaults(base: Json, declared: Json) -> Json:
-    return _folder_parts(base, declared, "defaults.folder")
+    return _folder_parts(base, declared, f"defaults.folder {role('syncthing_mesh_defaults')}")
 
 
 def _folder_parts(base: Json, declared: Json, where: str) -> Json:
@@ -212,7 +163,7 @@ def _folder_parts(base: Json, declared: Json, where: str) -> Json:
     if declared.get("versioning") is not None:
         wanted["versioning"] = versioning(base.get("versioning") or {}, declared["versioning"])
     if declared.get("min_disk_free") is not None:
-        wanted["minDiskFree"] = size_of(declared["min_disk_free"], where)
+        wanted["minDiskFree"] = size_of(declared["min_disk_free"])
     return wanted
 
 
@@ -223,7 +174,7 @@ def same_path(one: str | None, other: str | None) -> bool:
 def versioning(present: Json, declared: Json) -> Json:
     """The whole object: parameters of another kind of versioning must not stay behind."""
     kind = declared["type"]
-    own = {"fsPath": declared.get("path"), "cleanupIntervalS": declared.get("cleanup_interval")}
+    own = {key: declared.get(option) for option, key in VERSIONING_KEYS.items()}
     return {
         **present,
         "type": "" if kind == "none" else kind,
@@ -238,25 +189,28 @@ def members(present: list[Json], declared: list[Json], own_id: str, complete: bo
     If not all who are declared are known, those who are there stay. A password that is not declared stays, too.
     """
     known = {share["deviceID"]: share for share in present}
+    whole = EMPTY_SHARE.keys()
     wanted = {own_id: {**EMPTY_SHARE, **known.get(own_id, {}), "deviceID": own_id}}
     for share in present:
         if share.get("introducedBy") or not complete:
             wanted[share["deviceID"]] = share
     for one in declared:
-        share = {**EMPTY_SHARE, **known.get(one["device_id"], {}), "deviceID": one["device_id"]}
-        if one.get("encryption_password") is not None:
-            share["encryptionPassword"] = one["encryption_password"]
-        wanted[one["device_id"]] = share
+        device_id = one["device_id"]
+        share = known.get(device_id, {})
+        own = {key: one[option] for option, key in MEMBER_KEYS.items() if one.get(option) is not None}
+        if own or not share.keys() >= whole:
+            share = {**EMPTY_SHARE, **share, "deviceID": device_id, **own}
+        wanted[device_id] = share
     return [wanted[key] for key in sorted(wanted)]
 
 
 def options(present: Json, declared: Json) -> Json:
-    return overlay(present, declared, OPTIONS_KEYS, "options")
+    return overlay(present, declared, OPTIONS_KEYS, f"options {role('syncthing_mesh_options')}")
 
 
 def gui(present: Json, declared: Json, password_fits: bool) -> Json:
     """A plain password that fits the stored hash is no change."""
-    wanted = overlay(present, declared, GUI_KEYS, "gui")
+    wanted = overlay(present, declared, GUI_KEYS, f"gui {role('syncthing_mesh_gui')}")
     if declared.get("password") is not None and password_fits:
         wanted["password"] = present.get("password", "")
     return wanted

@@ -21,7 +21,7 @@ Params = t.Mapping[str, t.Any]
 
 POLL = 2.0  # seconds
 STALLED_AFTER = 30.0  # seconds in which nothing moved
-LEAST_TO_JUDGE = 8.0  # seconds; after less than that nobody can say that nothing moves
+LEAST_TO_JUDGE = 8.0  # seconds; after less than that it cannot be said that nothing moves
 WINDOW = 10.0  # seconds
 CHATTER = 512  # bytes a second that devices say to each other without sending data
 # While one of these goes on, a folder brings nothing in (lib/model/folderstate.go).
@@ -66,7 +66,7 @@ class Arrivals:
     def see(self, before: Found, found: Found, now: float) -> None:
         for key, one in found["connections"].items():
             earlier = (before["connections"].get(key) or {}).get("received_bytes", 0)
-            self.unexplained += max(0, one["received_bytes"] - earlier)  # it begins anew with each connection
+            self.unexplained += max(0, one["received_bytes"] - earlier)  # it begins again with each connection
         for name, folder in found["folders"].items():
             earlier = (before["folders"].get(name) or {}).get("need_bytes") or 0
             self.unexplained -= max(0, earlier - (folder.get("need_bytes") or 0))
@@ -80,7 +80,7 @@ class Arrivals:
 
 
 class Watch:
-    """Folders from one look to the next."""
+    """Folders from one reading to the next."""
 
     def __init__(self, found: Found, now: float, stalled_after: float = STALLED_AFTER) -> None:
         self.begin = self.last = now
@@ -137,20 +137,20 @@ class Watch:
 
 
 def until_settled(
-    look: t.Callable[[], Found],
+    gather: t.Callable[[], Found],
     wait_for: Params,
     seconds: float,
     clock: t.Callable[[], float] = time.monotonic,
     sleep: t.Callable[[float], None] = time.sleep,
 ) -> Found:
-    """Look until nothing is left of wait_for that waiting may cure, or the time is over; the last look, and what moved."""
+    """What was found last, and what moved: gathered until waiting cures nothing that is left of wait_for, or the time is over."""
     begin = clock()
-    found = look()
+    found = gather()
     watch = Watch(found, clock(), max(LEAST_TO_JUDGE, min(STALLED_AFTER, seconds - POLL)))
     pause = max(POLL, 4 * (clock() - begin))  # so that looking is not what keeps Syncthing busy
     while watch.open_ends(wait_for) and clock() - begin < seconds:
         sleep(max(0.0, min(pause, seconds - (clock() - begin))))
-        watch.see(look(), clock())
+        watch.see(gather(), clock())
     found = watch.found
     for name, folder in found["folders"].items():
         folder["moving"] = watch.moves(name)

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import importlib.util
 import select
 import socket
 import ssl
+import traceback
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors import MissingLibrary
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import NotReady, SyncthingError
 
-# Imported only where it is used: that takes longer than all requests of a run, and a unix socket needs none of it.
-REQUESTS_ERROR = None if importlib.util.find_spec("requests") else "ModuleNotFoundError: No module named 'requests'"
 REQUEST_TIMEOUT = 30  # seconds; a write of a thousand devices takes less than one
 SOCKET_PATH_MAX = 107  # bytes (unix(7))
 
@@ -38,8 +37,12 @@ class Tcp:
     """`fingerprint` is that of the only certificate to trust: Syncthing signs its own, for whatever name the host had."""
 
     def __init__(self, url: str, fingerprint: str | None) -> None:
-        import requests  # noqa: PLC0415
-        from requests.adapters import HTTPAdapter  # noqa: PLC0415
+        # Imported only here: that takes longer than all requests of a run, and a unix socket needs none of it.
+        try:
+            import requests  # noqa: PLC0415
+            from requests.adapters import HTTPAdapter  # noqa: PLC0415
+        except ImportError as error:
+            raise MissingLibrary("requests", traceback.format_exc()) from error
 
         class Pinned(HTTPAdapter):
             def init_poolmanager(self, *arguments: t.Any, **options: t.Any) -> None:
@@ -69,7 +72,7 @@ class Tcp:
 
 
 class Unix:
-    """The same over a unix socket; there may be TLS in it, if somebody has turned that on."""
+    """The same over a unix socket; there may be TLS in it, if that was turned on."""
 
     def __init__(self, path: str, fingerprint: str | None) -> None:
         self.path = path

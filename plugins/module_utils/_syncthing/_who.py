@@ -12,42 +12,54 @@ import re
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import InvalidDeviceID, parse_device_id
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._device_id import InvalidDeviceID, parse_device_id
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError, role
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json, Present
 
 
 def resolve(devices: list[Json], folders: list[Json], present: list[Json]) -> tuple[list[Json], list[Json], list[str]]:
     """Give each named device its ID; who is not known at all is left out, and folders that name it are marked.
 
-    A peer outside this run is known by the name it was paired under or, if somebody gave it another, by its address.
+    A peer outside this run is known by the name it was paired under or, if it was given another, by its address.
     """
+    declared = [_members(folder) for folder in folders]
+    ids = _ids(devices, [member for members in declared for member in members or []], present)
+    known = [{**device, "device_id": ids[device["name"]]} for device in devices if device["name"] in ids]
+    unresolved = {device["name"] for device in devices if device["name"] not in ids}
+    resolved = []
+    for folder, members in zip(folders, declared):
+        if members is None:
+            resolved.append(folder)
+            continue
+        strangers = [member["name"] for member in members if not member.get("device_id") and member["name"] not in ids]
+        unresolved.update(strangers)
+        found = [
+            member if member.get("device_id") else {**member, "device_id": ids[member["name"]]}
+            for member in members
+            if member.get("device_id") or member["name"] in ids
+        ]
+        resolved.append({**folder, "devices": found, "unresolved": strangers})
+    return known, resolved, sorted(unresolved)
+
+
+def _members(folder: Json) -> list[Json] | None:
+    """With whom a folder is to be shared, of both options; None if it says nothing of that."""
+    if folder.get("devices") is None and folder.get("device_names") is None:
+        return None
+    return [*({"name": name} for name in folder.get("device_names") or []), *(folder.get("devices") or [])]
+
+
+def _ids(devices: list[Json], members: list[Json], present: list[Json]) -> dict[str, str]:
+    """Name to ID, of all who are known."""
     ids = {device["name"]: device["deviceID"] for device in present if device.get("name")}
     ids.update({device["name"]: device["device_id"] for device in devices if device.get("device_id")})
-    named = {device["name"]: device for device in devices}
-    for folder in folders:
-        for member in folder.get("devices") or []:
-            if member.get("name") and not member.get("device_id"):
-                named.setdefault(member["name"], member)
-    for name, device in named.items():
-        found = None if name in ids else _by_address(device, present, {ids[one] for one in named if one in ids})
+    named = {member["name"]: member for member in members if not member.get("device_id")}
+    named.update({device["name"]: device for device in devices})
+    for name in [name for name in named if name not in ids]:
+        found = _by_address(named[name], present, {ids[one] for one in named if one in ids})
         if found:
             ids[name] = found
-    unresolved = sorted({device["name"] for device in devices if device["name"] not in ids})
-    known = [{**device, "device_id": ids[device["name"]]} for device in devices if device["name"] in ids]
-    resolved = []
-    for folder in folders:
-        if folder.get("devices") is not None:
-            members = [
-                {**member, "device_id": member.get("device_id") or ids.get(member.get("name") or "")}
-                for member in folder["devices"]
-            ]
-            strangers = [member["name"] for member in members if not member["device_id"]]
-            unresolved = sorted({*unresolved, *strangers})
-            members = [member for member in members if member["device_id"]]
-            folder = {**folder, "devices": members, "unresolved": strangers}  # noqa: PLW2901
-        resolved.append(folder)
-    return known, resolved, unresolved
+    return ids
 
 
 def _by_address(device: Json, present: list[Json], taken: t.Collection[str]) -> str | None:
@@ -79,7 +91,7 @@ def _label(host: str) -> str | None:
 
 
 def replaced(present: Present, devices: list[Json], own_id: str, allowed: bool) -> dict[str, str]:
-    """Old device ID to the new one of the same name; the host itself, called by its host name, is nobody's old one.
+    """Old device ID to the new one of the same name; the host itself, called by its host name, is never an old one.
 
     Both may be here already: an earlier run can have ended between adding the one and removing the other.
     """
@@ -94,15 +106,18 @@ def replaced(present: Present, devices: list[Json], own_id: str, allowed: bool) 
         if others and not allowed and new not in present.devices:
             raise SyncthingError(
                 f"device {device['name']} is known here as {others[0]}, and is to be {new}. If the machine was set "
-                "up anew, set replace_devices: true for one run; if not, somebody may be posing as it"
+                f"up from scratch, set replace_devices: true for one run {role('syncthing_mesh_replace_devices')}; if not, "
+                "another machine may be posing as it"
             )
         if allowed:
             found.update((old, new) for old in others)
     return found
 
 
-def gone(present: Present, declared: Json, own_id: str, successors: t.Mapping[str, str], partial: bool) -> dict[str, list[str]]:
-    """IDs of what is to be removed, of what is there. While somebody who is declared is not known, nobody is purged."""
+def to_remove(
+    present: Present, declared: Json, own_id: str, successors: t.Mapping[str, str], partial: bool
+) -> dict[str, list[str]]:
+    """IDs of what is to be removed, of what is there. While one that is declared is not known, none is purged."""
     wanted = {device["device_id"] for device in declared["devices"]}
     devices = set(successors)
     for text in declared.get("absent_devices") or []:

@@ -16,6 +16,9 @@ import time
 import traceback
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors import MissingLibrary
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import ControlError, OutcomeUnknown
+
 try:
     import requests
     import urllib3
@@ -25,30 +28,23 @@ except ImportError:
     REQUESTS_ERROR = traceback.format_exc()
 
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
-TAILSCALE = "https://api.tailscale.com"
 REQUEST_TIMEOUT = 30  # seconds
 ATTEMPTS = 4
 PAUSE = 1.0  # seconds, doubled each time
 LONGEST_PAUSE = 60  # seconds; what a server asks for beyond that is left to the user
 
-SENTENCES = {
+MESSAGES = {
     401: "does not accept the credentials (401{reason}): are they of this control server, and not expired?",
     403: "does not permit it (403{reason}): the client or token needs the scope for it (auth_keys and the tags, or devices:core)",
 }
-
-
-class ControlError(Exception):
-    """Why the control server did not do it, in words for the user."""
-
-
-class OutcomeUnknown(ControlError):
-    """It may have done it all the same."""
 
 
 class Control:
     """One client for both; `base_url` without a path."""
 
     def __init__(self, base_url: str, sleep: t.Callable[[float], None] = time.sleep) -> None:
+        if REQUESTS_ERROR:
+            raise MissingLibrary("requests", REQUESTS_ERROR)
         self.base_url = base_url.rstrip("/")
         self.sleep = sleep
         self.session = requests.Session()
@@ -64,7 +60,7 @@ class Control:
     def use_token(self, token: str) -> None:
         self.session.headers["Authorization"] = f"Bearer {token}"
 
-    def tailscale_key(self, tailnet: str, wanted: Json) -> Json:
+    def tailscale_key(self, tailnet: str, wanted: t.Mapping[str, t.Any]) -> Json:
         body = {
             "capabilities": {
                 "devices": {
@@ -83,7 +79,7 @@ class Control:
             answer = self._request("POST", f"/api/v2/tailnet/{tailnet}/keys", repeatable=False, json=body)
             return {"key": _field(answer, "key", "the new key"), "id": answer.get("id"), "expires": answer.get("expires")}
 
-    def headscale_key(self, user: str | None, wanted: Json, now: datetime.datetime) -> Json:
+    def headscale_key(self, user: str | None, wanted: t.Mapping[str, t.Any], now: datetime.datetime) -> Json:
         expires = (now + datetime.timedelta(seconds=wanted["expiry"])).strftime("%Y-%m-%dT%H:%M:%SZ")
         body: Json = {
             "reusable": wanted["reusable"],
@@ -143,8 +139,8 @@ class Control:
     def _read(self, answer: requests.Response, path: str) -> Json:
         where = f"{self.base_url}{path}"
         reason = _reason(answer)
-        if answer.status_code in SENTENCES:
-            raise ControlError(f"{where} {SENTENCES[answer.status_code].format(reason=reason)}")
+        if answer.status_code in MESSAGES:
+            raise ControlError(f"{where} {MESSAGES[answer.status_code].format(reason=reason)}")
         if answer.status_code == 429:
             asked = answer.headers.get("Retry-After")
             when = f"in {asked} s" if asked else "later"
@@ -169,7 +165,7 @@ def _minting() -> t.Iterator[None]:
         yield
     except OutcomeUnknown as error:
         end = "" if str(error).endswith("?") else "."
-        raise ControlError(f"{error}{end} A key may have been made that nobody has; it expires by itself.") from error
+        raise ControlError(f"{error}{end} An unused key may have been created; it expires on its own.") from error
 
 
 def _unsent(error: requests.exceptions.RequestException) -> bool:

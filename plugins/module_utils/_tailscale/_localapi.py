@@ -19,23 +19,12 @@ import urllib.error
 from pathlib import Path
 
 from ansible.module_utils.urls import open_url
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import DaemonUnavailable, NoAnswer, NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._tables import SOCKET
 
-SOCKET = "/run/tailscale/tailscaled.sock"
 # tailscaled refuses other names, so that no web page can talk to it (ipn/localapi/localapi.go).
 BASE = "http://local-tailscaled.sock/localapi/v0/"
 REQUEST_TIMEOUT = 10  # seconds
-
-
-class NodeError(Exception):
-    """Why the node is not as wanted, in words for the user."""
-
-
-class DaemonUnavailable(NodeError):
-    """tailscaled does not answer."""
-
-
-class NoAnswer(DaemonUnavailable):
-    """tailscaled took the request and did not answer it in time."""
 
 
 class LocalAPI:
@@ -63,11 +52,11 @@ class LocalAPI:
             raise NodeError(f"tailscaled would refuse these preferences: {answer['Error']}")
 
     def start(self, auth_key: str, prefs: dict[str, t.Any]) -> None:
-        """Begin anew with these preferences; an empty key keeps the login that there is."""
+        """Begin again with these preferences; an empty key keeps the login that there is."""
         self._request("POST", "start", {"AuthKey": auth_key, "UpdatePrefs": prefs})
 
     def login_interactive(self) -> None:
-        """Log in with what start was given; despite its name nobody is asked."""
+        """Log in with what start was given; despite its name no user is asked."""
         self._request("POST", "login-interactive")
 
     def logout(self, timeout: int) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import OR_ACCEPT, NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
     Status,
     describe,
@@ -21,6 +22,8 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._statu
     refusal,
     tags_of,
 )
+
+Params = t.Mapping[str, t.Any]
 
 DEFAULT_LOGIN_SERVER = "https://controlplane.tailscale.com"
 SYNONYMS = (DEFAULT_LOGIN_SERVER, "https://login.tailscale.com")
@@ -34,7 +37,7 @@ class Login(t.NamedTuple):
     returns: bool = False
 
 
-def needed(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> Login | None:
+def needed(status: Status, prefs: Status, params: Params) -> Login | None:
     if not has_login(status) or prefs.get("LoggedOut"):  # a logout that the control server did not answer leaves the key behind
         return Login("this node is logged out of its tailnet")
     if login_is_over(status):
@@ -42,13 +45,14 @@ def needed(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> Logi
         refused = f"the control server refused its last login ({refusal(status)})" if refusal(status) else "its login is over"
         return Login(
             f"this node must log in again, because {'its key has expired' if expired else refused}",
-            "run it with an auth_key from the LAN or a console, which a node in that state mostly leaves as the only way in",
+            "run it with an auth_key from the LAN or a console, which a node in that state mostly leaves as the only access path",
         )
     server, present = params["login_server"], server_of(prefs)
     if server and not same_server(server, present):
         return Login(
             f"login_server is {server}, but this node is logged in at {present}",
-            "run it with an auth_key of the new server from the LAN or a console, or set login_server to where the node is",
+            "run it with an auth_key of the new server from the LAN or a console, or set login_server (for the role "
+            "tailscale_login_server) to where the node is",
             returns=True,
         )
     tags, own = params["tags"], tags_of(status)
@@ -62,24 +66,58 @@ def needed(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> Logi
     return None
 
 
-def preferences(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What a login has beside the preferences that options speak of."""
-    # Where a node was logged in it stays if nobody says otherwise; a server that a failed attempt left behind is none of that.
+def forbidden(login: Login, over_tailnet: bool, params: Params) -> str | None:
+    """Why a login must not be tried: it would end the connection that the run came in by."""
+    if not login.way or not over_tailnet or params["accept_risk"]:
+        return None
+    return (
+        f"{login.reason}. A new login would end the connection that this run came in by, which is over the tailnet: "
+        f"{login.way}, {OR_ACCEPT}"
+    )
+
+
+def refuse(login: Login, over_tailnet: bool, params: Params) -> None:
+    """Raises NodeError if this login must not, or cannot, be tried."""
+    reason = forbidden(login, over_tailnet, params)
+    if reason:
+        raise NodeError(reason)
+    if params["auth_key"]:
+        return
+    if not login.way:
+        raise NodeError(
+            f"{login.reason}, and auth_key is empty: give one for this run (the role's variable is tailscale_auth_key); "
+            "a node that is logged in needs none"
+        )
+    raise NodeError(
+        f"{login.reason}. That takes a new login, and auth_key is empty: give one for this run (the role's variable is "
+        "tailscale_auth_key)"
+    )
+
+
+def describe_need(status: Status, prefs: Status, params: Params, over_tailnet: bool) -> dict[str, t.Any] | None:
+    """As tailscale_node_info returns it."""
+    login = needed(status, prefs, params)
+    return {"reason": login.reason, "refused": forbidden(login, over_tailnet, params)} if login else None
+
+
+def preferences(status: Status, prefs: Status, params: Params) -> dict[str, t.Any]:
+    """What a login is given in addition to the preferences that options speak of."""
+    # A node stays where it was logged in unless login_server says otherwise; where a failed attempt went does not count.
     stays = server_of(prefs) if has_login(status) else DEFAULT_LOGIN_SERVER
     given: dict[str, t.Any] = {"ControlURL": params["login_server"] or stays}
     if not same_server(given["ControlURL"], server_of(prefs)):
-        given.update({"ExitNodeID": "", "ExitNodeIP": ""})  # which there nobody knows, so that nothing would get out
+        given.update({"ExitNodeID": "", "ExitNodeIP": ""})  # which is no peer there, so that no traffic would get out
     return given if params["tags"] is None else {**given, "AdvertiseTags": params["tags"]}
 
 
-def view(status: Status, prefs: Status, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def view(status: Status, prefs: Status, params: Params) -> dict[str, t.Any]:
     """What of a login the user has declared, as it is."""
     logged_in = has_login(status)
     present = {"login_server": server_of(prefs) if logged_in else None, "tags": tags_of(status) if logged_in else None}
     return {name: value for name, value in present.items() if params[name] is not None}
 
 
-def declared(params: t.Mapping[str, t.Any], prefs: Status) -> dict[str, t.Any]:
+def declared(params: Params, prefs: Status) -> dict[str, t.Any]:
     """What of a login the user has declared, in the words of `view`."""
     server, tags = params["login_server"], params["tags"]
     wish: dict[str, t.Any] = {}

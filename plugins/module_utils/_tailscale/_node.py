@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring a node to what is declared: read, decide, send the smallest change, wait.
+"""What tailscale_node does: read, have it planned, send that, and wait for it. The decisions are in _plan.py and _wait.py.
 
 Private to this collection: it may change in any release.
 """
@@ -11,192 +11,154 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import first_label, label_of
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _login, _options, _prefs, _risk
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import (
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import first_label, label_of
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import (
+    _exit_node,
+    _login,
+    _options,
+    _plan,
+    _prefs,
+    _wait,
+)
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import (
     DaemonUnavailable,
-    LocalAPI,
+    LoginFailed,
     NoAnswer,
     NodeError,
 )
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
     describe,
-    has_login,
     is_up,
     login_error,
-    login_is_over,
-    node_key,
-    peers_of,
-    refusal,
     tags_of,
     unknown_node,
+    warnings_of,
 )
 
 POLL = 0.2  # seconds
-# What comes with the first network map or soon after it: how long to wait for that.
-SOON = 5  # seconds
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 
-class Runner:
-    def __init__(self, api: LocalAPI, params: t.Mapping[str, t.Any], check_mode: bool, ssh_connection: str = "") -> None:
-        """`ssh_connection` is sshd's SSH_CONNECTION: client address and port, server address and port."""
+def apply(api: LocalAPI, params: t.Mapping[str, t.Any], check_mode: bool, ssh_connection: str = "") -> Json:
+    """Bring the node to what is declared. Each step follows from the state, so when tailscaled restarts they begin again."""
+    node = Node(api, _options.wanted(params, ssh_connection), check_mode)
+    work = node.leave if params["state"] == "absent" else node.join
+    deadline = time.monotonic() + params["timeout"]
+    while True:
+        last = time.monotonic() > deadline
+        try:
+            return work()
+        except DaemonUnavailable:
+            if check_mode:
+                # Before the package is installed a check can only say that everything is still to be done.
+                node.joined = params["state"] == "present"
+                return node.result({}, {}, unknown_node())
+            if last:
+                raise
+        time.sleep(POLL)
+
+
+class Node:
+    """Sends what a plan says and waits for it; raises DaemonUnavailable where tailscaled is gone, and NodeError."""
+
+    def __init__(self, api: LocalAPI, wanted: _options.Wanted, check_mode: bool) -> None:
         self.api = api
-        tags = params["tags"]
-        declared = {"tags": None if tags is None else sorted(set(tags)), "login_server": params["login_server"] or None}
-        self.params = {**params, **declared}
+        self.wanted = wanted
         self.check_mode = check_mode
-        self.connection = _risk.connection(ssh_connection)
-        self.options = _options.declared(params)
-        self.with_peers = bool(self.options.get("exit_node") or self.options.get("accept_routes"))
         self.first: Json | None = None  # how it was before anything was sent
         self.joined = False
 
-    def run(self) -> Json:
-        """Each step follows from the state, so when tailscaled restarts in between they begin again."""
-        deadline = time.monotonic() + self.params["timeout"]
-        while True:
-            result = self._attempt(last=time.monotonic() > deadline)
-            if result is not None:
-                return result
-            time.sleep(POLL)
-
-    def _attempt(self, last: bool) -> Json | None:
-        try:
-            return self._leave(self.api.status()) if self.params["state"] == "absent" else self._present(self._settled())
-        except DaemonUnavailable:
-            if self.check_mode:
-                # Before the package is installed a check can only say that everything is still to be done.
-                self.joined = self.params["state"] == "present"
-                return self._result({}, {}, unknown_node())
-            if last:
-                raise
-        return None
-
     # --- in the tailnet -------------------------------------------------------------------------
 
-    def _present(self, status: Json) -> Json:
-        prefs = self.api.prefs()
-        login = _login.needed(status, prefs, self.params)
-        if status["BackendState"] == "NeedsMachineAuth" and not login:
-            raise NodeError(APPROVAL)
-        options, later = self._with_exit_node_by_id(status, login)
-        wish = {**_prefs.wanted(prefs, options), "WantRunning": True, "LoggedOut": False}
-        if login:
-            wish.update(_login.preferences(status, prefs, self.params))
-            self._refuse_login(login)
-        # For what cuts a connection any exit node is as good as the one whose ID is not known yet.
-        self._refuse_to_cut_the_own_connection(status, prefs, _prefs.wanted(wish, self.options) if later else wish)
-        before = {"state": status["BackendState"], **self._view(status, prefs, options)}
-        after = {**before, **self._asked(wish), **_login.declared(self.params, prefs), "state": "Running"}
-        edit = _prefs.masked(prefs, wish)
+    def join(self) -> Json:
+        status, prefs = self.wait(_wait.SETTLED), self.api.prefs()
+        plan = _plan.join(status, prefs, self.wanted)
         if self.check_mode:
-            if login or edit:
-                self.api.check_prefs(wish)
-            self.joined = login is not None
+            if plan.login or plan.edit:
+                self.api.check_prefs(plan.prefs)
+            self.joined = plan.login is not None
         else:
-            self.first = self.first or before
-            status = self._log_in(login, status, prefs, wish, options) if login else self._edited(status, wish, edit, options)
-            if later:
-                self._set_exit_node(self.options["exit_node"])
-        return self._result(before, after, describe(status))
+            self.first = self.first or plan.before
+            status = self.log_in(plan.login, status, prefs, plan) if plan.login else self.edit(status, plan)
+            if plan.exit_node:
+                self.set_exit_node(plan.exit_node)
+        return self.result(plan.before, plan.after, describe(status))
 
-    def _edited(self, status: Json, wish: Json, edit: Json, options: Json) -> Json:
-        if edit:
-            _refuse_what_was_dropped(options, wish, self.api.edit_prefs(edit))
-        status = self._wait(lambda now: is_up(now) or login_is_over(now), "come up", status)
-        login = _login.needed(status, wish, self.params)
+    def edit(self, status: Json, plan: _plan.Join) -> Json:
+        if plan.edit:
+            _plan.refuse_dropped(plan.options, plan.prefs, self.api.edit_prefs(plan.edit))
+        status = self.wait(_wait.UP, status)
+        login = _login.needed(status, plan.prefs, self.wanted.params)
         if not login:
-            return self._with_name(status) if edit.get("HostnameSet") else status
+            return self.wait_for_name(status) if plan.edit.get("HostnameSet") else status
         # A node that was down did not show that its key has expired, nor its tags.
-        self._refuse_login(login)
-        return self._log_in(login, status, wish, {**wish, **_login.preferences(status, wish, self.params)}, options)
+        _login.refuse(login, self.wanted.origin.over_tailnet, self.wanted.params)
+        wish = {**plan.prefs, **_login.preferences(status, plan.prefs, self.wanted.params)}
+        return self.log_in(login, status, plan.prefs, plan._replace(prefs=wish))
 
-    def _log_in(self, login: _login.Login, status: Json, prefs: Json, wish: Json, options: Json) -> Json:
-        key, earlier = node_key(status), refusal(status)
-        self.api.start(self.params["auth_key"], wish)
+    def log_in(self, login: _login.Login, status: Json, prefs: Json, plan: _plan.Join) -> Json:
+        goal = _wait.logged_in(status, plan.prefs["ControlURL"])
+        self.api.start(self.wanted.params["auth_key"], plan.prefs)
         self.api.login_interactive()
         try:
-            # Until the new login is there, tailscaled shows the old one as if it went on.
-            status = self._wait(
-                lambda now: is_up(now) and node_key(now) != key, "log in", earlier=earlier, server=wish["ControlURL"]
-            )
+            status = self.wait(goal)
         except LoginFailed as failure:
-            raise NodeError(f"{failure}{self._set_back(prefs) if login.returns else ''}") from failure
+            raise NodeError(f"{failure}{self.set_back(prefs) if login.returns else ''}") from failure
         self.joined = True
-        _refuse_what_was_dropped(options, wish, self.api.prefs())
-        return self._with_name(self._with_tags(status))
+        _plan.refuse_dropped(plan.options, plan.prefs, self.api.prefs())
+        return self.wait_for_name(self.wait_for_tags(status))
 
-    def _set_back(self, prefs: Json) -> str:
+    def set_back(self, prefs: Json) -> str:
         """A login that still works is not given up for one that does not."""
         self.api.start("", {**prefs, "WantRunning": True, "LoggedOut": False})
-        deadline = time.monotonic() + SOON
-        while time.monotonic() < deadline:
-            status = self.api.status()
-            if is_up(status) and login_error(status) is None and (status.get("Self") or {}).get("Online"):
-                return ". The node goes on as it was before"
-            time.sleep(POLL)
+        status = self.settle(lambda now: is_up(now) and login_error(now) is None and _is_online(now))
+        if status is not None:
+            return ". The node goes on as it was before"
         return ". The node was set back to how it was before, but the control server has not confirmed that yet"
 
-    def _with_tags(self, status: Json) -> Json:
-        tags = self.params["tags"]
-        deadline = time.monotonic() + SOON
-        while tags is not None and tags_of(status) != tags:
-            if time.monotonic() > deadline:
-                raise NodeError(
-                    f"the node has joined, but the control server gave it the tags {_login.listed(tags_of(status))} where tags "
-                    f"asks for {_login.listed(tags)}: a key brings its own tags, and others only an owner of theirs may give "
-                    "(tagOwners in the access policy). Make a key with exactly these tags, or set tags to what the node has"
-                )
-            time.sleep(POLL)
-            status = self.api.status()
-        return status
-
-    def _with_name(self, status: Json) -> Json:
-        """The control server names a node by its hostname, and tells it soon after; it does not give a name that is taken."""
-        wanted, deadline = label_of(self.options.get("hostname")), time.monotonic() + SOON
-        while wanted and _name_of(status) not in ("", wanted) and time.monotonic() < deadline:
-            time.sleep(POLL)
-            status = self.api.status(peers=self.with_peers)
-        return status
+    def set_exit_node(self, given: str) -> None:
+        """Peers have names only once the node is in the tailnet."""
+        status = self.settle(lambda now: _exit_node.find(given, now) is not None, peers=True)
+        peer = _exit_node.find(given, status) if status else None
+        if peer is None:
+            raise NodeError(_exit_node.missing(given, self.api.status(peers=True)))
+        prefs, option = self.api.prefs(), {"exit_node": peer}
+        wish = _prefs.wanted(prefs, option)
+        edit = _prefs.masked(prefs, wish)
+        if edit:
+            _plan.refuse_dropped(option, wish, self.api.edit_prefs(edit))
 
     # --- out of it ------------------------------------------------------------------------------
 
-    def _leave(self, status: Json) -> Json:
-        prefs = self.api.prefs()
-        # A join that was given up goes on in the background until it is told not to.
-        trying = bool(prefs.get("WantRunning")) and not has_login(status)
-        inside = has_login(status)
-        before = {"state": status["BackendState"], "logged_in": inside or trying}
-        if inside and self.connection.over_tailnet and not self.params["accept_risk"]:
-            raise NodeError(
-                "state: absent would end the connection that this run came in by, which is over the tailnet: run it from the LAN "
-                "or a console, or set accept_risk: true if you have another way in"
-            )
-        if (inside or trying) and not self.check_mode:
-            self.first = self.first or before
-            if not inside or prefs.get("LoggedOut"):  # or a logout that was cut off, of which tailscaled remembers only half
-                self.api.start("", {**prefs, "WantRunning": False, "LoggedOut": True})
-            if inside:
-                self._log_out(_login.server_of(prefs))
-            status = self._wait(lambda now: now["BackendState"] == "NeedsLogin" and not has_login(now), "log out")
-        return self._result(before, {"state": "NeedsLogin", "logged_in": False} if inside or trying else before, describe(status))
+    def leave(self) -> Json:
+        status, prefs = self.api.status(), self.api.prefs()
+        plan = _plan.leave(status, prefs, self.wanted)
+        if plan.needed and not self.check_mode:
+            self.first = self.first or plan.before
+            if plan.reset:
+                self.api.start("", plan.reset)
+            if plan.log_out:
+                self.log_out(_login.server_of(prefs))
+            status = self.wait(_wait.LOGGED_OUT)
+        return self.result(plan.before, plan.after, describe(status))
 
-    def _log_out(self, server: str) -> None:
+    def log_out(self, server: str) -> None:
+        timeout = self.wanted.params["timeout"]
         try:
-            self.api.logout(self.params["timeout"])
+            self.api.logout(timeout)
         except NodeError as error:
             if isinstance(error, DaemonUnavailable) and not isinstance(error, NoAnswer):
                 raise
             raise NodeError(
-                f"the control server {server} has not taken the logout, for which the run waits {self.params['timeout']} s at "
-                f"most ({error}): the node is down, but still a member of its tailnet. Run again when the server answers, or "
-                "remove the machine there"
+                f"the control server {server} has not taken the logout, for which the run waits {timeout} s at most ({error}): "
+                "the node is down, but still a member of its tailnet. Run again when the server answers, or remove the machine "
+                "there"
             ) from error
 
     # --- what comes back ------------------------------------------------------------------------
 
-    def _result(self, before: Json, after: Json, node: Json) -> Json:
+    def result(self, before: Json, after: Json, node: Json) -> Json:
         before = self.first or before
         return {
             "changed": self.joined or before != after,
@@ -204,170 +166,59 @@ class Runner:
             "node": node,
             "requests": {"reads": self.api.reads, "writes": self.api.writes},
             "diff": {"before": before, "after": after},
+            "warnings": warnings_of(node) if self.wanted.params["state"] == "present" else [],
         }
-
-    def _view(self, status: Json, prefs: Json, options: Json) -> Json:
-        """What is declared, as it is; an exit node by the name that the user has for it."""
-        present = {**_prefs.view(prefs, self.options), **_login.view(status, prefs, self.params)}
-        same_node = "exit_node" in options and present["exit_node"] == options["exit_node"]
-        return {**present, "exit_node": self.options["exit_node"]} if same_node else present
-
-    def _asked(self, wish: Json) -> Json:
-        given = {"exit_node": self.options["exit_node"]} if "exit_node" in self.options else {}
-        return {**_prefs.view(wish, self.options), **given}
-
-    # --- exit node ------------------------------------------------------------------------------
-
-    def _with_exit_node_by_id(self, status: Json, login: _login.Login | None) -> tuple[Json, bool]:
-        """The options with the exit node by its ID; without it, and true, if that can be known only later."""
-        given = self.options.get("exit_node", "")
-        if not given or given.startswith(_prefs.AUTO):
-            return dict(self.options), False
-        peer = None if login else _exit_node(given, status)  # a login may lead to other peers
-        if peer:
-            return {**self.options, "exit_node": peer}, False
-        if not login and status["BackendState"] == "Running":
-            raise NodeError(_no_exit_node(given, status))
-        return {name: value for name, value in self.options.items() if name != "exit_node"}, True
-
-    def _set_exit_node(self, given: str) -> None:
-        """Peers have names only once the node is in the tailnet."""
-        deadline = time.monotonic() + SOON
-        while True:
-            status = self.api.status(peers=True)
-            peer = _exit_node(given, status)
-            if peer:
-                break
-            if time.monotonic() > deadline:
-                raise NodeError(_no_exit_node(given, status))
-            time.sleep(POLL)
-        prefs, option = self.api.prefs(), {"exit_node": peer}
-        wish = _prefs.wanted(prefs, option)
-        edit = _prefs.masked(prefs, wish)
-        if edit:
-            _refuse_what_was_dropped(option, wish, self.api.edit_prefs(edit))
-
-    # --- refusals -------------------------------------------------------------------------------
-
-    def _refuse_login(self, login: _login.Login) -> None:
-        if login.way and self.connection.over_tailnet and not self.params["accept_risk"]:
-            raise NodeError(
-                f"{login.reason}. A new login would end the connection that this run came in by, which is over the tailnet: "
-                f"{login.way}, or set accept_risk: true if you have another way in"
-            )
-        if self.params["auth_key"]:
-            return
-        if not login.way:
-            raise NodeError(
-                f"{login.reason}, and auth_key is empty: give one for this run (the role's variable is tailscale_auth_key); "
-                "a node that is logged in needs none"
-            )
-        raise NodeError(
-            f"{login.reason}. That takes a new login, and auth_key is empty: give one for this run (the role's variable is "
-            "tailscale_auth_key)"
-        )
-
-    def _refuse_to_cut_the_own_connection(self, status: Json, prefs: Json, wish: Json) -> None:
-        # Some providers give their customers addresses of the range that Tailscale uses.
-        way_in = self.connection._replace(over_tailnet=self.connection.over_tailnet and has_login(status))
-        found = _risk.cuts(prefs, wish, self.options, status, way_in)
-        if not found or self.params["accept_risk"]:
-            return
-        if way_in.over_tailnet:
-            came, way = "over the tailnet", "run it from the LAN or a console"
-        else:
-            came, way = f"from {self.connection.client}", "run it over the tailnet or from a console"
-            if "exit_node" in found and not wish.get("ExitNodeAllowLANAccess"):
-                way += ", set exit_node_allow_lan_access: true if that is its LAN"
-        raise NodeError(
-            f"{' and '.join(found)} would end the connection that this run came in by, which is {came}, because "
-            f"{', and '.join(found.values())}: {way}, or set accept_risk: true if you have another way in"
-        )
 
     # --- waiting --------------------------------------------------------------------------------
 
-    def _settled(self) -> Json:
-        """The status once tailscaled has made up its mind after its start."""
-        return self._wait(lambda now: now.get("BackendState") not in ("NoState", "Starting"), "settle after its start")
-
-    def _wait(
-        self,
-        done: t.Callable[[Json], bool],
-        what: str,
-        status: Json | None = None,
-        earlier: str | None = None,
-        server: str | None = None,
-    ) -> Json:
-        """`server` is where a login goes; `earlier` is the refusal of the one before it, which may still stand at first."""
+    def wait(self, goal: _wait.Goal, status: Json | None = None) -> Json:
         started = time.monotonic()
-        while status is None or not done(status):
-            status = self.api.status(peers=self.with_peers)
-            if done(status):
+        while status is None or not goal.reached(status):
+            status = self.api.status(peers=self.wanted.needs_peers)
+            if goal.reached(status):
                 break
-            no, waited = refusal(status), time.monotonic() - started
-            if server and no and (no != earlier or waited > SOON):
-                raise LoginFailed(
-                    f"the control server refused auth_key: {no}. Make a new key (the role's variable is tailscale_auth_key) and "
-                    "run again"
-                )
-            if status["BackendState"] == "NeedsMachineAuth" and what != "log out":
-                raise NodeError(APPROVAL)
-            if waited > self.params["timeout"]:
-                raise (LoginFailed if server else NodeError)(self._too_long(what, status, server))
+            failure = _wait.failure(goal, status, time.monotonic() - started, self.wanted.params["timeout"])
+            if failure:
+                raise failure
             time.sleep(POLL)
         return status
 
-    def _too_long(self, what: str, status: Json, server: str | None) -> str:
-        limit, error = self.params["timeout"], login_error(status)
-        if error and refusal(status) is None:
-            return (
-                f"the node did not {what} within {limit} s, because the control server {server or 'of this node'} did not answer "
-                f"it ({error}): is it up, is login_server right, and can the host reach it? tailscaled goes on trying; run again "
-                "when it answers"
-            )
-        health = "; ".join(sorted(status.get("Health") or [])) or "tailscaled gives no reason"
-        hint = (
-            " The control server neither took nor refused auth_key: is login_server right, and can the host reach it?"
-            if status["BackendState"] == "NeedsLogin" and server
-            else ""
+    def settle(self, done: t.Callable[[Json], bool], peers: bool = False) -> Json | None:
+        """The status once that is so; None if it is not soon after a login."""
+        deadline = time.monotonic() + _wait.SETTLE_TIMEOUT
+        while time.monotonic() < deadline:
+            status = self.api.status(peers=peers)
+            if done(status):
+                return status
+            time.sleep(POLL)
+        return None
+
+    def wait_for_tags(self, status: Json) -> Json:
+        tags = self.wanted.params["tags"]
+        if tags is None or tags_of(status) == tags:
+            return status
+        found = self.settle(lambda now: tags_of(now) == tags)
+        if found is not None:
+            return found
+        raise NodeError(
+            f"the node has joined, but the control server gave it the tags {_login.listed(tags_of(self.api.status()))} where "
+            f"tags asks for {_login.listed(tags)}: a key brings its own tags, and others only an owner of theirs may give "
+            "(tagOwners in the access policy). Make a key with exactly these tags, or set tags (for the role tailscale_tags) to "
+            "what the node has"
         )
-        return f"the node did not {what} within {limit} s: it is {status['BackendState']} ({health}).{hint}"
+
+    def wait_for_name(self, status: Json) -> Json:
+        """The control server names a node by its hostname, and tells it soon after; it does not give a name that is taken."""
+        names = ("", label_of(self.wanted.options.get("hostname")))
+        if not names[1] or _name_of(status) in names:
+            return status
+        found = self.settle(lambda now: _name_of(now) in names, self.wanted.needs_peers)
+        return found or self.api.status(peers=self.wanted.needs_peers)
 
 
-class LoginFailed(NodeError):
-    """The control server did not take the login."""
-
-
-def _exit_node(given: str, status: Json) -> str | None:
-    """The stable ID of the peer that is meant, whichever of its names or addresses was given."""
-    for peer in peers_of(status):
-        full_name = (peer.get("DNSName") or "").rstrip(".")
-        names = {peer.get("ID"), peer.get("HostName"), full_name, full_name.split(".")[0], *(peer.get("TailscaleIPs") or [])}
-        if given.rstrip(".") in names:
-            if not peer.get("ExitNodeOption"):
-                raise NodeError(_no_exit_node(given, status, "which does not offer to be one, or is not approved as one"))
-            return str(peer["ID"])
-    return None
+def _is_online(status: Json) -> bool:
+    return bool((status.get("Self") or {}).get("Online"))
 
 
 def _name_of(status: Json) -> str:
     return first_label((status.get("Self") or {}).get("DNSName"))
-
-
-def _no_exit_node(given: str, status: Json, why: str = "which is no peer of this node") -> str:
-    offers = sorted(peer.get("HostName", "") for peer in peers_of(status) if peer.get("ExitNodeOption"))
-    return f"exit_node is {given}, {why}; peers that offer to be one: {', '.join(offers) or 'none'}"
-
-
-def _refuse_what_was_dropped(options: Json, wish: Json, taken: Json) -> None:
-    for name, (wanted, found) in _prefs.dropped(wish, taken, options).items():
-        raise NodeError(
-            f"{name} is to be {wanted}, and tailscaled took that without an error, but has {found}: this version of it does not "
-            f"know the preference, or a policy of this host or its tailnet holds it. Leave {name} out for this host"
-        )
-
-
-APPROVAL = (
-    "the node is in the tailnet but waits for approval (NeedsMachineAuth): approve it in the admin console, "
-    "or use a pre-approved auth key, and run again"
-)

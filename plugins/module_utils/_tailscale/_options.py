@@ -12,15 +12,17 @@ import ipaddress
 import re
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._prefs import AUTO, EXIT_ROUTES, NO_PORT, OPTIONS
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._ssh_origin import Origin, origin
 
 Params = t.Mapping[str, t.Any]
+Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 TAG = re.compile(r"tag:[A-Za-z][A-Za-z0-9-]*")  # tailcfg.CheckTag
 # What people have in hand and put where an auth key belongs.
-NO_KEYS = {
+NOT_AUTH_KEYS = {
     "tskey-api-": "an API token",
     "tskey-client-": "the secret of an OAuth client",
     "file:": "the name of a file",
@@ -28,9 +30,35 @@ NO_KEYS = {
 LAST_PORT = 65535
 
 
-def declared(params: Params) -> dict[str, t.Any]:
-    """The preferences that the user has set, each list in one order and one spelling. Raises NodeError for what is no value."""
+class Wanted(t.NamedTuple):
+    """What is declared, checked, and who says so."""
+
+    params: Params  # all options of the module
+    options: Params  # the preferences among them that the user has set
+    origin: Origin
+
+    @property
+    def needs_peers(self) -> bool:
+        """Whether deciding about it takes the node's peers."""
+        return bool(self.options.get("exit_node") or self.options.get("accept_routes"))
+
+
+def wanted(params: Params, ssh_connection: str) -> Wanted:
+    """`ssh_connection` is sshd's SSH_CONNECTION. Raises NodeError for what is no value."""
+    if params["timeout"] < 1:
+        raise NodeError(f"timeout is {params['timeout']}: it is how many seconds to wait, 1 at least")
+    return Wanted({**params, **login(params)}, declared(params), origin(ssh_connection))
+
+
+def login(params: Params) -> Json:
+    """What a login is given, the tags in one order; an empty login_server is none."""
     _check_login(params)
+    tags = params["tags"]
+    return {"login_server": params["login_server"] or None, "tags": None if tags is None else sorted(set(tags))}
+
+
+def declared(params: Params) -> Json:
+    """The preferences that the user has set, each list in one order and one spelling."""
     options = {name: params[name] for name in OPTIONS if params.get(name) is not None}
     if "advertise_routes" in options:
         options["advertise_routes"] = sorted({_route(text) for text in options["advertise_routes"]})
@@ -41,12 +69,10 @@ def declared(params: Params) -> dict[str, t.Any]:
 
 
 def _check_login(params: Params) -> None:
-    if params["timeout"] < 1:
-        raise NodeError(f"timeout is {params['timeout']}: it is how many seconds to wait, 1 at least")
     server = params.get("login_server")
     if server and not re.match(r"https?://[^/]", server):
         raise NodeError(f"login_server is {server}: it must begin with https:// or http://")
-    for start, what in NO_KEYS.items():
+    for start, what in NOT_AUTH_KEYS.items():
         if (params.get("auth_key") or "").startswith(start):
             raise NodeError(
                 f"auth_key holds {what}, with which no node can join: make an auth key (it begins with tskey-auth-; the module "

@@ -13,7 +13,9 @@ import typing as t
 import urllib.parse
 from pathlib import Path
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI, NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._host.boot import PROXIES
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
 
 PING_TIMEOUT = 5  # seconds; the first packet to a peer goes by a relay, which may have to be connected to first
 # What tailscaled tries for a control server whose URL names no port (control/controlhttp): either will do.
@@ -81,6 +83,6 @@ def behind_proxy(proc: Path = Path("/proc")) -> bool:
             names = [item.partition("=")[0].upper() for item in (folder / "environ").read_text(errors="replace").split("\0")]
         except OSError:
             continue
-        if {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}.intersection(names):
+        if not set(PROXIES).isdisjoint(names):
             return True
     return False

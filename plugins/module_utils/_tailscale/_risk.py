@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ends the connection that a run came in by: pure functions.
+"""Preference changes that would end this run's own SSH connection: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import is_tailnet_address
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import OR_ACCEPT, NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._prefs import Prefs, view
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import peers_of
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._ssh_origin import Origin
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import has_login, peers_of
 
 # What ends connections that came in over the tailnet when it is changed to this value, and why.
 OVER_TAILNET: t.Mapping[str, tuple[tuple[t.Any, ...], str]] = {
@@ -23,34 +24,33 @@ OVER_TAILNET: t.Mapping[str, tuple[tuple[t.Any, ...], str]] = {
 }
 
 
-class Connection(t.NamedTuple):
-    """How the run came in."""
+def refuse_self_disconnect(
+    before: Prefs, after: Prefs, options: t.Collection[str], status: t.Mapping[str, t.Any], origin: Origin
+) -> None:
+    """Raises NodeError if going from one to the other ends the connection that the run came in by."""
+    # Some providers give their customers addresses of the range that Tailscale uses.
+    origin = origin._replace(over_tailnet=origin.over_tailnet and has_login(status))
+    found = _cuts(before, after, options, status, origin)
+    if not found:
+        return
+    if origin.over_tailnet:
+        came, way = "over the tailnet", "run it from the LAN or a console"
+    else:
+        came, way = f"from {origin.client}", "run it over the tailnet or from a console"
+        if "exit_node" in found and not after.get("ExitNodeAllowLANAccess"):
+            way += ", set exit_node_allow_lan_access: true if that is its LAN"
+    raise NodeError(
+        f"{' and '.join(found)} would end the connection that this run came in by, which is {came}, because "
+        f"{', and '.join(found.values())}: {way}, {OR_ACCEPT}"
+    )
 
-    client: str  # an address; empty without SSH
-    over_tailnet: bool
 
-
-def connection(ssh_connection: str) -> Connection:
-    """By sshd's SSH_CONNECTION: client address and port, server address and port; UNKNOWN, and so none, behind a pipe."""
-    words = ssh_connection.split()
-    client = words[0].split("%")[0] if words else ""
-    try:
-        ipaddress.ip_address(client)
-    except ValueError:
-        client = ""
-    return Connection(client, any(is_tailnet_address(word) for word in words))
-
-
-def cuts(
-    before: Prefs,
-    after: Prefs,
-    options: t.Collection[str],
-    status: t.Mapping[str, t.Any],
-    way: Connection,
+def _cuts(
+    before: Prefs, after: Prefs, options: t.Collection[str], status: t.Mapping[str, t.Any], origin: Origin
 ) -> dict[str, str]:
-    """The options, with the reason, by which going from one to the other ends this connection."""
-    client = way.client
-    if way.over_tailnet:
+    """The options that end the connection, with the reason."""
+    client = origin.client
+    if origin.over_tailnet:
         names = [name for name in OVER_TAILNET if name in options]
         old, new = view(before, names), view(after, names)
         return {name: OVER_TAILNET[name][1] for name in names if new[name] != old[name] and new[name] in OVER_TAILNET[name][0]}

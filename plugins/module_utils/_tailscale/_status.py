@@ -99,7 +99,7 @@ def tags_of(status: Status) -> list[str]:
 
 
 def node_key(status: Status) -> str:
-    """The public half of the key that a login makes anew."""
+    """The public half of the key that each login makes again."""
     return str((status.get("Self") or {}).get("PublicKey") or "")
 
 
@@ -140,7 +140,7 @@ def days_until(expiry: str | None, now: datetime.datetime) -> int | None:
 
 
 def warnings_of(node: t.Mapping[str, t.Any]) -> list[str]:
-    """What has gone or will go wrong with this node, one sentence each."""
+    """What has gone or will go wrong with this node, one message each."""
     days, when = node.get("key_expiry_days"), node.get("key_expiry")
     if days is None:
         return []

@@ -5,7 +5,7 @@
 
 Docker's published ports are forwarded, so ufw's own chains for what comes in never see them. Docker asks DOCKER-USER first
 for everything that is forwarded, makes it only where it is missing, and leaves its rules alone when it starts again.
-ufw loads after.rules with `iptables-restore -n`, where a chain that is declared is emptied: each load fills it anew.
+ufw loads after.rules with `iptables-restore -n`, where a chain that is declared is emptied: each load fills it again.
 
 Private to this collection: it may change in any release.
 """
@@ -28,7 +28,7 @@ MARK = "tailsync"
 
 
 def rules(declared: t.Iterable[Rule], interfaces: t.Iterable[str], family: str) -> list[str]:
-    """The chain's rules for one family: what the policy lets in, comes in to a container, too, and nothing else does."""
+    """The chain's rules for one family: what the policy allows is allowed to a container, too, and nothing else is."""
     found = ["-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"]
     found += [f"-i {interface} -j RETURN" for interface in interfaces]  # containers among themselves, and what they begin
     for rule in declared:
@@ -77,8 +77,8 @@ def replace(text: str, wanted: str) -> str:
     return f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{wanted}" if wanted else text
 
 
-def shown(text: str) -> list[str]:
-    """The rules of a file's block, for people and diffs."""
+def describe(text: str) -> list[str]:
+    """The rules of a file's block, as the modules return them."""
     return re.findall(rf"^-A {CHAIN} (.*) -m comment --comment \"{MARK} \w+\"$", find(text), re.MULTILINE)
 
 
@@ -88,6 +88,6 @@ def live(listing: str) -> list[str]:
 
 
 def is_loaded(text: str, listing: str) -> bool:
-    """Whether the kernel has the block: Docker may have made its chain anew, or somebody emptied it."""
+    """Whether the kernel has the block: Docker may have made its chain again, or another program emptied it."""
     mark = re.search(rf'"{MARK} \w+"', find(text))
-    return not mark or sum(mark.group() in line for line in live(listing)) == len(shown(text))
+    return not mark or sum(mark.group() in line for line in live(listing)) == len(describe(text))

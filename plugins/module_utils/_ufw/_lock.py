@@ -17,10 +17,10 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors import UfwError
 
 LOCK = Path("/run/tailsync-ufw.lock")  # the rollback's script takes it, too
-PATIENCE = 60  # seconds
+LOCK_TIMEOUT = 60  # seconds
 POLL = 0.2  # seconds
 
 
@@ -28,9 +28,9 @@ POLL = 0.2  # seconds
 def held(path: Path = LOCK) -> t.Iterator[int]:
     """The lock's file descriptor: a command that inherits it holds the lock until it is done, whatever becomes of this process.
 
-    Raises UfwError if another change goes on for longer than PATIENCE.
+    Raises UfwError if another change goes on for longer than LOCK_TIMEOUT.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LOCK_TIMEOUT
     try:
         handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except PermissionError as error:
@@ -43,7 +43,7 @@ def held(path: Path = LOCK) -> t.Iterator[int]:
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
                     raise UfwError(
-                        f"another change of the firewall has been at work for {PATIENCE} s: wait for it, and run again"
+                        f"another change of the firewall has been at work for {LOCK_TIMEOUT} s: wait for it, and run again"
                     ) from error
                 time.sleep(POLL)
         os.truncate(handle, 0)

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _rules
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors import UfwError
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import PORTLESS, V4_ONLY, Rule
 
 Option = t.Mapping[str, t.Any]
@@ -22,24 +22,24 @@ WORDS = ("in", "out", "on", "log", "log-all", "comment", "from", "to", "port", "
 
 
 def rules_of(options: t.Sequence[Option], name: str) -> tuple[Rule, ...]:
-    """The rules of the option with this name. Raises UfwError with a sentence that says which, and what to do."""
+    """The rules of the option with this name. Raises UfwError with a message that says which, and what to do."""
     found: dict[Rule, tuple[int, Rule]] = {}
     for number, option in enumerate(options):
-        for key, sentence in complaints(option):
-            raise UfwError(f"{name}[{number}].{key}: {sentence}")
+        for key, message in complaints(option):
+            raise UfwError(f"{name}[{number}].{key}: {message}")
         rule = _rules.from_option(option)
         for family in rule.families:
             other_number, other = found.setdefault(rule.half(family).key, (number, rule))
             if (other.action, other.log) != (rule.action, rule.log) and name == "rules":
                 raise UfwError(
                     f"{name}[{number}] and {name}[{other_number}] differ in nothing but action or log, and ufw keeps one of them:"
-                    f" remove '{_rules.text(rule)}' or '{_rules.text(other)}'"
+                    f" remove '{_rules.describe(rule)}' or '{_rules.describe(other)}'"
                 )
     return tuple(dict.fromkeys(_rules.from_option(option) for option in options))
 
 
 def complaints(option: Option) -> t.Iterator[tuple[str, str]]:
-    """What is wrong with one rule: the suboption, and a sentence."""
+    """What is wrong with one rule: the suboption, and a message."""
     for check in (_interfaces, _addresses, _ports, _protocol, _app, _comment):
         yield from check(option)
 

@@ -21,11 +21,13 @@ import ipaddress
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _rules
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import Policy, State, UfwError
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors import UfwError
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import Policy
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import ANY, EVERYWHERE, FAMILIES, Rule
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._state import State
 
-# The comment of a stand-in. One that a run has left behind when it was cut off is removed by the next.
-STAND_IN = "stands in for a rule that is being moved"
+# The comment of a temporary rule. One that a run has left behind when it was cut off is removed by the next.
+PLACEHOLDER = "homelab.tailsync: temporary, while a rule is moved"
 
 
 def ranks(declared: t.Sequence[Rule]) -> dict[Rule, int]:
@@ -51,13 +53,13 @@ def stable(present: t.Sequence[Rule], declared: t.Mapping[Rule, Rule], rank: t.M
     return set(max(best, key=lambda one: one[0])[1]) if best else set()
 
 
-def stand_ins(rule: Rule) -> list[Rule]:
+def placeholders(rule: Rule) -> list[Rule]:
     """Two rules that together match what the half of a rule matches; none if it is about single addresses only."""
     for end in ("source", "destination"):
         address = getattr(rule, end)
         network = ipaddress.ip_network(EVERYWHERE[rule.family] if address == ANY else address, strict=False)
         if network.prefixlen < network.max_prefixlen:
-            return [dataclasses.replace(rule, comment=STAND_IN, **{end: str(part)}) for part in network.subnets()]
+            return [dataclasses.replace(rule, comment=PLACEHOLDER, **{end: str(part)}) for part in network.subnets()]
     return []
 
 
@@ -67,42 +69,42 @@ class Plan:
     def __init__(self, state: State, policy: Policy) -> None:
         self.policy = policy
         self.lists = {"v4": list(state.v4), "v6": list(state.v6)}
-        self.unclear = list(state.unclear)
+        self.unparsed = list(state.unparsed)
         self.commands: list[list[str]] = []
         self.declared: dict[str, dict[Rule, Rule]] = {}
         self.rank: dict[str, dict[Rule, int]] = {}
-        self.settled: dict[str, set[Rule]] = {}
+        self.in_place: dict[str, set[Rule]] = {}
         for family in FAMILIES:
             halves = [rule.half(family) for rule in policy.rules if family in rule.families]
             self.declared[family] = {rule.key: rule for rule in reversed(halves)}  # the first of two that are one to ufw
-            self.rank[family], self.settled[family] = {}, set()
+            self.rank[family], self.in_place[family] = {}, set()
             for direction in _rules.DIRECTIONS:
                 rank = ranks([rule for rule in halves if rule.direction == direction])
                 present = [rule for rule in dict.fromkeys(self.lists[family]) if rule.key in rank]
                 self.rank[family].update(rank)
-                self.settled[family] |= stable(present, self.declared[family], rank)
+                self.in_place[family] |= stable(present, self.declared[family], rank)
 
     # What there is to do
 
     def moved(self, family: str) -> list[Rule]:
         """What is there and declared, but not where it can stay."""
-        declared, settled = self.declared[family], self.settled[family]
-        return [rule for rule in dict.fromkeys(self.lists[family]) if rule.key in declared and rule.key not in settled]
+        declared, in_place = self.declared[family], self.in_place[family]
+        return [rule for rule in dict.fromkeys(self.lists[family]) if rule.key in declared and rule.key not in in_place]
 
-    def unwanted(self) -> list[Rule]:
+    def to_remove(self) -> list[Rule]:
         """What is to go, whole where both halves do."""
         keep = {rule.half(family) for family in FAMILIES for rule in self.policy.keep if family in rule.families}
-        gone = {
+        halves = {
             family: [
                 rule
                 for rule in dict.fromkeys(self.lists[family])
                 if rule.key not in self.declared[family]
-                and (rule.comment == STAND_IN or (self.policy.purge and rule not in keep))
+                and (rule.comment == PLACEHOLDER or (self.policy.purge and rule not in keep))
             ]
             for family in FAMILIES
         }
-        unclear = [rule for rule in self.unclear if self.policy.purge and rule not in self.policy.keep]
-        return [*State(v4=tuple(gone["v4"]), v6=tuple(gone["v6"])).rules, *unclear]
+        unparsed = [rule for rule in self.unparsed if self.policy.purge and rule not in self.policy.keep]
+        return [*State(v4=tuple(halves["v4"]), v6=tuple(halves["v6"])).rules, *unparsed]
 
     # How it is done
 
@@ -120,14 +122,14 @@ class Plan:
     def clear_the_way(self) -> None:
         """Where an opening must move, nothing that is misplaced or unwanted may shadow its new place."""
         if any(rule.opens and self.declared[family][rule.key].opens for family in FAMILIES for rule in self.moved(family)):
-            self.remove(rule for rule in self.unwanted() if not rule.opens)
+            self.remove(rule for rule in self.to_remove() if not rule.opens)
             for family in FAMILIES:
                 self.remove([rule for rule in self.moved(family) if not rule.opens])
 
     def remove(self, rules: t.Iterable[Rule]) -> None:
         for rule in rules:
             self.commands.append(_rules.command(rule, "delete"))
-            self.unclear = [other for other in self.unclear if other != rule]
+            self.unparsed = [other for other in self.unparsed if other != rule]
             for family in rule.families:
                 self.lists[family] = [other for other in self.lists[family] if other != rule.half(family)]
 
@@ -148,7 +150,7 @@ class Plan:
     def is_right(self, half: Rule, family: str) -> bool:
         there = next((other for other in self.lists[family] if other.key == half.key), None)
         wanted = self.declared[family][half.key]
-        if there is None or half.key not in self.settled[family]:
+        if there is None or half.key not in self.in_place[family]:
             return False
         return there == wanted and (wanted.comment is None or wanted.comment == (there.comment or ""))
 
@@ -157,7 +159,7 @@ class Plan:
         meanwhile: list[Rule] = []
         if there.opens and half.opens:
             index = self.lists[family].index(there)
-            meanwhile = [rule for rule in stand_ins(there) if rule.key not in {other.key for other in self.lists[family]}]
+            meanwhile = [rule for rule in placeholders(there) if rule.key not in {other.key for other in self.lists[family]}]
             for rule in meanwhile:
                 self.insert(rule, family, index)
         self.remove([there])
@@ -165,11 +167,11 @@ class Plan:
 
     def position(self, half: Rule, family: str) -> int | None:
         """The index to insert at: before the first rule that the declared order has behind it. None: at the end."""
-        if half.key in self.settled[family]:
+        if half.key in self.in_place[family]:
             return None
-        rank, settled = self.rank[family], self.settled[family]
+        rank, in_place = self.rank[family], self.in_place[family]
         for index, other in enumerate(self.lists[family]):
-            same = other.direction == half.direction and other.key in settled
+            same = other.direction == half.direction and other.key in in_place
             if same and rank[other.key] > rank[half.key]:
                 return index
         return None
@@ -182,7 +184,7 @@ class Plan:
             there = next((other for other in self.lists[family] if other.key == half.key), None)
             comment = half.comment if half.comment is not None else (there.comment if there else "") or ""
             half, rule = dataclasses.replace(half, comment=comment), dataclasses.replace(rule, comment=comment)
-            self.settled[family].add(half.key)
+            self.in_place[family].add(half.key)
             if index is not None:
                 self.insert(half, family, index)
                 return
@@ -201,8 +203,8 @@ class Plan:
         counts = {name: len(dict.fromkeys(self.lists[name])) for name in FAMILIES}
         if index >= counts[family]:
             raise UfwError(
-                f"ufw cannot insert '{_rules.text(half)}' where it belongs, because application profiles of several ports stand"
-                " before it: declare their ports in place of the profiles"
+                f"ufw cannot insert '{_rules.describe(half)}' where it belongs, because application profiles of several ports "
+                "stand before it: declare their ports in place of the profiles"
             )
         number = index + 1 + (counts["v4"] if family == "v6" else 0)
         self.commands.append(_rules.command(half, "insert", str(number)))
@@ -216,21 +218,30 @@ def plan(state: State, policy: Policy, reload: bool = False) -> tuple[list[list[
     todo.open()
     todo.close()
     defaults = {name: policy.defaults.get(name) or value for name, value in state.defaults.items()}
-    todo.commands += [["default", value, name] for name, value in defaults.items() if state.defaults[name] != value]
     level = policy.logging or state.logging
-    if level != state.logging:
-        todo.commands.append(["logging", level])
-    unwanted = todo.unwanted()
+    todo.commands += _settings(state, defaults, level)
+    rules = todo.to_remove()
     # What only closes goes before anything begins to filter, and before what it may shadow.
-    todo.remove(rule for rule in unwanted if not rule.opens)
-    on = state.enabled and state.running
-    if not policy.active or not on:
-        # Half on: ufw would neither change the kernel's rules nor, told to start, load them anew. So off it goes first.
-        todo.commands[:0] = [["disable"]] if state.enabled or state.running or state.broken else []
-        todo.commands += [["--force", "enable"]] if policy.active else []
-    elif reload and defaults == dict(state.defaults):  # a new default makes it read everything anyway
-        todo.commands.append(["reload"])
-    todo.remove(rule for rule in unwanted if rule.opens)
+    todo.remove(rule for rule in rules if not rule.opens)
+    # A new default makes ufw read everything anyway.
+    first, last = _switch(state, policy.active, reload and defaults == dict(state.defaults))
+    todo.commands = [*first, *todo.commands, *last]
+    todo.remove(rule for rule in rules if rule.opens)
     lists = {family: tuple(todo.lists[family]) for family in FAMILIES}
-    after = State(policy.active, policy.active, False, defaults, level, unclear=tuple(todo.unclear), **lists)
+    after = State(policy.active, policy.active, False, defaults, level, unparsed=tuple(todo.unparsed), **lists)
     return todo.commands, after
+
+
+def _settings(state: State, defaults: t.Mapping[str, str], level: str) -> list[list[str]]:
+    """Default policies and logging."""
+    changed = [["default", value, name] for name, value in defaults.items() if state.defaults[name] != value]
+    return changed if level == state.logging else [*changed, ["logging", level]]
+
+
+def _switch(state: State, active: bool, reload: bool) -> tuple[list[list[str]], list[list[str]]]:
+    """What turns ufw off, on, or has it read its files again: before its rules change, and after."""
+    if active and state.enabled and state.running:
+        return [], [["reload"]] if reload else []
+    # Half on: ufw would neither change the kernel's rules nor, told to start, load them again. So it is turned off first.
+    half_on = state.enabled or state.running or state.broken
+    return [["disable"]] if half_on else [], [["--force", "enable"]] if active else []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A change of the firewall that takes itself back unless somebody proves that the host can still be reached.
+"""A change of the firewall that takes itself back unless it is proven that the host can still be reached.
 
 `rollback` is what ufw was before this change, `original` what it was before the first one that was confirmed. Both
 lie on the file system that ufw's own files are on, so that they can be moved into place.
@@ -20,73 +20,23 @@ import shutil
 import typing as t
 from pathlib import Path
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.files import write_whole
 from ansible_collections.homelab.tailsync.plugins.module_utils._host.packet_filter import SERVICES, services
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _lock, _policy, _rollback_files
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback_files import SECOND, UNIT, Places
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import (
+    _lock,
+    _record,
+    _rollback_script,
+    _rollback_units,
+    _state,
+)
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors import UfwError
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._record import Record
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback_units import SECOND, UNIT, Places
 
 PLACES = Places()
 SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
-
-
-class Record(t.NamedTuple):
-    """What a host's files say."""
-
-    armed: bool
-    rolled_back: dict[str, str] | None
-    original: bool
-    is_open: bool = False  # the old rules could not be loaded, so everything was let in
-
-    @property
-    def in_force(self) -> str:
-        """Whose rules the host has, in one word."""
-        if self.is_open:
-            return "open"
-        if self.armed:
-            return "unproven"
-        if self.rolled_back:
-            return "rolled_back"
-        return "confirmed" if self.original else "untouched"
-
-
-def read(base: Path | None = None) -> Record:
-    folder = base or Path(PLACES.base)
-    fired = None
-    with contextlib.suppress(OSError):
-        time, _newline, reason = (folder / "fired").read_text(encoding="utf-8").strip().partition("\n")
-        fired = {"time": time or "a time", "reason": reason or "of which nothing could be written down (is the disk full?)"}
-    return Record(
-        (folder / "rollback" / "complete").exists(),
-        fired,
-        (folder / "original" / "complete").exists(),
-        (folder / "open").exists(),
-    )
-
-
-def describe(record: Record) -> dict[str, t.Any]:
-    return {"armed": record.armed, "rolled_back": record.rolled_back}
-
-
-def refuse_unarmed(record: Record) -> None:
-    if record.armed:
-        return
-    why = (record.rolled_back or {}).get("reason", "nothing was armed")
-    raise UfwError(
-        f"nothing would take this change of the firewall back ({why}), so nothing was changed: arm it by ufw_rollback, and raise "
-        "firewall_rollback_timeout if the host needs longer"
-    )
-
-
-def warning_of(record: Record) -> str | None:
-    """What the next run has to say of an earlier one."""
-    if not record.rolled_back:
-        return None
-    return (
-        f"an earlier change of the firewall was taken back at {record.rolled_back['time']}, and the old rules are in force: "
-        f"{record.rolled_back['reason']}"
-    )
 
 
 def policies(listing: str) -> str:
@@ -102,41 +52,39 @@ def docker_user(listing: str) -> str:
     return "\n".join(["*filter", ":DOCKER-USER - [0:0]", *rules, "COMMIT", ""])
 
 
-def bring(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Record, dict[str, t.Any]]:
-    """What was so before, and the module's result."""
+def apply(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Bring the guard to a state. Raises UfwError, also where a file cannot be written."""
+    try:
+        return _apply(guard, params, check_mode)
+    except OSError as error:
+        raise UfwError(f"{error.filename or 'a file'} cannot be written: {error.strerror}. Is the disk full?") from error
+
+
+def _apply(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     state, before = params["state"], guard.read()
+    guard.refuse(state, before, params, check_mode)
     expires = token = None
-    if state == "armed":
-        guard.refuse_unfit_services()
-    if state == "disarmed":
-        guard.refuse_to_confirm(before, params["token"])
-        if params["require_active"] and check_mode:  # else under the lock
-            guard.refuse_inactive()
     if not check_mode:
-        if state == "armed":
-            expires, token = guard.arm(params["timeout"])
-        elif state == "disarmed":
-            guard.disarm(params["token"], params["require_active"])
-        elif state == "restored":
-            guard.restore(params["reason"])
-        elif before.original:
-            guard.leave()
+        expires, token = guard.bring_to(state, before, params)
     armed = {"armed": True, "disarmed": False, "restored": False, "original": before.armed}[state]
     after = guard.read()
-    return before, {
+    warning = _record.warning_of(before) if state == "armed" else None
+    return {
         "changed": armed != before.armed or (state == "original" and before.original),
         "armed": armed,
         "expires": expires,
         "token": token,
         "rolled_back": after.rolled_back,
         "original": after.original,
+        "open": after.is_open,
         "in_force": "unproven" if check_mode and armed else after.in_force,
         "diff": {"before": {"armed": before.armed}, "after": {"armed": armed}},
+        "warnings": [warning] if warning else [],
     }
 
 
 class Guard:
-    """Raises UfwError, and OSError where a file cannot be written."""
+    """What a host has for it. Raises UfwError, and OSError where a file cannot be written."""
 
     def __init__(self, execute: Execute, places: Places = PLACES, units: Path = Path("/")) -> None:
         self.execute = execute
@@ -153,7 +101,28 @@ class Guard:
         self.second = units / f"etc/systemd/system/{SECOND}.timer"
 
     def read(self) -> Record:
-        return read(self.base)
+        return _record.read(self.base)
+
+    def refuse(self, state: str, record: Record, params: t.Mapping[str, t.Any], check_mode: bool) -> None:
+        """What can be refused before anything is done, and so in a check as well."""
+        if state == "armed":
+            self.refuse_unfit_services()
+        if state == "disarmed":
+            self.refuse_to_confirm(record, params["token"])
+            if params["require_active"] and check_mode:  # else under the lock
+                self.refuse_inactive()
+
+    def bring_to(self, state: str, record: Record, params: t.Mapping[str, t.Any]) -> tuple[str | None, str | None]:
+        """When the old rules come back, and what confirms the change, if that is armed."""
+        if state == "armed":
+            return self.arm(params["timeout"])
+        if state == "disarmed":
+            self.disarm(params["token"], params["require_active"])
+        elif state == "restored":
+            self.restore(params["reason"])
+        elif record.original:
+            self.leave()
+        return None, None
 
     def refuse_unfit_services(self) -> None:
         if not SYSTEMD.exists():
@@ -186,11 +155,11 @@ class Guard:
             raise UfwError("another run has armed a change of the firewall since, and has to prove that one: run again after it")
 
     def refuse_inactive(self) -> None:
-        """What was proven is a way in through rules that are in force; without them it proves nothing."""
+        """What was proven is a login through rules that are in force; without them it proves nothing."""
         if self.left.exists():
             return  # what was before the first change may be nothing
-        conf = _policy.parse_settings((Path(self.places.ufw) / "ufw.conf").read_text(encoding="utf-8"))
-        settings = _policy.parse_settings(Path(self.places.defaults).read_text(encoding="utf-8"))
+        conf = _state.parse_settings((Path(self.places.ufw) / "ufw.conf").read_text(encoding="utf-8"))
+        settings = _state.parse_settings(Path(self.places.defaults).read_text(encoding="utf-8"))
         policy = "ACCEPT" if settings.get("DEFAULT_INPUT_POLICY", "DROP").upper() == "ACCEPT" else "DROP"
         missing = "" if conf.get("ENABLED", "").lower() == "yes" else "ufw.conf says ENABLED=no"
         for program, chain in (("iptables", "ufw-before-input"), ("ip6tables", "ufw6-before-input")):
@@ -201,8 +170,8 @@ class Guard:
             missing = missing or (f"the kernel has no `{program} {absent[0]}`" if absent else "")
         if missing:
             raise UfwError(
-                f"ufw does not filter any more ({missing}), so this change cannot be confirmed: somebody has switched it off or "
-                "emptied its chains meanwhile, run again"
+                f"ufw does not filter any more ({missing}), so this change cannot be confirmed: it was switched off, or its "
+                "chains were emptied, meanwhile. Run again"
             )
 
     def arm(self, timeout: int) -> tuple[str, str]:
@@ -214,14 +183,16 @@ class Guard:
         with _lock.held(Path(self.places.lock)):
             token = secrets.token_hex(8)
             try:
+                # Of a leaving that was taken back or cut off: what is proven now is another change.
+                self.left.unlink(missing_ok=True)
                 if not self.read().armed:
                     self._keep()
                 self._put(self.rollback / "timeout", f"{timeout}\n")
                 self._put(self.rollback / "token", token)
                 self._put_script()
-                self._put(self.service, _rollback_files.fill(_rollback_files.SERVICE, self.places))
-                self._put(self.timer, _rollback_files.fill(_rollback_files.TIMER, self.places, timeout))
-                self._put(self.second, _rollback_files.fill(_rollback_files.SECOND_TIMER, self.places, timeout))
+                self._put(self.service, _rollback_units.fill(_rollback_units.SERVICE, self.places))
+                self._put(self.timer, _rollback_units.fill(_rollback_units.TIMER, self.places, timeout))
+                self._put(self.second, _rollback_units.fill(_rollback_units.SECOND_TIMER, self.places, timeout))
                 Path(self.places.since_boot).touch()
                 self._systemctl("daemon-reload")
                 self._systemctl("enable", self.service.name, self.second.name)
@@ -282,12 +253,11 @@ class Guard:
             if path.is_symlink() or path.is_mount():
                 raise UfwError(f"{path} is a link or a mount point, and could not be brought back: make it an ordinary one")
         self.base.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.left.unlink(missing_ok=True)  # of a leaving that was taken back
         _discard(self.rollback)
         self.rollback.mkdir(mode=0o700)
         self._execute("cp", "--archive", self.places.ufw, str(self.rollback / "ufw"))
         self._execute("cp", "--archive", self.places.defaults, str(self.rollback / "default"))
-        conf = _policy.parse_settings((self.rollback / "ufw" / "ufw.conf").read_text(encoding="utf-8"))
+        conf = _state.parse_settings((self.rollback / "ufw" / "ufw.conf").read_text(encoding="utf-8"))
         enabled = conf.get("ENABLED", "").lower() == "yes"
         if self.execute(["iptables", "-w", "-n", "-L", "ufw-user-input"])[0] == 0:
             if not enabled:
@@ -316,13 +286,10 @@ class Guard:
             if path.read_text(encoding="utf-8") == text:
                 return
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f".{path.name}.new")
-        new.write_text(text, encoding="utf-8")
-        new.chmod(mode)
-        new.replace(path)
+        write_whole(path, text.encode(), mode=mode)
 
     def _put_script(self) -> None:
-        self._put(self.script, _rollback_files.fill(_rollback_files.SCRIPT, self.places), 0o700)
+        self._put(self.script, _rollback_units.fill(_rollback_script.SCRIPT, self.places), 0o700)
 
     def _forget_units(self) -> None:
         self.execute(["systemctl", "stop", self.timer.name, self.second.name])

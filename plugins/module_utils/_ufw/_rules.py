@@ -14,6 +14,9 @@ import re
 import shlex
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.table import PART
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables import RULE_TABLE
+
 ACTIONS = ("allow", "deny", "reject", "limit")
 OPENINGS = ("allow", "limit")
 DIRECTIONS = ("in", "out", "routed")
@@ -75,34 +78,31 @@ class Rule:
 
 
 def from_option(option: t.Mapping[str, t.Any]) -> Rule:
-    """From one element of the module's option `rules`, in the spelling that ufw gives it."""
-    return Rule(
-        action=option["action"],
-        direction=option["direction"],
-        interface=option.get("interface") or "",
-        interface_out=option.get("interface_out") or "",
-        source=canonical_address(option.get("from") or ANY),
-        source_port=canonical_ports(str(option.get("from_port") or "")),
-        destination=canonical_address(option.get("to") or ANY),
-        port=canonical_ports(str(option.get("port") or "")),
-        protocol=option.get("proto") or ANY,
-        app=option.get("app") or "",
-        log=option.get("log") or "",
-        comment=option.get("comment"),
-    )
+    """From one element of the module's option `rules`, by the rows of the table."""
+    given = [(key, option[key.option]) for key in RULE_TABLE if option.get(key.option) is not None]
+    return Rule(**{key.path[0]: CANONICAL[key.option](value) if key.form == PART else value for key, value in given})
 
 
 def canonical_address(address: str) -> str:
-    if address == ANY:
+    """In ufw's spelling: an address without its length, a network without the bits of a host."""
+    if address in ("", ANY):
         return ANY
     network = ipaddress.ip_network(address, strict=False)
     return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
 
 
-def canonical_ports(ports: str) -> str:
+def canonical_ports(ports: str | int) -> str:
     """In ufw's order: by number, a range by where it begins."""
-    pieces = [":".join(str(int(number)) for number in piece.split(":")) for piece in ports.split(",") if piece]
+    pieces = [":".join(str(int(number)) for number in piece.split(":")) for piece in str(ports).split(",") if piece]
     return ",".join(sorted(pieces, key=lambda piece: [int(number) for number in piece.split(":")]))
+
+
+CANONICAL: t.Mapping[str, t.Callable[[t.Any], str]] = {
+    "from": canonical_address,
+    "to": canonical_address,
+    "from_port": canonical_ports,
+    "port": canonical_ports,
+}
 
 
 def parse(line: str) -> Rule:
@@ -165,18 +165,14 @@ def parse_tuple(line: str, family: str) -> Rule:
     if not 6 <= len(words) <= 9:
         raise ValueError(line)
     action, protocol, port, destination, source_port, source = words[:6]
-    app, source_app = (name.replace("%20", " ") if name != "-" else "" for name in (words[6:8] if len(words) > 7 else "--"))
-    routed, action = action.startswith("route:"), action.removeprefix("route:")
-    action, _underscore, log = action.partition("_")
+    # The last word says the direction and the interfaces, the two before it the application profiles; both may be left out.
+    app, source_app = map(_app, words[6:8] if len(words) > 7 else "--")
+    action, _underscore, log = action.removeprefix("route:").partition("_")
     if action not in ACTIONS:
         raise ValueError(line)
-    way = words[-1] if len(words) in (7, 9) else "in"
-    ways = dict(part.partition("_")[::2] for part in way.split("!"))
     return Rule(
         action=action,
-        direction="routed" if routed else way.partition("_")[0],
-        interface=ways.get("in", "") if routed else "".join(ways.values()),
-        interface_out=ways.get("out", "") if routed else "",
+        **_way(words[-1] if len(words) in (7, 9) else "in", routed=words[0].startswith("route:")),
         source=source,
         source_port="" if source_app or source_port == ANY else source_port,
         destination=destination,
@@ -189,6 +185,18 @@ def parse_tuple(line: str, family: str) -> Rule:
         family=family,
         comment=bytes.fromhex(comment.strip()).decode("utf-8", "replace"),
     )
+
+
+def _app(word: str) -> str:
+    return "" if word == "-" else word.replace("%20", " ")
+
+
+def _way(word: str, routed: bool) -> dict[str, str]:
+    """Direction and interfaces: `in`, `out_eth0`, and of a routed rule `in_eth0!out_eth1`."""
+    ways = dict(part.partition("_")[::2] for part in word.split("!"))
+    if routed:
+        return {"direction": "routed", "interface": ways.get("in", ""), "interface_out": ways.get("out", "")}
+    return {"direction": word.partition("_")[0], "interface": "".join(ways.values())}
 
 
 def arguments(rule: Rule) -> list[str]:
@@ -225,8 +233,8 @@ def command(rule: Rule, *verb: str) -> list[str]:
     return [*words[:at], *verb, *words[at:]]
 
 
-def text(rule: Rule) -> str:
-    """For people, and for diffs."""
+def describe(rule: Rule) -> str:
+    """As the modules return it, for users and diffs."""
     words = " ".join(arguments(rule)).replace(" from any to any", "").replace("from any ", "")
     words = words.replace(" to any port", " port").replace(" to any app", " app").replace(" to any", "")
     return words + (f"  # {rule.comment}" if rule.comment else "")

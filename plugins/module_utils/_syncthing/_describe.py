@@ -11,59 +11,106 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _schema
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json, Present
 
 if t.TYPE_CHECKING:
     from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._plan import Plan
 
+Ignores = t.Mapping[str, t.List[str]]  # noqa: UP006  (3.9 at run time)
+OBJECTS = ("devices", "folders")
+DEVICE_KEYS = _schema.DEVICE_KEYS
+FOLDER_KEYS = {**_schema.FOLDER_KEYS, **_schema.FOLDER_PARTS}
 
-def project(config: Json, ignores: t.Mapping[str, list[str]], declared: Json) -> Json:
-    """Of a configuration, what the user declared, in Syncthing's words, secrets and all."""
-    present = _schema.Present(config)
-    shown: Json = {"devices": {}, "folders": {}}
+
+class State(t.NamedTuple):
+    """A configuration, as it is or as it will be, and the ignore patterns of the folders that declare some."""
+
+    config: Json
+    ignores: Ignores
+
+
+class _Item(t.NamedTuple):
+    """A device or folder that is described: its place, the name that it is told by, and which keys are told."""
+
+    kind: str
+    name: str
+    object_id: str
+    declared: Json
+    names: t.Mapping[str, str]
+    always: tuple[str, ...] = ()
+
+
+def _items(declared: Json, to_remove: t.Mapping[str, list[str]]) -> t.Iterator[_Item]:
     for one in declared["devices"]:
-        shown["devices"][one["name"]] = _part(present.devices.get(one["device_id"]), one, _schema.DEVICE_KEYS, ("deviceID",))
+        yield _Item("devices", one["name"], one["device_id"], one, DEVICE_KEYS, ("deviceID",))
     for one in declared["folders"]:
-        part = _part(present.folders.get(one["id"]), one, {**_schema.FOLDER_KEYS, **_schema.FOLDER_PARTS})
-        if part is not None and one.get("ignores") is not None:
-            part["ignores"] = list(ignores.get(one["id"], []))
-        shown["folders"][one["id"]] = part
-    for key in declared["gone"]["devices"]:
-        shown["devices"][key] = _part(present.devices.get(key), {}, {}, ("deviceID", "name"))
-    for key in declared["gone"]["folders"]:
-        shown["folders"][key] = _part(present.folders.get(key), {}, {}, ("path", "type"))
-    if declared.get("options"):
-        shown["options"] = _part(present.options, declared["options"], _schema.OPTIONS_KEYS)
-    if declared.get("gui"):
-        shown["gui"] = _part(present.gui, declared["gui"], _schema.GUI_KEYS)
-    if declared.get("defaults"):
-        shown["defaults"] = _projected_defaults(present.defaults, declared["defaults"])
-    return shown
+        yield _Item("folders", one["id"], one["id"], one, FOLDER_KEYS)
+    for key in to_remove["devices"]:
+        yield _Item("devices", key, key, {}, {}, ("deviceID", "name"))
+    for key in to_remove["folders"]:
+        yield _Item("folders", key, key, {}, {}, ("path", "type"))
 
 
-def differences(before: Json, after: Json) -> tuple[Json, Json]:
-    """Only what differs, object by object: a large mesh in which nothing changes has nothing to return."""
+def describe(state: State, declared: Json, to_remove: t.Mapping[str, list[str]]) -> Json:
+    """Of a configuration, what the user declared, in Syncthing's words, secrets and all."""
+    present = Present(state.config)
+    found: Json = {kind: {} for kind in OBJECTS}
+    for item in _items(declared, to_remove):
+        found[item.kind][item.name] = _described(present, state.ignores, item)
+    return {**found, **_sections(present, declared)}
+
+
+def differences(before: State, after: State, declared: Json, to_remove: t.Mapping[str, list[str]]) -> tuple[Json, Json]:
+    """Of all that differs the description before and after, secrets masked.
+
+    What is the same is not even described: a large mesh in which nothing changes has nothing to return.
+    """
+    then, now = Present(before.config), Present(after.config)
     found: tuple[Json, Json] = ({}, {})
-    for kind in after:
-        if kind in ("devices", "folders"):
-            keys = [key for key in after[kind] if before[kind][key] != after[kind][key]]
-            pairs = {key: _schema.masked_pair(before[kind][key], after[kind][key]) for key in keys}
-            if pairs:
-                found[0][kind] = {key: pair[0] for key, pair in pairs.items()}
-                found[1][kind] = {key: pair[1] for key, pair in pairs.items()}
-        elif before[kind] != after[kind]:
-            found[0][kind], found[1][kind] = _schema.masked_pair(before[kind], after[kind])
+    for item in _items(declared, to_remove):
+        if _same(item, then, now) and before.ignores.get(item.object_id) == after.ignores.get(item.object_id):
+            continue
+        old, new = _described(then, before.ignores, item), _described(now, after.ignores, item)
+        if old != new:
+            for side, text in zip(found, _schema.masked_pair(old, new)):
+                side.setdefault(item.kind, {})[item.name] = text
+    old_sections, new_sections = _sections(then, declared), _sections(now, declared)
+    for kind, new in new_sections.items():
+        if old_sections[kind] != new:
+            found[0][kind], found[1][kind] = _schema.masked_pair(old_sections[kind], new)
     return found
 
 
-def _projected_defaults(present: Json, declared: Json) -> Json:
-    shown: Json = {}
-    for kind, keys in (("device", _schema.DEVICE_KEYS), ("folder", {**_schema.FOLDER_KEYS, **_schema.FOLDER_PARTS})):
+def _same(item: _Item, then: Present, now: Present) -> bool:
+    return bool(getattr(then, item.kind).get(item.object_id) == getattr(now, item.kind).get(item.object_id))
+
+
+def _described(present: Present, ignores: Ignores, item: _Item) -> Json | None:
+    part = _part(getattr(present, item.kind).get(item.object_id), item.declared, item.names, item.always)
+    if part is not None and item.declared.get("ignores") is not None:
+        part["ignores"] = list(ignores.get(item.object_id, []))
+    return part
+
+
+def _sections(present: Present, declared: Json) -> Json:
+    found: Json = {}
+    if declared.get("options"):
+        found["options"] = _part(present.options, declared["options"], _schema.OPTIONS_KEYS)
+    if declared.get("gui"):
+        found["gui"] = _part(present.gui, declared["gui"], _schema.GUI_KEYS)
+    if declared.get("defaults"):
+        found["defaults"] = _defaults(present.defaults, declared["defaults"])
+    return found
+
+
+def _defaults(present: Json, declared: Json) -> Json:
+    found: Json = {}
+    for kind, keys in (("device", DEVICE_KEYS), ("folder", FOLDER_KEYS)):
         if declared.get(kind):
-            shown[kind] = _part(present.get(kind) or {}, declared[kind], keys)
+            found[kind] = _part(present.get(kind) or {}, declared[kind], keys)
     if declared.get("ignores") is not None:
-        shown["ignores"] = (present.get("ignores") or {}).get("lines") or []
-    return shown
+        found["ignores"] = (present.get("ignores") or {}).get("lines") or []
+    return found
 
 
 def _part(value: Json | None, declared: Json, names: t.Mapping[str, str], always: t.Iterable[str] = ()) -> Json | None:
@@ -74,26 +121,26 @@ def _part(value: Json | None, declared: Json, names: t.Mapping[str, str], always
     return t.cast("Json", _schema.canonical({key: value.get(key) for key in sorted(keys)}))
 
 
-# Of a new folder, what nobody declared is Syncthing's own choice, which differs by version; but for what decides about files.
+# Keys of a new folder that must be as planned; the others, if not declared, are Syncthing's choice, which differs by version.
 OF_A_NEW_FOLDER = ("devices", "path", "type", "versioning")
 # Keys that Syncthing sets by itself when another has a certain value (lib/config).
 OPTIONS_OF_ITS_OWN = frozenset({"unackedNotificationIDs", "urUniqueId"})
 
 
-def missed(config: Json, ignores: t.Mapping[str, list[str]], plan: Plan) -> list[str]:
+def not_applied(config: Json, ignores: Ignores, plan: Plan) -> list[str]:
     """What did not stick, by name: Syncthing takes some writes with 200 and drops them, or keeps more than was sent.
 
     Of declared keys all count; of the others, in all objects of the configuration, those that Syncthing does not set by itself.
     """
-    found = _missed_declared(config, ignores, plan.declared, plan.shown)
+    found = _declared_not_applied(State(config, ignores), plan)
     named = {text.partition(" (")[0] for text in found}
     return found + [text for text in _changed_besides(config, plan) if text.partition(" (")[0] not in named]
 
 
-def _missed_declared(config: Json, ignores: t.Mapping[str, list[str]], declared: Json, shown: Json) -> list[str]:
-    present, wanted = _schema.without_secrets(project(config, ignores, declared)), shown
+def _declared_not_applied(state: State, plan: Plan) -> list[str]:
+    present, wanted = _schema.without_secrets(describe(state, plan.declared, plan.to_remove)), plan.described
     found = []
-    for kind in ("devices", "folders"):
+    for kind in OBJECTS:
         for name, part in wanted[kind].items():
             if present[kind][name] != part:
                 found.append(f"{kind}: {name}{_which(present[kind][name], part)}")
@@ -128,7 +175,7 @@ def _changed_besides(config: Json, plan: Plan) -> list[str]:
 
 
 def _own_of_device(device: Json, options: Json) -> t.Collection[str]:
-    # A folder that somebody had ignored is no longer once it is shared (lib/config/deviceconfiguration.go).
+    # A folder that was ignored is no longer once it is shared (lib/config/deviceconfiguration.go).
     own = {"ignoredFolders"} | ({"introducer", "autoAcceptFolders"} if device.get("untrusted") else set())
     if not device.get("name") or options.get("overwriteRemoteDeviceNamesOnConnect"):
         own.add("name")  # filled in by the device itself
@@ -172,7 +219,7 @@ def _kept(actual: t.Any, wanted: t.Any) -> bool:
 
 
 def _which(present: t.Any, wanted: t.Any) -> str:
-    """The keys of an object that differ, for an error's sentence."""
+    """The keys of an object that differ, for an error message."""
     if not isinstance(wanted, dict) or not isinstance(present, dict):
         return ""
     return f" ({', '.join(key for key in wanted if present.get(key) != wanted[key])})"

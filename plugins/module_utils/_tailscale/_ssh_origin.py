@@ -1,18 +1,40 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which way the running module was reached.
+"""Where the SSH connection that the running module was reached by comes from.
 
 Private to this collection: it may change in any release.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import typing as t
 from pathlib import Path
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import is_tailnet_address
 
 PROC = Path("/proc")
 VARIABLE = b"SSH_CONNECTION="
+
+
+class Origin(t.NamedTuple):
+    """How the run came in."""
+
+    client: str  # an address; empty without SSH
+    over_tailnet: bool
+
+
+def origin(connection: str) -> Origin:
+    """By sshd's SSH_CONNECTION: client address and port, server address and port; UNKNOWN, and so none, behind a pipe."""
+    words = connection.split()
+    client = words[0].split("%")[0] if words else ""
+    try:
+        ipaddress.ip_address(client)
+    except ValueError:
+        client = ""
+    return Origin(client, any(is_tailnet_address(word) for word in words))
 
 
 def ssh_connection(pid: int | None = None, proc: Path = PROC) -> str:

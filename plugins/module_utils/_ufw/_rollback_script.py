@@ -1,43 +1,16 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is put on a host so that it brings back its own firewall: a script and two units.
+"""The script that brings a host's own firewall back.
 
-Nothing here needs the controller, Python, or room on the disk: the files are moved back by
-rename, which is all that a full disk still allows.
+It needs neither the controller nor Python nor room on the disk: the files are moved back by rename, which is all that a full disk
+still allows. It is text in a Python file because Ansible sends a host only the Python files that a module imports.
+The unit test test_rollback_cut_off.py runs it. The names between @ are fields of Places (_rollback_units.py).
 
 Private to this collection: it may change in any release.
 """
 
 from __future__ import annotations
-
-import dataclasses
-
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._lock import LOCK
-
-UNIT = "tailsync-firewall-rollback"
-# A second trigger, with a name that no pattern for the first one matches: whoever stops that one leaves this.
-SECOND = "unproven-firewall-change"
-
-
-@dataclasses.dataclass(frozen=True)
-class Places:
-    """Where things are; the tests have other places."""
-
-    base: str = "/etc/tailsync/firewall"
-    ufw: str = "/etc/ufw"
-    defaults: str = "/etc/default/ufw"
-    init: str = "/lib/ufw/ufw-init"
-    lock: str = str(LOCK)
-    # Gone after a restart, like everything in /run: that is how the script knows that there was one.
-    since_boot: str = "/run/tailsync-firewall-rollback"
-    path: str = "/usr/sbin:/usr/bin:/sbin:/bin"
-    strangers: float = 10  # seconds that anybody may hold the lock for
-    patience: float = 20  # seconds that a ufw_policy at work may go on for after that
-    last: float = 20  # seconds that the last command of one that was ended may go on for
-    pause: float = 2  # seconds until the old rules are loaded again, where they could not be
-    tailscaled: float = 5  # seconds that tailscaled and systemd may take to say how they are
-
 
 SCRIPT = r"""#!/bin/sh
 # Managed by Ansible (homelab.tailsync.ufw_rollback).
@@ -60,7 +33,7 @@ fi
 if [ $# -gt 0 ]; then
   reason=$*
 elif [ ! -e @since_boot@ ]; then
-  reason="the host was restarted before a new way in was proven"
+  reason="the host was restarted before a new SSH login was proven"
 else
   reason="no new login over the tailnet was proven within $(cat "$kept/timeout") s; $tailscaled"
 fi
@@ -68,13 +41,14 @@ fi
 has_the_lock() { # whether a process has the file open; its number in there may be that of another by now
   case $1 in '' | *[!0-9]*) return 1 ;; esac
   for handle in "/proc/$1/fd"/*; do
+    # shellcheck disable=SC3013 # POSIX has no -ef, but dash, bash and busybox have
     [ "$handle" -ef @lock@ ] && return 0
   done
   return 1
 }
 
 # A ufw_policy that is still at work would write into what is brought back. It has its time, and is ended then; the last
-# command that it began holds the lock until it is done. Nobody else is waited for as long.
+# command that it began holds the lock until it is done. No one else is waited for as long.
 exec 9<>@lock@
 if ! flock -w @strangers@ 9; then
   holder=$(cat @lock@)
@@ -83,7 +57,7 @@ if ! flock -w @strangers@ 9; then
     flock -w @last@ 9 || true # a ufw that hangs for longer will not write any more
   fi
 fi
-: >@lock@ # nobody is to end this one
+: >@lock@ # this one is not to be ended
 [ -e "$kept/complete" ] || exit 0
 if [ "$kept" = "$base/leaving" ] && [ ! -e "$base/rollback/complete" ]; then
   echo "nothing would take this back, so nothing was changed"
@@ -113,7 +87,7 @@ rm -rf "$base/undone"
 
 what="the firewall is as it was before"
 loaded=no
-for attempt in 1 2 3; do # another program may hold iptables' lock
+for _ in 1 2 3; do # another program may hold iptables' lock
   if [ -e "$kept/active" ]; then
     @init@ force-reload && loaded=yes && break
   else
@@ -159,58 +133,3 @@ elif [ $loaded = no ]; then
 fi
 exit 0
 """
-
-SERVICE = """\
-# Managed by Ansible (homelab.tailsync.ufw_rollback).
-[Unit]
-Description=Bring the firewall back to what it was, unless a new way in was proven
-ConditionPathExists=@base@/rollback/complete
-After=ufw.service local-fs.target
-# Half of it done is nothing that anybody wants.
-RefuseManualStop=yes
-
-[Service]
-Type=oneshot
-ExecStart=/bin/sh @base@/rollback.sh @base@/rollback
-Restart=on-failure
-RestartSec=5
-
-# At every start of the host while it is armed: whoever was to prove a way in is gone by then.
-[Install]
-WantedBy=multi-user.target
-"""
-
-TIMER = """\
-# Managed by Ansible (homelab.tailsync.ufw_rollback).
-[Unit]
-Description=Time until the firewall is brought back to what it was
-
-[Timer]
-OnActiveSec=@timeout@
-AccuracySec=1
-"""
-
-# It needs no symlink of the first, and comes up after a restart, too. The later times are for a first attempt that was cut off.
-SECOND_TIMER = """\
-# Managed by Ansible (homelab.tailsync.ufw_rollback).
-[Unit]
-Description=Time until an unproven change of the firewall is taken back in any case
-
-[Timer]
-Unit=@unit@.service
-OnActiveSec=@timeout@
-OnActiveSec=@again@
-OnActiveSec=@once_more@
-AccuracySec=1
-
-[Install]
-WantedBy=timers.target
-"""
-
-
-def fill(text: str, places: Places, timeout: int = 0) -> str:
-    values: dict[str, object] = {**dataclasses.asdict(places), "unit": UNIT, "second": SECOND, "timeout": timeout}
-    values.update(again=timeout + 30, once_more=timeout + 90)
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", str(value))
-    return text

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: way_in
-short_description: Find the address at which a host lets an SSH login in
+module: ssh_address_info
+short_description: Find the address at which a host accepts an SSH login
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
   - Tries the given addresses of a host one after the other, with the host's own SSH settings
-    (user, key, port, C(ProxyCommand), C(~/.ssh/config)), and returns the first that lets a login in.
+    (user, key, port, C(ProxyCommand), C(~/.ssh/config)), and returns the first that accepts a login.
   - The host must show the same host key at every address. It is the one that C(known_hosts) has under the address of the
     inventory, or else under O(tailnet_name), or else under the address that is tried; nothing else is remembered.
   - The machine that answers is asked for the name of its own node, over the same connection and without any rights. By
@@ -56,7 +56,7 @@ options:
     type: str
   addresses:
     description:
-      - Names or addresses to try after that, in order. Names are resolved by SSH, on the jump host if there is one.
+      - Names or addresses to try after O(tailnet_name), in order. Names are resolved by SSH, on the jump host if there is one.
     type: list
     elements: str
     default: []
@@ -94,6 +94,8 @@ options:
 notes:
   - One of O(tailnet_name) and O(addresses) is required; O(require_tailnet) and O(refuse_tailnet) exclude each other.
   - When no address answers, the message names the likely causes by what was seen, each with what to do.
+  - It fails if C(ansible_ssh_common_args) is among the extra variables, which overrule every fact, and another address than the
+    inventory's was found.
   - Needs a host that is managed over the connection plugin P(ansible.builtin.ssh#connection).
 seealso:
   - module: ansible.builtin.wait_for_connection
@@ -101,25 +103,25 @@ seealso:
 
 EXAMPLES = r"""
 - name: Find out whether the host is reached over the tailnet or as the inventory says
-  homelab.tailsync.way_in:
+  homelab.tailsync.ssh_address_info:
     tailnet_name: "{{ inventory_hostname }}"
     addresses: ["{{ ansible_host }}"]
     fresh: false
-  register: way
+  register: ssh
 
-- name: Use that way from here on
+- name: Use that address from here on
   ansible.builtin.set_fact:
-    ansible_ssh_common_args: "{{ way.ssh_common_args }}"
+    ansible_ssh_common_args: "{{ ssh.ssh_common_args }}"
 
-- name: Prove that a new login over the tailnet gets in
-  homelab.tailsync.way_in:
+- name: Prove that a new login over the tailnet works
+  homelab.tailsync.ssh_address_info:
     tailnet_name: "{{ inventory_hostname }}"
     require_tailnet: true
 """
 
 RETURN = r"""
 address:
-  description: The first address that let a login in, V(null) if none did.
+  description: The first address that accepted a login, V(null) if none did.
   returned: always
   type: str
   sample: nas
@@ -145,8 +147,8 @@ ssh_server:
   sample: 100.64.0.7
 ssh_common_args:
   description:
-    - What C(ansible_ssh_common_args) has to be to go that way; what it was is kept in front, without what an earlier call had
-      added.
+    - What C(ansible_ssh_common_args) has to be to use that address; what it was is kept in front, without what an earlier call
+      had added.
   returned: always
   type: str
   sample: -o HostName=nas -o HostKeyAlias=192.168.1.10 -o HostName=nas

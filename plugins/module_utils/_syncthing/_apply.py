@@ -13,24 +13,24 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import (
+    _describe,
     _disk,
     _listen,
     _places,
     _plan,
     _refuse,
     _schema,
-    _show,
 )
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import Client
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import Client, NotStarted
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._device_id import (
+    InvalidDeviceID,
+    device_id_of_certificate,
+    parse_device_id,
+)
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import (
     NotConfigured,
     NotReady,
     SyncthingError,
-)
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import (
-    InvalidDeviceID,
-    device_id_of_certificate,
-    parse_device_id,
 )
 
 Params = t.Mapping[str, t.Any]
@@ -42,37 +42,47 @@ def own_device_id(home: str) -> str | None:
     return device_id_of_certificate(path.read_text(encoding="ascii")) if path.exists() else None
 
 
-def bring(params: Params, check_mode: bool) -> dict[str, t.Any]:
-    """Bring one host's Syncthing to what is declared. Parameters that a module does not have count as not declared."""
+def apply(params: Params, check_mode: bool) -> dict[str, t.Any]:
+    """Make one host's Syncthing what is declared. Parameters that a module does not have count as not declared."""
     declared = _with_canonical_ids(params)
     _refuse.empty_secrets(declared)
-    try:
-        client: Client | None = Client(params["home"], params["timeout"])
-    except NotConfigured:
-        if not check_mode:
-            raise
-        client = None  # what a check can say before the first start is what it would say of an empty Syncthing
-    config = client.config() if client else {}
+    _refuse.wrong_values(declared)
+    client = _client(params, check_mode)
+    config = client.config()
     left_out = _places_of(declared["folders"], config, params["home"], bool(params.get("allow_moves")))
     seen = _see(client, config, params, declared, {one["id"] for one in left_out})
-    plan = _plan.make(config, seen, declared)
-    address = (params.get("gui") or {}).get("address")
-    if client and address and any(write.path == "config/gui" and "address" in write.body for write in plan.writes):
-        _listen.refuse_deaf(address, params["home"], check_mode)
-    if plan.writes and client and not check_mode:
-        _prepare_disk(plan, params.get("folder_owner"))
-        _write(client, plan)
-        _prove(client, plan)
+    plan = _plan.plan(config, seen, declared)
+    if isinstance(client, Client) and plan.writes:
+        _refuse_unbindable_gui_address(plan, params, check_mode)
+        if not check_mode:
+            _prepare_disk(plan, params.get("folder_owner"))
+            _write(client, plan)
+            _prove(client, plan)
     return {
         "changed": bool(plan.writes),
         "device_id": seen.own_id or None,
-        "version": client.version if client else None,
+        "version": client.version,
         "unresolved": plan.unresolved,
         "left_out": left_out,
         "before": plan.before,
         "after": plan.after,
-        "requests": {"reads": client.reads, "writes": client.writes} if client else {"reads": 0, "writes": 0},
+        "requests": {"reads": client.reads, "writes": client.writes},
     }
+
+
+def _client(params: Params, check_mode: bool) -> Client | NotStarted:
+    try:
+        return Client(params["home"], params["timeout"])
+    except NotConfigured:
+        if not check_mode:
+            raise
+        return NotStarted()  # what a check can say before the first start is what it would say of an empty Syncthing
+
+
+def _refuse_unbindable_gui_address(plan: _plan.Plan, params: Params, check_mode: bool) -> None:
+    address = (params.get("gui") or {}).get("address")
+    if address and any(write.path == "config/gui" and "address" in write.body for write in plan.writes):
+        _listen.refuse_unbindable(address, params["home"], check_mode)
 
 
 def _places_of(declared: list[dict[str, t.Any]], config: Params, home: str, allow_moves: bool) -> list[_disk.LeftOut]:
@@ -97,21 +107,21 @@ def _places_of(declared: list[dict[str, t.Any]], config: Params, home: str, allo
     return left_out
 
 
-def _see(client: Client | None, config: Params, params: Params, declared: Params, left_out: t.Collection[str]) -> _plan.Seen:
+def _see(
+    client: Client | NotStarted, config: Params, params: Params, declared: Params, left_out: t.Collection[str]
+) -> _plan.Seen:
     """What the plan has to know besides the configuration; each only if it is declared."""
-    own_id = own_device_id(params["home"]) or (client.device_id() if client else "")
-    if client is None:
-        return _plan.Seen(own_id, left_out=left_out)
-    present = {folder["id"] for folder in config["folders"]} - set(left_out)
+    own_id = own_device_id(params["home"]) or client.device_id()
+    present = {folder["id"] for folder in config.get("folders") or []} - set(left_out)
     ignores = {
         folder["id"]: client.ignores(folder["id"])
         for folder in declared["folders"]
         if folder.get("ignores") is not None and folder["id"] in present
     }
-    password = (declared.get("gui") or {}).get("password")
+    password, gui = (declared.get("gui") or {}).get("password"), config.get("gui") or {}
     fits = False
-    if password and not _schema.is_hash(password) and config["gui"].get("password"):
-        fits = client.password_fits(config["gui"].get("user", ""), password)
+    if password and not _schema.is_hash(password) and gui.get("password"):
+        fits = client.password_fits(gui.get("user", ""), password)
     return _plan.Seen(own_id, ignores, fits, client.rehashes(), left_out)
 
 
@@ -135,29 +145,32 @@ def _write(client: Client, plan: _plan.Plan) -> None:
 
 def _prove(client: Client, plan: _plan.Plan) -> None:
     moved = any(write.path == "config/gui" for write in plan.writes)
-    config = client.get_anew("config") if moved else client.config()
+    config = client.get_again("config") if moved else client.config()
     declared = [folder["id"] for folder in plan.declared["folders"] if folder.get("ignores") is not None]
     ignores = {folder_id: client.ignores(folder_id) for folder_id in declared}
-    missed = _show.missed(config, ignores, plan)
-    if missed:
+    lost = _describe.not_applied(config, ignores, plan)
+    if lost:
         raise SyncthingError(
-            f"Syncthing {client.version} took the change but did not keep all of it: {'; '.join(missed)}. "
+            f"Syncthing {client.version} took the change but did not keep all of it: {'; '.join(lost)}. "
             "It drops what it finds inconsistent; its log has the reason"
         )
 
 
 def _with_canonical_ids(params: Params) -> dict[str, t.Any]:
-    def canonical(where: str, item: Params) -> dict[str, t.Any]:
-        try:
-            return {**item, "device_id": parse_device_id(item["device_id"])} if item.get("device_id") else dict(item)
-        except InvalidDeviceID as error:
-            raise SyncthingError(f"{where}: {error}") from error
-
+    devices = [_with_canonical_id(f"device {device['name']}", device) for device in params.get("devices") or []]
     folders = []
     for folder in params.get("folders") or []:
         shares = folder.get("devices")
-        if shares is not None:
-            shares = [canonical(f"folder {folder['id']}", one) for one in shares]
+        if shares:
+            shares = [_with_canonical_id(f"folder {folder['id']}", one) for one in shares]
         folders.append({**folder, "devices": shares})
-    devices = [canonical(f"device {device['name']}", device) for device in params.get("devices") or []]
     return {**params, "devices": devices, "folders": folders}
+
+
+def _with_canonical_id(where: str, item: dict[str, t.Any]) -> dict[str, t.Any]:
+    if not item.get("device_id"):
+        return item
+    try:
+        return {**item, "device_id": parse_device_id(item["device_id"])}
+    except InvalidDeviceID as error:
+        raise SyncthingError(f"{where}: {error}") from error

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the value of an option must be, beyond its type: pure functions, for the rows of a table.
+
+Each takes a value of the option's type and says what it must be, or None if it is that; of a list, which element must be what.
+A range is that of the service itself, which would otherwise refuse the value in the middle of a run, or quietly put another one
+in its place.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+
+Check = t.Callable[[t.Any], t.Optional[str]]
+
+PORT_MAX = 65535
+LONGEST = 80
+
+
+def shown(value: t.Any) -> str:
+    """A value for a message."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def between(least: int, most: int, meaning: str = "") -> Check:
+    """A number in a range, both ends included; `meaning` is told besides, such as what to do instead."""
+
+    def check(value: t.Any) -> str | None:
+        return None if least <= value <= most else f"it must be from {least} to {most}{meaning and f' ({meaning})'}"
+
+    return check
+
+
+def filled(value: t.Any) -> str | None:
+    return None if str(value).strip() else "it must not be empty"
+
+
+def matches(pattern: str, meaning: str) -> Check:
+    found = re.compile(pattern)
+
+    def check(value: t.Any) -> str | None:
+        return None if found.fullmatch(str(value)) else f"it must be {meaning}"
+
+    return check
+
+
+def each(check_one: Check) -> Check:
+    """Every element of a list; the first that is wrong is told."""
+
+    def check(value: t.Any) -> str | None:
+        for item in value:
+            reason = check_one(item)
+            if reason:
+                return f"{shown(item)}: {reason}"
+        return None
+
+    return check
+
+
+def network(value: t.Any) -> str | None:
+    """An address and the length of its prefix, as Go's net.ParseCIDR takes it: no netmask, bits of the host allowed."""
+    address, slash, prefix = str(value).partition("/")
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        known = None
+    if known is None or "%" in address or not slash or not re.fullmatch(r"\d{1,3}", prefix) or int(prefix) > known.max_prefixlen:
+        return "write a network as CIDR, such as 100.64.0.0/10"
+    return None
+
+
+def network_or_not(value: t.Any) -> str | None:
+    """A network, or one that is excluded by a ! before it."""
+    return network(str(value)[1:] if str(value).startswith("!") else value)
+
+
+def unique(value: t.Any) -> str | None:
+    """No element twice, and no blanks around one."""
+    seen = set()
+    for item in value:
+        if item != str(item).strip() or not item:
+            return f"{shown(item)}: it must not be empty, or have blanks around it"
+        if item in seen:
+            return f"{shown(item)}: it must not be there twice"
+        seen.add(item)
+    return None

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files and accounts of the host.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pathlib
+import pwd
+import tempfile
+
+
+def user_named(name: str) -> pwd.struct_passwd | None:
+    """The account, also of a directory service; None if there is none."""
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def write_whole(
+    path: pathlib.Path,
+    content: bytes,
+    *,
+    mode: int = 0o600,
+    owner: tuple[int, int] | None = None,
+    temporary: tuple[str, str] | None = None,
+) -> None:
+    """Replace a file by a complete one, which is on the disk before it takes the old one's place: never half of it.
+
+    `temporary` is how the name of the new file begins and ends until then. Raises OSError, such as for a full disk; the old file
+    is untouched then, and no temporary one stays.
+    """
+    prefix, suffix = temporary or (f".{path.name}.", "")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            _give(file.fileno(), mode, owner)
+            os.fsync(file.fileno())
+        pathlib.Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            pathlib.Path(name).unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def _give(handle: int, mode: int, owner: tuple[int, int] | None) -> None:
+    try:
+        os.fchmod(handle, mode)
+        if owner is not None:
+            os.fchown(handle, *owner)
+    except PermissionError:
+        # vfat and the like have one owner and mode for all files; that will do for a file that others may read anyway.
+        if owner is None or os.fstat(handle).st_uid != owner[0] or not mode & 0o044:
+            raise
+
+
+def sync_folder(folder: pathlib.Path) -> None:
+    """Have the names in a folder on the disk, where its file system can do that: cifs and others know it of files only."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    finally:
+        os.close(handle)

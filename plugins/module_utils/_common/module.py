@@ -1,0 +1,36 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One frame around all modules: errors, warnings and the diff.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors import MissingLibrary, UserError
+
+Result = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
+
+
+def run(module: AnsibleModule, work: t.Callable[[], Result]) -> t.NoReturn:
+    """End the module with what `work` returns, or with the message of the error that it raises.
+
+    The result may have `warnings` (a list of texts), which become the module's warnings, and `before` and `after`, which become
+    its diff. An error that is no UserError is a fault of this collection: Ansible shows its traceback.
+    """
+    try:
+        result = work()
+    except MissingLibrary as error:
+        module.fail_json(msg=missing_required_lib(error.name), exception=error.traceback)
+    except UserError as error:
+        module.fail_json(msg=str(error))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    if module._diff and "before" in result and "after" in result:
+        result["diff"] = {"before": result["before"], "after": result["after"]}
+    module.exit_json(**{"changed": False, **result})
+    raise AssertionError  # exit_json has ended the program

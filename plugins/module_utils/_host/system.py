@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which system the host runs: as Ansible's own facts name it, but without the rest of them.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import struct
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.facts.system.distribution import DistributionFactCollector
+from ansible.module_utils.facts.system.pkg_mgr import PkgMgrFactCollector
+from ansible.module_utils.facts.system.service_mgr import ServiceMgrFactCollector
+
+OS_RELEASE = Path("/etc/os-release")
+NAMES = ("distribution", "distribution_release", "distribution_version", "distribution_major_version", "os_family")
+
+
+def gather(module: t.Any) -> dict[str, t.Any]:
+    """What is there now; changes nothing, and leaves nothing behind."""
+    found: dict[str, t.Any] = DistributionFactCollector().collect(module=module)
+    # ansible-core's collectors know each other's facts by the names that they have in a playbook.
+    known = {"ansible_system": platform.system(), **{f"ansible_{name}": value for name, value in found.items()}}
+    found.update(PkgMgrFactCollector().collect(module=module, collected_facts=known))
+    found.update(ServiceMgrFactCollector().collect(module=module, collected_facts=known))
+    return {
+        **{name: found.get(name) for name in (*NAMES, "pkg_mgr", "service_mgr")},
+        "architecture": platform.machine(),
+        "userspace_bits": str(8 * struct.calcsize("P")),  # of the Python, which a kernel of 64 bits may run with 32
+        "os_release": _read(OS_RELEASE),
+    }
+
+
+def _read(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace")
+    return ""

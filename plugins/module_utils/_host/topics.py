@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What host_info does: gather all topics in one call.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
+    control,
+    files,
+    listeners,
+    packages,
+    packet_filter,
+    syncthing,
+    system,
+    tailscaled,
+    units,
+)
+
+
+def runner(module: t.Any) -> t.Callable[[list[str]], tuple[int, str, str]]:
+    """Runs commands; what is no UTF-8, such as an old comment of a rule, is replaced, because Ansible refuses it in a result."""
+    return functools.partial(module.run_command, errors="replace")
+
+
+def gather(module: t.Any) -> dict[str, t.Any]:
+    """For an AnsibleModule, which ansible-core's own collectors of facts want as well."""
+    execute, params = runner(module), module.params
+    filters, around = packet_filter.gather(execute, params), system.gather(module)
+    own = [address for addresses in filters["interfaces"].values() for address in addresses]
+    return {
+        "tailscaled": tailscaled.gather(execute, params),
+        "packet_filter": filters,
+        "listeners": listeners.gather(execute, params),
+        "syncthing": syncthing.gather(execute, params),
+        "system": around,
+        "packages": packages.gather(execute, around["pkg_mgr"]),
+        "files": files.gather(params["syncthing_user"]),
+        "syncthing_unit": units.gather(execute, params["syncthing_user"]),
+        "control_servers": control.here(params["login_servers"], own),
+    }

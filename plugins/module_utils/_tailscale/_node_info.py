@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tailscale_node_info does: read the node, its peers, and whether it must log in.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _login, _options, _wait
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import DaemonUnavailable
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._ssh_origin import origin
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
+    describe,
+    describe_peers,
+    unknown_node,
+    warnings_of,
+)
+
+POLL = 0.2  # seconds
+Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
+
+
+def gather(api: LocalAPI, params: t.Mapping[str, t.Any], ssh_connection: str = "") -> Json:
+    """`ssh_connection` is sshd's SSH_CONNECTION: whether a login would end that."""
+    params = {**params, **_options.login(params)}
+    try:
+        status = _settled(api, params["timeout"])
+        prefs = api.prefs()
+    except DaemonUnavailable as error:
+        if not params["missing_ok"]:
+            raise
+        return {"node": unknown_node(), "peers": [], "needs_login": {"reason": str(error), "refused": None}}
+    node = describe(status)
+    return {
+        "node": node,
+        "peers": describe_peers(status),
+        "needs_login": _login.describe_need(status, prefs, params, origin(ssh_connection).over_tailnet),
+        "warnings": warnings_of(node) if node["key_expired"] else [],
+    }
+
+
+def _settled(api: LocalAPI, timeout: float) -> Json:
+    """The status, which may be waited for just after tailscaled's start; a timeout of 0 takes it as it is."""
+    started = time.monotonic()
+    while True:
+        waited = time.monotonic() - started
+        try:
+            status = api.status(peers=True)
+        except DaemonUnavailable:
+            if waited >= timeout:
+                raise
+        else:
+            if not timeout or _wait.SETTLED.reached(status):
+                return status
+            failure = _wait.failure(_wait.SETTLED, status, waited, timeout)
+            if failure:
+                raise failure
+        time.sleep(POLL)

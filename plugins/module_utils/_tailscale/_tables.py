@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of the Tailscale modules: what each is called, where it stands in tailscaled's preferences, and its specification.
+
+To add a preference of a node, add three things: a row of PREFERENCES, the option in the DOCUMENTATION of tailscale_node, and a
+row of EVERY in tests/support/tailscale_preferences.py. A unit test says which of them is missing.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.table import (
+    DIRECT,
+    INVERTED,
+    LOCAL,
+    PART,
+    Key,
+    Spec,
+    Table,
+    rows,
+    spec_of,
+)
+
+SOCKET = "/run/tailscale/tailscaled.sock"
+TAILSCALE_API = "https://api.tailscale.com"
+NETFILTER_MODES = ("off", "nodivert", "on")  # by the numbers that tailscaled has for them
+
+TEXT: Spec = {"type": "str"}
+BOOL: Spec = {"type": "bool"}
+INT: Spec = {"type": "int"}
+TEXTS: Spec = {"type": "list", "elements": "str"}
+
+CONNECTION: Spec = {"socket": {"type": "path", "default": SOCKET}}
+
+# What steers the module, and what a login is given (_login.py).
+LOGIN: Table = (
+    Key("state", None, {"type": "str", "choices": ["present", "absent"], "default": "present"}, LOCAL),
+    Key("auth_key", None, {"type": "str", "no_log": True}, LOCAL),
+    Key("login_server", "ControlURL", TEXT, PART),
+    Key("tags", "AdvertiseTags", TEXTS, PART),
+    Key("accept_risk", None, {"type": "bool", "default": False}, LOCAL),
+    Key("timeout", None, {"type": "int", "default": 20}, LOCAL),
+)
+# tailscale.com/ipn/prefs.go. A row in the form PART is translated by a function of _prefs.py.
+PREFERENCES: Table = (
+    Key("hostname", "Hostname", TEXT),
+    Key("nickname", "ProfileName", TEXT),
+    Key("operator", "OperatorUser", TEXT),
+    Key("accept_dns", "CorpDNS", BOOL),
+    Key("accept_routes", "RouteAll", BOOL),
+    Key("advertise_routes", "AdvertiseRoutes", TEXTS, PART),
+    Key("advertise_exit_node", "AdvertiseRoutes", BOOL, PART),
+    Key("snat_subnet_routes", "NoSNAT", BOOL, INVERTED),
+    Key("shields_up", "ShieldsUp", BOOL),
+    Key("ssh", "RunSSH", BOOL),
+    Key("webclient", "RunWebClient", BOOL),
+    Key("exit_node", "ExitNodeID", TEXT, PART),
+    Key("exit_node_allow_lan_access", "ExitNodeAllowLANAccess", BOOL),
+    Key("stateful_filtering", "NoStatefulFiltering", BOOL, INVERTED),
+    Key("netfilter_mode", "NetfilterMode", {"type": "str", "choices": list(NETFILTER_MODES)}, PART),
+    Key("advertise_connector", ("AppConnector", "Advertise"), BOOL),
+    Key("report_posture", "PostureChecking", BOOL),
+    Key("auto_update", ("AutoUpdate", "Apply"), BOOL),
+    Key("update_check", ("AutoUpdate", "Check"), BOOL),
+    Key("relay_server_port", "RelayServerPort", INT, PART),
+    Key("relay_server_static_endpoints", "RelayServerStaticEndpoints", TEXTS, PART),
+)
+# By option: those that one rule translates.
+TRANSLATED = rows(PREFERENCES, DIRECT, INVERTED)
+
+NODE: Spec = spec_of((*LOGIN, *PREFERENCES))
+NODE_INFO: Spec = {
+    "missing_ok": {"type": "bool", "default": False},
+    **spec_of(tuple(key for key in LOGIN if key.option in ("login_server", "tags", "accept_risk"))),
+    "timeout": {"type": "int", "default": 0},
+}
+AUTH_KEY: dict[str, t.Any] = {
+    "api": {"type": "str", "choices": ["tailscale", "headscale"], "default": "tailscale"},
+    "base_url": {"type": "str", "default": TAILSCALE_API},
+    "oauth_client_id": {"type": "str"},
+    "oauth_client_secret": {"type": "str", "no_log": True},
+    "api_token": {"type": "str", "no_log": True},
+    "tailnet": {"type": "str", "default": "-"},
+    "user": {"type": "str"},
+    "tags": {"type": "list", "elements": "str", "default": []},
+    "reusable": {"type": "bool", "default": False},
+    "ephemeral": {"type": "bool", "default": False},
+    "preauthorized": {"type": "bool", "default": True},
+    "expiry": {"type": "int", "default": 600},
+    "description": {"type": "str", "default": "tailsync"},
+}

@@ -1,0 +1,127 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: member_info
+short_description: Tell how a member of a sync network is doing
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Tells in one call what M(homelab.tailsync.reachability_info) tells of the host itself, the node of
+    M(homelab.tailsync.tailscale_node_info), and what M(homelab.tailsync.syncthing_info) tells.
+  - A tailscaled or a Syncthing that does not answer is no failure. Its part then says why, and the others are there.
+requirements:
+  - requests (Python library, on the host)
+attributes:
+  check_mode:
+    support: full
+    description: Runs in check mode as well; it changes nothing.
+  diff_mode:
+    support: none
+    description: There is nothing to differ.
+  platform:
+    support: full
+    platforms: linux
+    description: Reads C(/proc/net) and asks the kernel by netlink.
+  idempotent:
+    support: full
+    description: It changes nothing.
+options:
+  tailscale_socket:
+    description: The socket of tailscaled's LocalAPI.
+    type: path
+    default: /run/tailscale/tailscaled.sock
+  syncthing_home:
+    description: Syncthing's home folder on the host.
+    type: path
+    default: /var/lib/syncthing
+  folders:
+    description: Folders of which to say whether their disk is away, as O(homelab.tailsync.syncthing_info#module:folders).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      id:
+        description: The ID of the folder.
+        type: str
+        required: true
+      path:
+        description: Where the folder is on this host.
+        type: str
+      requires_mount:
+        description: A path that must be a mount point for the folder.
+        type: path
+  timeout:
+    description: How long to wait for an answer of Syncthing's, in seconds.
+    type: int
+    default: 10
+  wait_timeout:
+    description: How long a Syncthing that says that it is just starting may take, in seconds.
+    type: int
+    default: 0
+seealso:
+  - module: homelab.tailsync.reachability_info
+  - module: homelab.tailsync.tailscale_node_info
+  - module: homelab.tailsync.syncthing_info
+"""
+
+EXAMPLES = r"""
+- name: How is this host doing?
+  homelab.tailsync.member_info:
+  become: true
+  register: member
+
+- name: Stop if it is not in the tailnet
+  ansible.builtin.assert:
+    that: member.tailscale.node.backend_state == 'Running'
+"""
+
+RETURN = r"""
+host:
+  description: >-
+    The C(addresses), C(macs), C(listening), C(host_keys) and C(ufw_profiles) of the host, as
+    M(homelab.tailsync.reachability_info) returns them.
+  returned: always
+  type: dict
+tailscale:
+  description: The node.
+  returned: always
+  type: dict
+  contains:
+    node:
+      description: >-
+        As RV(homelab.tailsync.tailscale_node_info#module:node). Of a tailscaled that does not answer, what is not known is
+        V(null).
+      type: dict
+    msg:
+      description: Why tailscaled does not answer; V(null) if it does.
+      type: str
+syncthing:
+  description: What M(homelab.tailsync.syncthing_info) returns. Of a Syncthing that does not answer, C(device_id) is V(null).
+  returned: always
+  type: dict
+  contains:
+    msg:
+      description: Why Syncthing does not answer; V(null) if it does.
+      type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
+from ansible_collections.homelab.tailsync.plugins.module_utils._host._spec import MEMBER
+from ansible_collections.homelab.tailsync.plugins.module_utils._host.member import gather
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=MEMBER, supports_check_mode=True)
+    run(module, lambda: gather(module.params))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: syncthing_mesh_info
+short_description: Collect device IDs and addresses of all hosts of a mesh
+version_added: 1.0.0
+author:
+  - The tailsync contributors (@homelab)
+description:
+  - Returns what the role P(homelab.tailsync.syncthing_mesh#role) of one host needs to know of the other hosts. It is the same for
+    all of them, so call it with C(run_once).
+  - Of each host of the inventory it takes the device ID that this run has learned, and C(syncthing_mesh_addresses) as that host
+    has it. A host that is not part of the run has no device ID, and is left out.
+  - Runs on the controller and makes no connection.
+attributes:
+  check_mode:
+    support: full
+    description: Runs in check mode as well; it changes nothing.
+  diff_mode:
+    support: none
+    description: There is nothing to differ.
+  platform:
+    support: full
+    platforms: posix
+    description: Runs on the controller.
+  idempotent:
+    support: full
+    description: It changes nothing.
+seealso:
+  - module: homelab.tailsync.syncthing_mesh
+options: {}
+"""
+
+EXAMPLES = r"""
+- name: Collect device IDs and addresses of the members
+  homelab.tailsync.syncthing_mesh_info:
+  run_once: true
+  register: seen
+"""
+
+RETURN = r"""
+members:
+  description: What is known of each host, by its inventory name.
+  returned: always
+  type: dict
+  sample:
+    nas:
+      device_id: MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD
+      addresses: ["tcp://nas.tail1234.ts.net:22000", "tcp://100.64.0.2:22000"]
+"""
