@@ -1,85 +1,213 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Resolve variables one by one, before anything that would print all of them when one fails.
+"""Check the variables of all hosts of a play at once.
 
-ansible-core validates a role's arguments in one piece: if one value cannot be decrypted, its error
-shows the others, and lines of the file around it.
+Each host's variables are those that its tasks would see, which ansible-core's own variable manager knows; a task has them ready
+for one host only, and `hostvars` lacks what the play and the role give.
 """
 
 from __future__ import annotations
 
-import pathlib
 import typing as t
 
-import yaml
-from ansible import constants
+from ansible import constants, context
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import _inputs
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload, secret_transfer, validate
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.resolve_inputs import OMITTED, Resolver
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import told_once
 
-ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
-
-
-def _variables_of(roles: t.Iterable[str]) -> set[str]:
-    """Those of the roles' own manuals; a user's other variables may be for another playbook with other vault passwords."""
-    found: set[str] = set()
-    for role in roles:
-        specs = yaml.safe_load((ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-        found |= set(specs["argument_specs"]["main"]["options"])
-    return found
+PRELOADED = preload.FILTERS  # for the workers
+Variables = t.Dict[str, t.Any]  # noqa: UP006
+# These strategies take each host by itself, so that each is checked by itself.
+ALONE = ("free", "host_pinned")
+TRANSFER = ("ansible_connection", "ansible_become_method", "ansible_pipelining", "ansible_ssh_pipelining")
+SPEC = {
+    "roles": {"type": "list", "elements": "str", "required": True},
+    "hosts": {"type": "raw"},
+}
 
 
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
+    _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _spec, arguments = self.validate_argument_spec(
-            argument_spec={"roles": {"type": "list", "elements": "str", "required": True}}
-        )
-        values, problems = self._resolve(_variables_of(arguments["roles"]), task_vars or {})
-        secrets = _inputs.secrets_of(values)
-        transfer = self._transfer()
-        problems += filter(None, [_inputs.refusal_of(transfer, secrets)])
-        warning = _inputs.warning_of(transfer) if secrets else None
-        if warning:
-            Display().warning(warning)
+    def run(self, tmp: str | None = None, task_vars: Variables | None = None) -> Variables:
+        result: Variables = super().run(tmp, task_vars)
+        _spec, arguments = self.validate_argument_spec(argument_spec=SPEC)
+        self._seen = task_vars or {}
+        self._secrets: dict[tuple[str, int], list[str]] = {}
+        self._manager = self._task.get_variable_manager()
+        self._inventory = self._manager._inventory
+        self._conditions = self._conditions_of_role() if arguments.get("hosts") is None else []
+        checked: list[str] = []
+        hosts, problems = self._hosts(arguments.get("hosts"))
+        if not problems:
+            checked, problems = self._problems(hosts, arguments["roles"])
         if problems:
-            result.update(failed=True, msg="; ".join(problems))
-        return {**result, "changed": False}
+            many = f"{len(problems)} problems with the variables, and no host was touched" if len(problems) > 1 else ""
+            result.update(failed=True, msg="\n".join([*([many] if many else []), *problems]))
+        return {**result, "changed": False, "checked": [] if problems else checked}
 
-    def _resolve(self, names: t.Collection[str], task_vars: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
-        values: dict[str, t.Any] = {}
-        problems = []
-        for name in sorted(set(names) & set(task_vars)):
-            error = self._resolve_one(name, task_vars[name], values)
-            problems += [f"{name} cannot be resolved: {error}"] if error else []
+    # --- whose variables --------------------------------------------------------------------------
+
+    def _hosts(self, pattern: t.Any) -> tuple[list[t.Any], list[str]]:
+        if pattern is None:
+            strategy = str(getattr(self._task.get_play(), "strategy", "")).rpartition(".")[2]
+            alone = strategy in ALONE or not self._task.run_once
+            # With `serial`, hosts of later batches lack what the play has yet to learn of them, such as facts.
+            names = [self._seen["inventory_hostname"]] if alone else self._seen["ansible_play_batch"]
+            return [self._inventory.get_host(name) for name in names], []
+        hosts = self._inventory.get_hosts(pattern)
+        everybody = hosts or self._inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
+        return hosts, [] if everybody else [validate.no_hosts(pattern, self._inventory.groups)]
+
+    def _conditions_of_role(self) -> list[t.Any]:
+        """A role may be meant for some hosts of its play only; what `include_role` has is no part of the task's own `when`."""
+        found, parent = list(self._task.when), self._task._parent
+        while parent is not None:
+            found += [] if getattr(parent, "statically_loaded", True) else parent.when
+            parent = parent._parent
+        return found
+
+    def _takes_part(self, host: t.Any, templar: t.Any) -> bool:
+        if host.name == self._seen["inventory_hostname"]:
+            return True
+        try:
+            return all(templar.evaluate_conditional(condition) for condition in self._conditions)
+        except Exception:  # whatever a template can raise; the host's own task will say it
+            return False
+
+    def _problems(self, hosts: list[t.Any], roles: list[str]) -> tuple[list[str], list[str]]:
+        names, resolver = validate.names_of(roles), Resolver(self._seen.get("omit"))
+        defaults = self._defaults(roles)
+        resolved: dict[str, Variables] = {}
+        given: dict[str, set[str]] = {}
+        found: list[tuple[str, str]] = []
+        transfers: dict[secret_transfer.Transfer, None] = {}
+        secrets: set[str] = set()
+        for host in hosts:
+            raw = self._manager.get_vars(play=self._task.get_play(), host=host, task=self._task)
+            variables = {**defaults, **raw}
+            templar = self._templar.copy_with_new_env(available_variables=variables)
+            if not self._takes_part(host, templar):
+                continue
+            template = templar.template
+            values, complaints = self._resolve(resolver, names, variables, template)
+            resolved[host.name] = values
+            given[host.name] = {name for name in raw if raw[name] is not self._role_default(name)}
+            found += [(problem, host.name) for problem in complaints]
+            own = self._secrets_of(values)
+            secrets |= own
+            if own:
+                transfers[self._transfer(resolver, raw, template)] = None
+        # `localhost` is a host that no inventory need have.
+        inventory = {*self._inventory.hosts, *resolved, self._seen["inventory_hostname"]}
+        homes = self._homes(resolver, resolved, roles)
+        return list(resolved), [
+            *told_once(found, resolved),
+            *self._transfer_problems(transfers, sorted(secrets)),
+            *validate.problems(resolved, roles, names=given, inventory=inventory, homes=homes),
+        ]
+
+    def _defaults(self, roles: list[str]) -> Variables:
+        """The play that checks is not the one that has the roles."""
+        found: Variables = {}
+        for role in roles:
+            path = validate.COLLECTION_ROLES / role / "defaults" / "main.yml"
+            if path.exists():
+                found |= self._loader.load_from_file(str(path), trusted_as_template=True) or {}
+        return found
+
+    def _role_default(self, name: str) -> t.Any:
+        if not hasattr(self, "_of_roles"):
+            roles = [*self._task.get_play().roles, *([self._task._role] if self._task._role else [])]
+            self._of_roles: Variables = {}
+            for role in roles:
+                self._of_roles |= role.get_default_vars(dep_chain=self._task.get_dep_chain())
+        return self._of_roles.get(name, OMITTED)
+
+    @staticmethod
+    def _resolve(
+        resolver: Resolver, names: t.Iterable[str], variables: Variables, template: t.Callable[[t.Any], t.Any]
+    ) -> tuple[Variables, list[str]]:
+        values: Variables = {}
+        problems: list[str] = []
+        for name in sorted(set(names) & set(variables)):
+            value, complaints = resolver.value(name, variables[name], template)
+            problems += complaints
+            if value is not OMITTED:
+                values[name] = value
         return values, problems
 
-    def _resolve_one(self, name: str, value: t.Any, into: dict[str, t.Any]) -> str | None:
-        try:
-            into[name] = self._templar.template(value)
-        except AnsibleError as error:
-            return _inputs.reason_of(error)
-        return None
+    def _homes(self, resolver: Resolver, resolved: t.Mapping[str, Variables], roles: list[str]) -> Variables:
+        """Syncthing's home on the members that this run leaves out."""
+        if "syncthing_mesh" not in roles:
+            return {}
+        members = {
+            name for values in resolved.values() for name in values.get("syncthing_mesh_hosts") or () if isinstance(name, str)
+        }
+        found: Variables = {}
+        for name in sorted(members - set(resolved)):
+            host = self._inventory.get_host(name)
+            raw = self._manager.get_vars(host=host) if host else {}
+            template = self._templar.copy_with_new_env(available_variables=raw).template
+            homes, _problems = self._resolve(resolver, ("syncthing_mesh_home", "syncthing_home"), raw, template)
+            found[name] = homes.get("syncthing_mesh_home") or homes.get("syncthing_home")
+        return found
 
-    def _transfer(self) -> _inputs.Transfer:
+    # --- how secrets get to the hosts -------------------------------------------------------------
+
+    def _secrets_of(self, values: Variables) -> set[str]:
+        """Looked for once in what several hosts have from one place, such as the folders of a mesh."""
+        found: set[str] = set()
+        for name in (*secret_transfer.SECRETS, *secret_transfer.CONTAINERS):
+            key = (name, id(values.get(name)))
+            if key not in self._secrets:
+                self._secrets[key] = secret_transfer.secrets_of({name: values.get(name)})
+            found.update(self._secrets[key])
+        return found
+
+    def _transfer_problems(self, transfers: t.Iterable[secret_transfer.Transfer], secrets: list[str]) -> list[str]:
+        found = []
+        for transfer in transfers:
+            refusal, warning = secret_transfer.refusal_of(transfer, secrets), secret_transfer.warning_of(transfer)
+            found += [refusal] if refusal else []
+            if warning:
+                Display().warning(warning)
+        return list(dict.fromkeys(found))
+
+    def _transfer(self, resolver: Resolver, raw: Variables, template: t.Callable[[t.Any], t.Any]) -> secret_transfer.Transfer:
         """With the settings of this task, which are those of the tasks that have secrets."""
-        connection, become = self._connection, self._connection.become
-        return _inputs.Transfer(
-            connection=connection.transport,
-            can_pipeline=connection.has_pipelining,
-            become=become.name if become else "",
-            become_can_pipeline=become is None or become.pipelining,
-            wanted=self._wants_pipelining(),
-            keeps_files=bool(constants.DEFAULT_KEEP_REMOTE_FILES),
-            pipelines=self._is_pipelining_enabled("new"),
+        own, _problems = self._resolve(resolver, TRANSFER, raw, template)
+        name = str(own.get("ansible_connection") or self._task.connection or context.CLIARGS.get("connection") or "ssh")
+        method = str(
+            own.get("ansible_become_method") or self._task.become_method or context.CLIARGS.get("become_method") or "sudo"
+        )
+        connection, become = connection_loader.get(name, class_only=True), become_loader.get(method, class_only=True)
+        can_pipeline = bool(getattr(connection, "has_pipelining", False))
+        become_can_pipeline = bool(getattr(become, "pipelining", True))
+        wanted = self._wants_pipelining(getattr(connection, "ansible_name", None) or name, own)
+        keeps_files = bool(constants.DEFAULT_KEEP_REMOTE_FILES)
+        always = bool(getattr(connection, "always_pipeline_modules", False))
+        return secret_transfer.Transfer(
+            connection=name,
+            can_pipeline=can_pipeline,
+            become=method,
+            become_can_pipeline=become_can_pipeline,
+            wanted=wanted,
+            keeps_files=keeps_files,
+            pipelines=((can_pipeline and become_can_pipeline and wanted) or always) and not keeps_files,
         )
 
-    def _wants_pipelining(self) -> bool:
+    def _wants_pipelining(self, connection: str, own: Variables) -> bool:
         try:
-            return bool(self._connection.get_option("pipelining"))
-        except KeyError:
+            wanted = constants.config.get_config_value(
+                "pipelining", plugin_type="connection", plugin_name=connection, variables=own
+            )
+        except AnsibleError:  # a connection that has no such option
             return bool(self._play_context.pipelining)
+        return bool(wanted)

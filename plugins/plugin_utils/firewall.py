@@ -13,22 +13,23 @@ import re
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _options, _rules
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import UfwError
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors import UfwError
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import ANY, OPENINGS
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._spec import RULE
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables import RULE
 
 Variables = t.Mapping[str, t.Any]
 Option = t.Dict[str, t.Any]  # noqa: UP006
 # No network that is used privately is wider (10.0.0.0/8, fc00::/7); what is, is the internet or half of it.
 WIDEST = {4: 8, 6: 7}
 ALL_PORTS = 65535
+ONLY = "firewall_tailnet_only_ports"
 EVERYBODY = "To open a port to everybody, say it in firewall_public_ports"
 
 
 def rules(variables: Variables) -> list[Option]:
     """The policy, as ufw_policy takes it."""
     tailnet = value_of(variables, "firewall_tailnet_interface", "tailscale0")
-    only = value_of(variables, "firewall_tailnet_only_ports", [])
+    only = value_of(variables, ONLY, [])
     direct = int(value_of(variables, "firewall_direct_connection_port", 0))
     return [
         {"interface": tailnet, "comment": "the tailnet"},
@@ -51,7 +52,7 @@ def public_rule(port: t.Any) -> Option:
 
 
 def ssh_rule(network: str, port: t.Any) -> Option:
-    """A rule that lets SSH in from a network of the LAN."""
+    """A rule that allows SSH from a network of the LAN."""
     return {
         "from": str(ipaddress.ip_network(str(network), strict=False)),
         "port": str(port),
@@ -73,17 +74,30 @@ def openings(variables: Variables) -> list[Option]:
 def problems(variables: Variables) -> list[str]:
     """What is wrong with the variables, one sentence each with what to do."""
     found = [*_tailnet_interface(variables), *_public_ports(variables), *_lan_ssh(variables)]
-    for name in ("firewall_extra_rules", "firewall_keep", "firewall_tailnet_only_ports"):
+    for name in ("firewall_extra_rules", "firewall_keep", ONLY):
         found += _rule_list(value_of(variables, name, []), name)
     found += _times(variables)
     if not found:
         try:
             _options.rules_of([_whole(rule) for rule in rules(variables)], "rules")
         except UfwError as error:
-            found.append(
-                f"{error} (the rules of firewall_public_ports, firewall_lan_ssh_from and firewall_extra_rules, in this order)"
-            )
+            places = _places(variables)
+            found.append(re.sub(r"\brules\[(\d+)\]", lambda match: places[int(match.group(1))], str(error)))
     return found
+
+
+def _places(variables: Variables) -> list[str]:
+    """Of each rule, where the user wrote it."""
+    only = [f"firewall_tailnet_only_ports[{number}]" for number, _port in enumerate(value_of(variables, ONLY, []))]
+    return [
+        "firewall_tailnet_interface",
+        *(f"firewall_public_ports[{number}]" for number, _port in enumerate(list_of(variables, "firewall_public_ports"))),
+        *(f"firewall_lan_ssh_from[{number}]" for number, _network in enumerate(list_of(variables, "firewall_lan_ssh_from"))),
+        *(["firewall_direct_connection_port"] if int(value_of(variables, "firewall_direct_connection_port", 0)) > 0 else []),
+        *(f"firewall_extra_rules[{number}]" for number, _rule in enumerate(value_of(variables, "firewall_extra_rules", []))),
+        *only,
+        *only,
+    ]
 
 
 def ends(port: t.Any) -> tuple[int, int]:
@@ -134,7 +148,7 @@ def _tailnet_interface(variables: Variables) -> t.Iterator[str]:
 def _public_ports(variables: Variables) -> t.Iterator[str]:
     ports = list_of(variables, "firewall_public_ports")
     for port in ports:
-        found = re.fullmatch(r"(\d+)(?::(\d+))?(?:/(tcp|udp))?", str(port))
+        found = re.fullmatch(r"([0-9]{1,5})(?::([0-9]{1,5}))?(?:/(tcp|udp))?", str(port))
         numbers = [int(number) for number in found.groups()[:2] if number] if found else []
         in_order = numbers == sorted(set(numbers)) and all(0 < number <= ALL_PORTS for number in numbers)
         if not found or not in_order or (len(numbers) > 1 and not found.group(3)):
@@ -194,8 +208,8 @@ def _rule_list(options: t.Any, name: str) -> list[str]:
         if whole or any(_overlaps(rule["from"], network) for network in everywhere):
             who = "everybody" if whole else f"everybody ({', '.join(everywhere)})"
             found.append(
-                f"{name}[{number}] has neither an interface nor a port and would let {who} in to everything: name the network "
-                f"that it is for in from, such as 192.168.1.0/24, or the port. {EVERYBODY}"
+                f"{name}[{number}] has neither an interface nor a port and would allow {who} to reach everything: name the "
+                f"network that it is for in from, such as 192.168.1.0/24, or the port. {EVERYBODY}"
             )
     return found
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a host must not be closed to all but the tailnet: nobody would reach it, now or after a restart. Pure functions.
+"""Why a host must not be closed to all but the tailnet: it could not be reached any more, now or after a restart. Pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -33,7 +33,7 @@ def warnings(depends: Found, ephemeral: bool) -> list[str]:
     if service.get("starts_at_boot") is None:
         what = f"runs in {service['unit']}" if service.get("unit") else "runs in no service of systemd's, such as in a container"
         found.append(
-            f"tailscaled {what}, so nobody can say whether it is there after a restart, without which nothing reaches the host"
+            f"tailscaled {what}, so it is not known whether it is there after a restart; without it nothing reaches the host"
         )
     if service.get("forgets"):
         found.append(
@@ -64,7 +64,7 @@ def _of_node(node: Found, key_expiry_days: int) -> t.Iterator[str]:
         yield "the host has no tailnet address yet: wait until `tailscale ip` on it shows one, and run again"
     if not node.get("tun"):
         yield (
-            "tailscaled runs with userspace networking, so there is no tailscale0 that could be let in: let it have "
+            "tailscaled runs with userspace networking, so there is no tailscale0 that could be allowed: give it "
             "/dev/net/tun, and take --tun=userspace-networking out of its flags (tailscale_userspace_networking: false)"
         )
     if expiry is not None and expiry < key_expiry_days:
@@ -84,8 +84,8 @@ def _of_interface(node: Found, depends: Found, variables: t.Mapping[str, t.Any])
     what = "does not carry this node's address" if name in interfaces else "does not exist"
     advice = f"set it to {has[0]}, which does" if has else "no interface does: is tailscaled in a network namespace of its own?"
     yield (
-        f"firewall_tailnet_interface is {name}, which {what} ({', '.join(sorted(addresses))}), so everybody there would be let "
-        f"in and the tailnet would not: {advice}"
+        f"firewall_tailnet_interface is {name}, which {what} ({', '.join(sorted(addresses))}), so everyone there would be "
+        f"allowed in and the tailnet would not: {advice}"
     )
 
 
@@ -120,7 +120,7 @@ def control_servers(here: t.Iterable[Found], variables: t.Mapping[str, t.Any]) -
             yield (
                 f"the control server {server['url']} is on this host, and its port {server['port']} would be closed, so that "
                 f"after a restart no node could log in there and nothing would reach it: set firewall_public_ports: [{ports}] "
-                "for this host, or let in by firewall_extra_rules those who need it"
+                "for this host, or allow those who need it by firewall_extra_rules"
             )
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the inventory says that somebody may come in at a door: pure functions over a host's variables.
+"""Whether the inventory says that a port is open to who probed it: pure functions over a host's variables.
 
 Private to this collection: it may change in any release.
 """
@@ -24,15 +24,15 @@ KNOWN_PROFILES = {"OpenSSH": "22/tcp"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Door:
-    """A TCP port of a host at one of its addresses, and who tries it."""
+class Endpoint:
+    """A TCP port of a host at one of its addresses, and from where it is probed."""
 
     port: int
     address: str | None = None  # None: some address that leads there, by a translation that is not known
     interface: str | None = None  # which of the host's has this address, if any
-    source: str | None = None  # the address that it is tried from
+    source: str | None = None  # the address that it is probed from
     on_link: bool = False  # nothing in between can have changed the source
-    private: bool = False  # it is tried at an address of a private network
+    private: bool = False  # it is probed at an address of a private network
 
 
 def rules_of(variables: Variables) -> list[Rule]:
@@ -48,7 +48,7 @@ def ssh_port(variables: Variables) -> int:
 
 
 def not_judged(variables: Variables) -> str | None:
-    """Why nothing can be said of this host's doors; None if the inventory says all about them."""
+    """Why nothing can be said of this host's open ports; None if the inventory says all about them."""
     if variables.get("firewall_state") == "absent":
         return "firewall_state is absent"
     if not _is_true(variables.get("firewall_purge", True)):
@@ -61,62 +61,62 @@ def leaves_to_docker(variables: Variables, port: int) -> bool:
     return not _is_true(variables.get("firewall_docker", True)) and port not in (22, 8384, 22000, ssh_port(variables))
 
 
-def declares(variables: Variables, door: Door, profiles: t.Mapping[str, str]) -> bool:
-    """Whether the inventory lets this one in, or may do so as far as can be known."""
+def declares(variables: Variables, endpoint: Endpoint, profiles: t.Mapping[str, str]) -> bool:
+    """Whether the inventory declares this endpoint open, or may do so as far as can be known."""
     for rule in rules_of(variables):
-        if _matches(rule, door, profiles, variables):
+        if _matches(rule, endpoint, profiles, variables):
             return (rule.get("action") or "allow") in ALLOWING
     return False
 
 
-def _matches(rule: Rule, door: Door, profiles: t.Mapping[str, str], variables: Variables) -> bool:
+def _matches(rule: Rule, endpoint: Endpoint, profiles: t.Mapping[str, str], variables: Variables) -> bool:
     direction = rule.get("direction") or "in"
     if direction not in ("in", "routed") or (rule.get("proto") or "tcp") not in ("tcp", "any"):
         return False
-    ends = _from(rule, door) and _to(rule, door) and _through(rule, door)
+    ends = _from(rule, endpoint) and _to(rule, endpoint) and _through(rule, endpoint)
     if not ends:
         return False
     if direction == "routed":
         # Its port is the container's; the one that the container is published at is known to Docker only.
-        return door.port not in (22, 8384, 22000, ssh_port(variables)) or _has_port(rule.get("port"), door.port)
+        return endpoint.port not in (22, 8384, 22000, ssh_port(variables)) or _has_port(rule.get("port"), endpoint.port)
     if rule.get("app"):
         ports = {**KNOWN_PROFILES, **profiles}.get(str(rule["app"]))
-        return ports is None or any(_has_port(item, door.port) for item in _tcp_of(ports))
-    return _has_port(rule.get("port"), door.port)
+        return ports is None or any(_has_port(item, endpoint.port) for item in _tcp_of(ports))
+    return _has_port(rule.get("port"), endpoint.port)
 
 
-def _from(rule: Rule, door: Door) -> bool:
+def _from(rule: Rule, endpoint: Endpoint) -> bool:
     ports = rule.get("from_port")
     if ports is not None and not any(high >= EPHEMERAL for _low, high in _ranges(ports)):
         return False
     network = _network(rule.get("from"))
     if network is None:
         return True
-    if door.source is None:
+    if endpoint.source is None:
         return True
-    source = ipaddress.ip_address(door.source)
+    source = ipaddress.ip_address(endpoint.source)
     if source.version == network.version and source in network:
         return True
-    if door.on_link:
+    if endpoint.on_link:
         return False
     # A router or a VPN may have put another source in its place: one of the private network that it leads into, or, on the way to
     # a public address, some public one.
-    return door.private or (not source.is_global and network.is_global)
+    return endpoint.private or (not source.is_global and network.is_global)
 
 
-def _to(rule: Rule, door: Door) -> bool:
+def _to(rule: Rule, endpoint: Endpoint) -> bool:
     network = _network(rule.get("to"))
-    if network is None or door.address is None:
+    if network is None or endpoint.address is None:
         return True
-    address = ipaddress.ip_address(door.address)
+    address = ipaddress.ip_address(endpoint.address)
     return address.version == network.version and address in network
 
 
-def _through(rule: Rule, door: Door) -> bool:
+def _through(rule: Rule, endpoint: Endpoint) -> bool:
     wanted = rule.get("interface")
-    if not wanted or door.interface is None:
+    if not wanted or endpoint.interface is None:
         return True
-    return door.interface == wanted or (wanted.endswith("+") and door.interface.startswith(wanted[:-1]))
+    return endpoint.interface == wanted or (wanted.endswith("+") and endpoint.interface.startswith(wanted[:-1]))
 
 
 def _network(value: t.Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

@@ -13,7 +13,7 @@ import json
 import shlex
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import first_label, is_tailnet_address, label_of
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import first_label, is_tailnet_address, label_of
 
 # A connection that is kept open to a host that has left the tailnet would hang whoever comes next, until TCP gives up
 # after a quarter of an hour. Half a minute is more than tailscaled needs to restart.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import first_label, label_of
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import first_label, label_of
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _login
 
 Found = t.Mapping[str, t.Any]
@@ -19,9 +19,14 @@ STARTING = ("NoState", "Starting")
 
 
 def refusals(found: Found, wanted: Found) -> list[str]:
-    """Why the role must not touch the host: source, state, socket, login_server, tags and has_secret as wanted."""
+    """Why the role must not touch the host: source, state, login_server, tags and has_secret as wanted.
+
+    In `problem` is why Tailscale cannot be installed there, of tailscale_package.
+    """
     absent = wanted["state"] == "absent"
     problems = _others(found, absent) if wanted["source"] != "none" else [] if absent else _unmanaged(found)
+    if wanted["problem"] and wanted["source"] != "none" and not absent:
+        problems.append(wanted["problem"].removesuffix("."))  # the sentence ends where the role tells it
     reason = login_reason(found, wanted) if wanted["state"] == "present" and not problems else None
     if reason and not wanted["has_secret"]:
         problems.append(

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What verify.yml concludes from what was seen: pure functions from views to sentences.
+"""What the role verify concludes from what the hosts showed: pure functions from views to messages.
 
-A cause is said, its effects are not: of a host that cannot be reached nobody needs to hear that its peers are not connected to
-it.
+A cause is reported, its effects are not: that a host cannot be reached is a message, and that its
+peers are not connected to it is none.
 
 Private to this collection: it may change in any release.
 """
@@ -14,131 +14,125 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import verify_doors, verify_folders, verify_mesh
-from ansible_collections.homelab.tailsync.plugins.plugin_utils.verify_folders import Said
-from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import NOTHING, Seen, View, Views
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import verify_folders, verify_mesh, verify_ports
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.mesh import desired_state, model
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.verify_folders import Report
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import Attempt, ControlServer, Data, View, Views
 
 
-def conclude(views: Views, outside: t.Iterable[Seen] = ()) -> Said:
+def conclude(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
     """Everything that is not as the user wants it, causes first; what else is worth knowing; and how things are."""
-    said = Said()
-    reasons = {view.name: cut_off(view) for view in views.values()}
-    gone = {name for name, reason in reasons.items() if reason}
-    said.findings += [reason for reason in reasons.values() if reason]
-    there = [view for view in views.values() if view.name not in gone]
+    report = Report()
+    outages = _outages(views)
+    report.findings += outages.values()
+    there = [view for view in views.values() if view.name not in outages]
     for view in views.values():
-        if view.own and view.name in gone:
-            said.add(_host_said(views, view))  # it answered so far, and this may be why
+        if view.own and view.name in outages:
+            report.add(_host_report(views, view))  # it answered so far, and this may be why
     for view in there:
-        said.add(_host_said(views, view))
-    silent, sentences = _silent_pairs(views, there)
-    said.findings += sentences
+        report.add(_host_report(views, view))
+    silent = _silent_pairs(there)
+    report.findings += silent.values()
     for view in there:
-        said.add(verify_mesh.said_of(views, view, gone, silent))
-    found, notes = verify_doors.findings(views, outside)
-    said.findings += found
-    said.notes += notes
-    said.findings = list(dict.fromkeys(said.findings))  # what two hosts say alike
+        report.add(verify_mesh.report_of(views, view, outages, silent))
+    report.add(verify_ports.report(views, from_controller))
+    report.findings = list(dict.fromkeys(report.findings))  # what two hosts say alike
     for view in there:
-        said.lines += [*_connections(view), *verify_folders.in_sync(view)]
-    return said
+        report.lines += [*_connections(view), *verify_folders.in_sync(view)]
+    return report
+
+
+def _outages(views: Views) -> dict[str, str]:
+    reasons = {view.name: cut_off(view) for view in views.values()}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def cut_off(view: View) -> str | None:
     """Why nothing of this host can be seen, or nothing can come to it."""
-    if view.left or not view.way.get("address"):
-        return _out_of_reach(view)
+    if view.lost or not view.ssh.get("address"):
+        return _unreachable(view)
     if not view.runs:
-        return f"{view.name}: Tailscale is {view.node.get('backend_state') or 'not running'}, not Running"
+        state = view.node.get("backend_state")
+        return f"{view.name}: Tailscale is {state}, not Running" if state else f"{view.name}: Tailscale is not running"
     if not view.device_id:
         return f"{view.name}: {view.syncthing.get('msg') or 'Syncthing does not answer: no reason known'}"
     return None
 
 
-def _out_of_reach(view: View) -> str:
-    if not view.way.get("address") and (view.way.get("msg") or not view.left):
-        return f"{view.name} cannot be reached by SSH: {view.way.get('msg') or 'no way in was found'}"
-    failed = [item["msg"] for item in (view.own, view.seen) if item.get("failed") and item.get("msg")]
+def _unreachable(view: View) -> str:
+    if not view.ssh.get("address") and (view.ssh.get("msg") or not view.lost):
+        return f"{view.name} cannot be reached by SSH: {view.ssh.get('msg') or 'no address answered'}"
+    failed = [item["msg"] for item in (view.own, view.probed) if item.get("failed") and item.get("msg")]
     if failed:
         return f"{view.name} could not be looked at: {failed[0]}"
     return f"{view.name} failed or could not be reached earlier in this run (its own message is above): it was not verified"
 
 
-def _host_said(views: Views, view: View) -> Said:
-    said = Said()
-    server = view.seen.get("control_server") or NOTHING
-    if server and not server["open"] and not server["proxy"]:
-        where = f"{server['host']} port {server['port']}"
-        if server["resolved"]:
-            said.findings.append(
-                f"{view.name} cannot open a new connection to its control server at {where}: {server['error']}. "
+def _host_report(views: Views, view: View) -> Report:
+    report = Report()
+    server = view.control_server
+    if server and not server.open and not server.proxy:
+        where = f"{server.host} port {server.port}"
+        if server.resolved:
+            report.findings.append(
+                f"{view.name} cannot open a new connection to its control server at {where}: {server.error}. "
                 f"After its next start it would not come into the tailnet{_advice(views, server)}"
             )
         else:
-            said.notes.append(f"{view.name} knows no address for its control server at {where}: {server['error']}")
-    needs = view.seen.get("forwarding_needs") or ()
+            report.notes.append(f"{view.name} knows no address for its control server at {where}: {server.error}")
+    needs = view.probed.get("forwarding_needs") or ()
     if needs and view.node.get("tun", True):
         lines = ", ".join(f"{name}=1" for name in needs)
-        said.findings.append(
+        report.findings.append(
             f"{view.name} offers routes to the tailnet and forwards nothing: put {lines} into "
             "/etc/sysctl.d/90-forwarding.conf, and run `sysctl --system`"
         )
-    return said
+    return report
 
 
-def _advice(views: Views, server: Seen) -> str:
+def _advice(views: Views, server: ControlServer) -> str:
     for view in views.values():
-        if server["host"] in (view.name, view.ansible_host, view.node.get("dns_name"), *view.interfaces):
-            return f". It is {view.name}: let {server['port']}/tcp in there (firewall_public_ports)"
+        if server.host in (view.name, view.ansible_host, view.node.get("dns_name"), *view.interfaces):
+            return f". It is {view.name}: allow {server.port}/tcp there (firewall_public_ports)"
     return ""
 
 
-def _silent_pairs(views: Views, there: t.Sequence[View]) -> tuple[set[frozenset[str]], list[str]]:
-    """Pairs of hosts between which nothing new comes about, and a sentence for each."""
-    pairs, sentences = set(), []
+Pair = t.FrozenSet[str]  # noqa: UP006
+
+
+def _silent_pairs(there: t.Sequence[View]) -> dict[Pair, str]:
+    """Pairs of hosts between which no new connection comes about, each with its message."""
+    found: dict[Pair, str] = {}
     for one, two in itertools.combinations(there, 2):
-        pings = [(view, other, _ping(view, other)) for view, other in ((one, two), (two, one))]
-        dead = [(view, other, ping) for view, other, ping in pings if ping and not ping["answers"]]
-        if dead:
-            pairs.add(frozenset((one.name, two.name)))
-            view, other, ping = dead[0]
-            sentences.append(
-                f"{view.name} gets no answer from {other.name} at {ping['address']} through the tailnet: {ping['error']}"
-            )
-            continue
-        doors = [door for door in (_sync_door(one, two), _sync_door(two, one)) if door]
-        # One direction is enough: either of them may call the other.
-        if doors and not any(door["open"] for door in doors) and not _outdated(one, two, doors):
-            pairs.add(frozenset((one.name, two.name)))
-            sentences.append(_no_new_connection(one, two, doors))
-    return pairs, sentences
+        message = _unanswered_ping(one, two) or _unanswered_ping(two, one) or _no_new_connection(one, two)
+        if message:
+            found[frozenset((one.name, two.name))] = message
+    return found
 
 
-def _outdated(one: View, two: View, doors: t.Sequence[Seen]) -> bool:
-    """Whether a Syncthing that was not listening yet has been waited for meanwhile."""
-    connected = one.connection_to({"device_id": two.device_id}).get("connected")
-    return bool(connected) and any("refused" in str(door["error"]) for door in doors)
+def _unanswered_ping(view: View, other: View) -> str | None:
+    ping = view.pings.get(other.tailnet_address or "")
+    if not ping or ping["answers"]:
+        return None
+    return f"{view.name} gets no answer from {other.name} at {ping['address']} through the tailnet: {ping['error']}"
 
 
-def _no_new_connection(one: View, two: View, doors: t.Sequence[Seen]) -> str:
-    errors = "; ".join(f"{door['address']} port {door['port']}: {door['error']}" for door in doors)
-    refused = any("refused" in str(door["error"]) for door in doors)
-    port = doors[0]["port"]
+def _no_new_connection(one: View, two: View) -> str | None:
+    attempts = [attempt for attempt in (_sync_attempt(one, two), _sync_attempt(two, one)) if attempt]
+    # One direction is enough: either of them may call the other.
+    if not attempts or any(attempt.open for attempt in attempts):
+        return None
+    refused = any(attempt.refused for attempt in attempts)
+    if refused and one.connection_to({"device_id": two.device_id}).connected:
+        return None  # a Syncthing that was not listening yet, and has been waited for meanwhile
+    errors = "; ".join(f"{attempt.address} port {attempt.port}: {attempt.error}" for attempt in attempts)
+    port = attempts[0].port
     cause = "" if refused else f". Each answers a ping: does the tailnet's access policy (a grant or ACL) let tcp:{port} through?"
     return f"{one.name} and {two.name} cannot open a new connection to each other's Syncthing ({errors}){cause}"
 
 
-def _ping(view: View, other: View) -> Seen:
-    return _of(view.seen.get("ping"), other.tailnet_address)
-
-
-def _sync_door(view: View, other: View) -> Seen:
-    return _of(view.seen.get("tcp"), other.tailnet_address, other.sync_port)
-
-
-def _of(items: t.Iterable[Seen] | None, address: str | None, port: int | None = None) -> Seen:
-    found = (item for item in items or () if item["address"] == address and port in (None, item.get("port")))
-    return next(found, NOTHING)
+def _sync_attempt(view: View, other: View) -> Attempt | None:
+    return view.attempt_at(other.tailnet_address, other.sync_port)
 
 
 def _connections(view: View) -> list[str]:
@@ -146,38 +140,45 @@ def _connections(view: View) -> list[str]:
     lines = []
     for device in view.wanted["devices"]:
         connection = view.connection_to(device)
-        if connection.get("connected"):
-            lines.append(f"{view.name} -> {device['name']}: {connection['address']} ({connection['type']})")
+        if connection.connected:
+            lines.append(f"{view.name} -> {device['name']}: {connection.address} ({connection.type})")
         elif device["name"] not in view.managed:
             lines.append(f"{view.name} -> {device['name']}: not connected (not managed by Ansible)")
     return lines
 
 
-# --- what verify.yml asks -------------------------------------------------------------------------
+# --- what the role asks the hosts to do -----------------------------------------------------------
 
 
-def to_try(views: Views, name: str) -> dict[str, t.Any]:
-    """What a host is to try of the others, as reachability_info takes it."""
-    gone = {view.name for view in views.values() if cut_off(view)}
+def folders(mesh: Data, hosts: t.Iterable[str]) -> dict[str, list[dict[str, t.Any]]]:
+    """The folders that each host is to have, as syncthing_info takes them."""
+    read = model(mesh)
+    keys = ("id", "path", "requires_mount")
     return {
-        "tcp": [*verify_doors.doors_to_try(views, name), *verify_doors.sync_doors(views, name, gone)],
-        "ping": verify_doors.addresses_to_ping(views, name, gone),
+        host: [{key: folder[key] for key in keys if folder.get(key)} for folder in desired_state(read, host)["folders"]]
+        for host in hosts
     }
 
 
-def wait_for(views: Views, name: str) -> dict[str, t.Any]:
-    """What of a host's Syncthing is worth waiting for, as syncthing_info takes it; empty if there is nothing."""
-    gone = {view.name for view in views.values() if cut_off(view)}
-    silent, _sentences = _silent_pairs(views, [view for view in views.values() if view.name not in gone])
-    hopeless = {other for pair in silent if name in pair for other in pair if not _only_refused(views, name, other)}
-    return verify_mesh.wait_for(views, views[name], gone | hopeless - {name})
+def plan(views: Views) -> dict[str, t.Any]:
+    """What all hosts need to know to probe each other (see C(targets)), and what the controller is to probe itself."""
+    return {
+        "hosts": verify_ports.endpoints(views, _outages(views)),
+        "controller": verify_ports.probes_of_controller(views),
+    }
 
 
-def _only_refused(views: Views, name: str, other: str) -> bool:
-    """Whether the other's Syncthing may be just about to listen."""
-    return name != other and "refused" in str(_sync_door(views[name], views[other]).get("error"))
+targets = verify_ports.targets
 
 
-def report(said: Said) -> str:
-    """The failure's text: the findings, the gravest first, then what else is worth knowing."""
-    return "\n".join([*said.findings, *(f"(Also: {note})" for note in said.notes)])
+def waits(views: Views) -> dict[str, dict[str, t.Any]]:
+    """What of each host's Syncthing is worth waiting for, as syncthing_info takes it; empty if there is nothing."""
+    outages = _outages(views)
+    silent = _silent_pairs([view for view in views.values() if view.name not in outages])
+    hopeless: dict[str, set[str]] = {name: set(outages) for name in views}
+    for one, two in map(tuple, silent):
+        for name, other in ((one, two), (two, one)):
+            attempt = _sync_attempt(views[name], views[other])
+            if not (attempt and attempt.refused):  # else the other's Syncthing may be just about to listen
+                hopeless[name].add(other)
+    return {name: verify_mesh.wait_for(views, view, hopeless[name]) for name, view in views.items()}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each host of a run showed, as verify.yml registered it.
+"""What each host of a run showed, as the role verify registered it: typed, and with a value for what was not shown.
 
 Private to this collection: it may change in any release.
 """
@@ -12,63 +12,160 @@ import dataclasses
 import functools
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._mesh import desired_state
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import is_tailnet_address
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import is_tailnet_address
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _settle
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import openings
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.mesh import Model, desired_state, model
 
-Seen = t.Mapping[str, t.Any]
-NOTHING: Seen = {}
+Data = t.Mapping[str, t.Any]
+NOTHING: Data = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """A device as one host's Syncthing knows it."""
+
+    name: str = ""
+    paused: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Connection:
+    connected: bool = False
+    paused: bool = False
+    address: str = ""
+    type: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """An address that Syncthing listens at or dials."""
+
+    error: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Completion:
+    """What another device says of its part in a folder."""
+
+    completion: float | None = None
+    remote_state: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    free_bytes: int
+    needed_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A folder as one host's Syncthing has it; of a paused one it tells little more than its configuration."""
+
+    path: str = ""
+    type: str = ""
+    paused: bool = False
+    devices: t.Sequence[str] = ()
+    state: str | None = None
+    error: str | None = None
+    errors: int = 0
+    failures: t.Sequence[t.Mapping[str, str]] = ()
+    watch_error: str | None = None
+    need_items: int = 0
+    need_bytes: int = 0
+    global_bytes: int = 0
+    receive_only_items: int = 0
+    moving: bool | None = None
+    disk: t.Mapping[str, int] | None = None
+    completion: t.Mapping[str, Data] = dataclasses.field(default_factory=dict)
+
+    @property
+    def space(self) -> Disk | None:
+        return Disk(**self.disk) if self.disk else None
+
+    def told_by(self, device_id: str | None) -> Completion:
+        return read(Completion, self.completion.get(device_id or ""))
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether it waits for data."""
+        return _settle.needs({"type": self.type, "need_items": self.need_items, "need_bytes": self.need_bytes})
+
+
+@dataclasses.dataclass(frozen=True)
+class ControlServer:
+    """How a new connection to it went."""
+
+    host: str
+    port: int
+    open: bool = True
+    error: str | None = None
+    resolved: bool = True
+    proxy: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """How a TCP connection to one port of one address went."""
+
+    address: str
+    port: int
+    open: bool = False
+    error: str | None = None
+    source: str | None = None  # the address that it was made from
+    resolved: t.Sequence[str] = ()
+    mac: str | None = None  # at the other end, if that is on the same link
+    host_keys: t.Sequence[str] = ()
+
+    @property
+    def addresses(self) -> t.Sequence[str]:
+        """Where it went, if the address is a name."""
+        return self.resolved or [self.address]
+
+    @property
+    def refused(self) -> bool:
+        """Whether the host answered, and nothing listens there (yet)."""
+        return "refused" in str(self.error)
+
+
+Kind = t.TypeVar("Kind")
+
+
+def read(kind: type[Kind], data: Data | None) -> Kind:
+    """What was returned, without the rest; what is missing or null has its default."""
+    names = {field.name for field in dataclasses.fields(t.cast("t.Any", kind))}
+    return kind(**{key: value for key, value in (data or NOTHING).items() if key in names and value is not None})
+
+
+def read_all(kind: type[Kind], data: t.Mapping[str, Data] | None) -> dict[str, Kind]:
+    return {key: read(kind, value) for key, value in (data or NOTHING).items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """One host. What it did not show is empty: that is then a finding."""
+    """One host. The parts are what the modules returned; what a host did not show is empty, and that is then a finding."""
 
     name: str
-    variables: Seen = dataclasses.field(default_factory=dict)  # of the inventory
-    mesh: Seen = dataclasses.field(default_factory=dict)  # as module_utils/_mesh.py describes it
-    left: bool = False  # it failed, or became unreachable, before the end
-    way: Seen = dataclasses.field(default_factory=dict)  # what way_in returned
-    node: Seen = dataclasses.field(default_factory=dict)  # node of tailscale_node_info
-    syncthing: Seen = dataclasses.field(default_factory=dict)  # what syncthing_info returned
-    own: Seen = dataclasses.field(default_factory=dict)  # reachability_info without targets
-    seen: Seen = dataclasses.field(default_factory=dict)  # reachability_info with the other hosts as targets
+    variables: Data = dataclasses.field(default_factory=dict)  # what the inventory declares of it
+    mesh: Model = dataclasses.field(default_factory=lambda: model({}))
+    lost: bool = False  # it failed, or became unreachable, before the end
+    ssh: Data = dataclasses.field(default_factory=dict)  # ssh_address_info
+    node: Data = dataclasses.field(default_factory=dict)  # tailscale.node of member_info
+    syncthing: Data = dataclasses.field(default_factory=dict)  # syncthing of member_info, or syncthing_info after a wait
+    own: Data = dataclasses.field(default_factory=dict)  # host of member_info
+    probed: Data = dataclasses.field(default_factory=dict)  # reachability_info with the other hosts as targets
     actual_ids: t.Mapping[str, str] = dataclasses.field(default_factory=dict)  # device IDs as the hosts of the run say themselves
+
+    # --- what it is to be -----------------------------------------------------------------------
 
     @functools.cached_property
     def wanted(self) -> dict[str, list[dict[str, t.Any]]]:
         return desired_state(self.mesh, self.name)
 
-    @property
-    def managed(self) -> t.Collection[str]:
+    @functools.cached_property
+    def managed(self) -> frozenset[str]:
         """The members of the mesh that Ansible manages, be they part of this run or not."""
-        return t.cast("t.Collection[str]", self.mesh.get("hosts") or ())
-
-    @property
-    def runs(self) -> bool:
-        return self.node.get("backend_state") == "Running"
-
-    @property
-    def device_id(self) -> str | None:
-        return self.syncthing.get("device_id")
-
-    @property
-    def folders(self) -> t.Mapping[str, Seen]:
-        return self.syncthing.get("folders") or NOTHING
-
-    @property
-    def left_out(self) -> dict[str, Seen]:
-        return {item["id"]: item for item in self.syncthing.get("left_out") or ()}
-
-    @property
-    def interfaces(self) -> dict[str, str]:
-        """Its addresses that are not its tailnet's, each with its interface."""
-        found = self.own.get("addresses") or ()
-        return {item["address"]: item["interface"] for item in found if not is_tailnet_address(item["address"])}
-
-    @property
-    def tailnet_address(self) -> str | None:
-        return self.node.get("ipv4") or self.node.get("ipv6")
+        return frozenset(self.mesh.hosts)
 
     @property
     def ansible_host(self) -> str:
@@ -80,55 +177,136 @@ class View:
         return tuple(sorted({22, int(connection), openings.ssh_port(self.variables)}))
 
     @property
+    def firewall_is_absent(self) -> bool:
+        return bool(self.variables.get("firewall_state") == "absent")
+
+    # --- the host and its node ------------------------------------------------------------------
+
+    @property
+    def runs(self) -> bool:
+        return bool(self.node.get("backend_state") == "Running")
+
+    @functools.cached_property
+    def interfaces(self) -> dict[str, str]:
+        """Its addresses that are not its tailnet's, each with its interface."""
+        found = self.own.get("addresses") or ()
+        return {item["address"]: item["interface"] for item in found if not is_tailnet_address(item["address"])}
+
+    @property
+    def tailnet_address(self) -> str | None:
+        return self.node.get("ipv4") or self.node.get("ipv6")
+
+    @functools.cached_property
+    def control_server(self) -> ControlServer | None:
+        found = self.probed.get("control_server")
+        return read(ControlServer, found) if found else None
+
+    @functools.cached_property
+    def attempts(self) -> list[Attempt]:
+        return [read(Attempt, item) for item in self.probed.get("tcp") or ()]
+
+    @functools.cached_property
+    def _attempts_by_endpoint(self) -> dict[tuple[str, int], Attempt]:
+        return {(one.address, one.port): one for one in reversed(self.attempts)}
+
+    def attempt_at(self, address: str | None, port: int | None) -> Attempt | None:
+        return self._attempts_by_endpoint.get((address or "", port or 0))
+
+    @functools.cached_property
+    def pings(self) -> dict[str, Data]:
+        return {item["address"]: item for item in self.probed.get("ping") or ()}
+
+    # --- its Syncthing --------------------------------------------------------------------------
+
+    @property
+    def device_id(self) -> str | None:
+        return self.syncthing.get("device_id")
+
+    @functools.cached_property
+    def listeners(self) -> dict[str, Endpoint]:
+        return read_all(Endpoint, self.syncthing.get("listeners"))
+
+    @functools.cached_property
+    def dials(self) -> dict[str, Endpoint]:
+        return read_all(Endpoint, self.syncthing.get("dials"))
+
+    @functools.cached_property
+    def devices(self) -> dict[str, Device]:
+        return read_all(Device, self.syncthing.get("devices"))
+
+    @functools.cached_property
+    def connections(self) -> dict[str, Connection]:
+        return read_all(Connection, self.syncthing.get("connections"))
+
+    @functools.cached_property
+    def folders(self) -> dict[str, Folder]:
+        return read_all(Folder, self.syncthing.get("folders"))
+
+    @functools.cached_property
+    def left_out(self) -> dict[str, str]:
+        """The folders whose disk is away, each with the reason."""
+        return {item["id"]: item["reason"] for item in self.syncthing.get("left_out") or ()}
+
+    @property
+    def messages(self) -> list[str]:
+        """Of Syncthing's own list of errors."""
+        return [str(one.get("message") or "") for one in self.syncthing.get("errors") or ()]
+
+    @property
     def sync_port(self) -> int | None:
         """The TCP port of its Syncthing, out of `tcp://100.64.0.2:22000`."""
-        for address in self.syncthing.get("listeners") or ():
+        for address in self.listeners:
             port = address.rpartition(":")[2]
             if address.startswith("tcp") and port.isdigit():
                 return int(port)
         return None
 
-    def id_of(self, device: Seen) -> str | None:
+    def id_of(self, device: Data) -> str | None:
         """A device's ID: as it says itself, or, outside the run, by the name that this host has for it."""
         name = device.get("name") or ""
         actual = self.actual_ids.get(name)
-        if not device.get("device_id") and actual in (self.syncthing.get("devices") or NOTHING):
-            return actual  # whatever somebody calls it in the web interface
-        return device.get("device_id") or self.known_ids.get(name)
+        if not device.get("device_id") and actual in self.devices:
+            return actual  # whatever it is called in the web interface
+        return device.get("device_id") or self._known_ids.get(name)
 
     @functools.cached_property
-    def known_ids(self) -> dict[str, str]:
-        known = (self.syncthing.get("devices") or NOTHING).items()
-        return {item.get("name") or "": key for key, item in known if key != self.device_id}
+    def _known_ids(self) -> dict[str, str]:
+        return {item.name: key for key, item in self.devices.items() if key != self.device_id}
 
-    def connection_to(self, device: Seen) -> Seen:
-        return (self.syncthing.get("connections") or NOTHING).get(self.id_of(device) or "") or NOTHING
+    def device(self, device: Data) -> Device:
+        return self.devices.get(self.id_of(device) or "") or Device()
+
+    def connection_to(self, device: Data) -> Connection:
+        return self.connections.get(self.id_of(device) or "") or Connection()
+
+    def state_of(self, folder: str, device: Data) -> str | None:
+        """What a device says of its part in a folder."""
+        return (self.folders.get(folder) or Folder()).told_by(self.id_of(device)).remote_state
 
 
 Views = t.Mapping[str, View]
 
 
-def of_run(run: Seen, hostvars: Seen) -> dict[str, View]:
-    """The views of all hosts of a run: C(hosts) is all that it began with, C(alive) who is left of them, C(mesh) the mesh."""
-    views = {name: _view(name, run, hostvars[name]) for name in run["hosts"]}
+def of_run(parts: t.Mapping[str, Data], mesh: Data, alive: t.Collection[str]) -> dict[str, View]:
+    """The views of all hosts of a run, out of what each registered (see C(verify_views)); C(alive) is who is left of them."""
+    read = model(mesh)
+    views = {name: _view(name, seen, read, name in alive) for name, seen in parts.items()}
     ids = {name: view.device_id for name, view in views.items() if view.device_id}
     return {name: dataclasses.replace(view, actual_ids=ids) for name, view in views.items()}
 
 
-def _view(name: str, run: Seen, variables: Seen) -> View:
-    def registered(what: str) -> Seen:
-        return variables.get(f"__tailsync_{what}") or NOTHING
-
-    # What was waited for is newer than the first look.
-    waited = registered("settled")
+def _view(name: str, seen: Data, mesh: Model, alive: bool) -> View:
+    member = seen.get("member") or NOTHING
+    # What was waited for is newer than the first answer.
+    waited = seen.get("waited") or NOTHING
     return View(
         name=name,
-        variables=variables,
-        mesh=run["mesh"],
-        left=name not in run["alive"],
-        way=registered("way"),
-        node=registered("node").get("node") or NOTHING,
-        syncthing=waited if waited.get("device_id") else registered("syncthing"),
-        own=registered("self"),
-        seen=registered("seen"),
+        variables=seen.get("declared") or NOTHING,
+        mesh=mesh,
+        lost=not alive,
+        ssh=seen.get("ssh") or NOTHING,
+        node=(member.get("tailscale") or NOTHING).get("node") or NOTHING,
+        syncthing=waited if waited.get("device_id") else member.get("syncthing") or NOTHING,
+        own=member.get("host") or (member if member.get("failed") else NOTHING),
+        probed=seen.get("probed") or NOTHING,
     )

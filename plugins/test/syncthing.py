@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import (
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._device_id import (
     InvalidDeviceID,
     parse_device_id,
 )

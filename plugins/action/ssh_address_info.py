@@ -22,7 +22,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailnet import label_of
+from ansible.utils.vars import load_extra_vars
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import label_of
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_access, ssh_advice
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_access import CONTROLLER, HOST, INVENTORY, NAME
 
@@ -38,6 +39,11 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "fresh": {"type": "bool", "default": True},
 }
 COMMAND_TIMEOUT = 5  # seconds
+# A variable of --extra-vars goes before every fact, so what follows would go to ansible_host, whoever is there.
+OVERRULED = (
+    "ansible_ssh_common_args is set by --extra-vars, which overrules the address that was found ({}). Set it in the inventory, "
+    "or use --ssh-common-args."
+)
 
 
 class Try(t.NamedTuple):
@@ -58,7 +64,7 @@ class ActionModule(ActionBase):
         if self._connection.transport != "ssh":
             raise AnsibleActionFail(
                 f"the host is managed over the connection plugin {self._connection.transport!r}, "
-                "and a way in can only be proven over ssh"
+                "and a login can only be proven over ssh"
             )
         self._task_vars = task_vars or {}
         self._own_arguments = ssh_access.without_alias(self._connection.get_option("ssh_common_args") or "")
@@ -89,6 +95,8 @@ class ActionModule(ActionBase):
             if answer is None or problem:
                 attempts.append(ssh_advice.Attempt(one.address, one.source, problem))
                 continue
+            if common_arguments != self._own_arguments and "ansible_ssh_common_args" in load_extra_vars(self._loader):
+                return {**self._failed(attempts, []), "msg": OVERRULED.format(one.address)}
             if one.source == HOST:
                 return self._failed(attempts, [ssh_advice.unlasting(one.address, self._arguments["tailnet_name"] or "the host")])
             return {

@@ -16,6 +16,8 @@ import re
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import shown
+
 # Also names that are numbers, such as 0, which C libraries take for an address.
 NAME = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
 FIX = "leave it out to listen on the tailnet address only (at syncthing_mesh_port), or name one address of the host, such as tcp://100.64.0.7:22000"
@@ -24,8 +26,8 @@ FIX = "leave it out to listen on the tailnet address only (at syncthing_mesh_por
 def listen_problems(name: str, addresses: t.Any) -> list[str]:
     """Why these are no addresses to listen on; an empty list is for who knows the tailnet address."""
     if not isinstance(addresses, t.Sequence) or isinstance(addresses, (str, bytes)):
-        return [f"{name} is {addresses!r}: it must be a list of addresses; {FIX}"]
-    return [f"{name} has {address!r}, {reason}: {FIX}" for address in addresses for reason in _listen_reasons(address)]
+        return [f"{name} is {shown(addresses)}: it must be a list of addresses; {FIX}"]
+    return [f"{name} has {shown(address)}, {reason}: {FIX}" for address in addresses for reason in _listen_reasons(address)]
 
 
 def _listen_reasons(address: t.Any) -> list[str]:
@@ -58,8 +60,8 @@ def dial_problems(name: str, addresses: t.Any) -> list[str]:
     if addresses is None:
         return []
     if not isinstance(addresses, t.Sequence) or isinstance(addresses, (str, bytes)):
-        return [f"{name} is {addresses!r}: it must be a list of addresses, such as [tcp://phone:22000]"]
-    return [f"{name} has {address!r}, {reason}" for address in addresses for reason in _dial_reasons(address)]
+        return [f"{name} is {shown(addresses)}: it must be a list of addresses, such as [tcp://phone:22000]"]
+    return [f"{name} has {shown(address)}, {reason}" for address in addresses for reason in _dial_reasons(address)]
 
 
 def _dial_reasons(address: t.Any) -> list[str]:

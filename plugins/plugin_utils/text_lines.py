@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import shown
+
 # A blank would begin the next field of an apt source, and a number sign a comment.
 URL = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]+")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:/~-]*")
@@ -18,35 +20,29 @@ WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:/~-]*")
 
 def one_line(name: str, value: t.Any) -> list[str]:
     """Why a value is not one line of text."""
+    if value is None:
+        return [f"{name} is empty: leave it out for its default"]
     if not isinstance(value, str):
-        return [f"{name} is {value!r}, which is no text: put it between quotation marks"]
+        return [f"{name} is {shown(value)}, which is no text: put it between quotation marks"]
     if not value.strip():
         return [f"{name} is empty: leave it out for its default"]
     if not value.isprintable():
-        return [f"{name} is {value!r}: it must be one line without control characters"]
+        return [f"{name} is {shown(value)}: it must be one line without control characters"]
     return []
 
 
 def url(name: str, value: t.Any) -> list[str]:
     found = one_line(name, value)
     if not found and (not URL.fullmatch(value) or "#" in value):
-        found = [f"{name} is {value!r}: it must be a URL, without blanks and number signs"]
+        found = [f"{name} is {shown(value)}: it must be a URL, without blanks and number signs"]
     return found
 
 
 def word(name: str, value: t.Any) -> list[str]:
     found = one_line(name, value)
     if not found and not WORD.fullmatch(value):
-        found = [f"{name} is {value!r}: it must be one word of letters, digits and . _ + : / ~ -"]
+        found = [f"{name} is {shown(value)}: it must be one word of letters, digits and . _ + : / ~ -"]
     return found
-
-
-def sources(urls: t.Mapping[str, t.Any], words: t.Mapping[str, t.Any] | None = None) -> list[str]:
-    """Why values do not fit into a package source or a unit file; those that are empty are their own affair."""
-    return [
-        *(problem for name, value in urls.items() if value != "" for problem in url(name, value)),
-        *(problem for name, value in (words or {}).items() if value != "" for problem in word(name, value)),
-    ]
 
 
 def systemd_argument(text: str) -> str:

@@ -15,6 +15,8 @@ import posixpath
 import re
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import shown
+
 SOCKET = "/run/syncthing/gui.sock"
 # The role makes such a directory at each boot and hands it to Syncthing's user, so it must be nobody else's.
 OWN_DIRECTORY = re.compile(r"(/var)?/run/syncthing[A-Za-z0-9._@-]*")
@@ -31,7 +33,7 @@ def problems(
     wanted = gui if isinstance(gui, t.Mapping) else {}
     found = misplaced(wanted)
     if not isinstance(address, str) or not address.isprintable():
-        return [*found, f"syncthing_gui_address is {address!r}: it must be the path of a unix socket, such as {SOCKET}"]
+        return [*found, f"syncthing_gui_address is {shown(address)}: it must be the path of a unix socket, such as {SOCKET}"]
     if address.startswith("/"):
         return [*found, *_socket_problems(address, group, wanted, home)]
     return [*found, *_tcp_problems(address, group, wanted, accept)]
@@ -108,9 +110,9 @@ def permissions(address: str, group: str = "") -> str:
     return "0660" if group else "0600"
 
 
-def directory_of(address: str) -> str:
+def directory_of(address: str | None) -> str:
     """The directory below /run that has to be made at each boot; empty if there is none."""
-    directory = posixpath.dirname(posixpath.normpath(address))
+    directory = posixpath.dirname(posixpath.normpath(address or ""))
     return directory if OWN_DIRECTORY.fullmatch(directory) else ""
 
 

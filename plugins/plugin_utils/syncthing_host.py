@@ -18,11 +18,8 @@ NO_LOGIN = ("nologin", "false")
 NEW_IDENTITY = "new_identity"
 
 
-def refusals(found: Found, variables: t.Mapping[str, t.Any], groups: t.Mapping[str, t.Any] | None = None) -> list[str]:
-    """One message each, with the way to put it right.
-
-    `found` is what host_info has under syncthing, `groups` what getent found of syncthing_gui_group.
-    """
+def refusals(found: Found, variables: t.Mapping[str, t.Any]) -> list[str]:
+    """One message each, with the way to put it right; `found` is what host_info has under syncthing."""
     user, home = variables["syncthing_user"], variables["syncthing_home"]
     if found["disk_problem"]:
         # Whatever else is to be seen there is not Syncthing's.
@@ -31,12 +28,12 @@ def refusals(found: Found, variables: t.Mapping[str, t.Any], groups: t.Mapping[s
         *_account_refusals(found["account"], user, home),
         *_home_refusals(found["home"], found["account"], user, home),
         *_identity_refusals(found, variables),
-        *_group_refusals(variables.get("syncthing_gui_group"), groups or {}),
+        *_group_refusals(variables.get("syncthing_gui_group"), found["gui_group"]),
     ]
 
 
-def _group_refusals(group: str | None, groups: t.Mapping[str, t.Any]) -> list[str]:
-    if not group or groups.get(group):
+def _group_refusals(group: str | None, there: Found) -> list[str]:
+    if not group or there["gid"] is not None:
         return []
     return [
         f"syncthing_gui_group is {group}, a group that this host does not have: create it (groupadd {group}), or name another"

@@ -12,7 +12,8 @@ import re
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _places
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import _gui, _listen, _text
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import gui_address, syncthing_addresses, text_lines
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import shown
 
 # As systemd takes them (https://systemd.io/USER_NAMES/), with those of a directory service.
 ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.@\\-]*\$?")
@@ -27,9 +28,9 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     return [
         *account("syncthing_user", variables.get("syncthing_user")),
         *_home(home),
-        *_listen.listen_problems("syncthing_listen_addresses", variables.get("syncthing_listen_addresses")),
+        *_addresses(variables.get("syncthing_listen_addresses")),
         *_group(variables.get("syncthing_gui_group")),
-        *_gui.problems(
+        *gui_address.problems(
             variables.get("syncthing_gui_address"),
             variables.get("syncthing_gui_group"),
             variables.get("syncthing_mesh_gui"),
@@ -41,12 +42,19 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
     ]
 
 
+def _addresses(addresses: t.Any) -> list[str]:
+    """The default is not known before the host is in the tailnet."""
+    return [] if addresses is None else syncthing_addresses.listen_problems("syncthing_listen_addresses", addresses)
+
+
 def account(name: str, user: t.Any) -> list[str]:
-    found = _text.one_line(name, user)
+    found = text_lines.one_line(name, user)
     if found:
         return found
     if not ACCOUNT.fullmatch(user):
-        return [f"{name} is {user!r}, which is no name of an account: begin it with a letter or _, without blanks (no user ID)"]
+        return [
+            f"{name} is {shown(user)}, which is no name of an account: begin it with a letter or _, without blanks (no user ID)"
+        ]
     if user in ("root", "nobody"):
         reason = "would run with every right" if user == "root" else "is shared by programs that must not trust each other"
         return [f"{name} is {user}, which {reason}: name the account that owns the files, or leave it out"]
@@ -56,18 +64,18 @@ def account(name: str, user: t.Any) -> list[str]:
 def _group(group: t.Any) -> list[str]:
     if group in ("", None):
         return []
-    found = _text.one_line("syncthing_gui_group", group)
+    found = text_lines.one_line("syncthing_gui_group", group)
     if not found and not ACCOUNT.fullmatch(group):
-        found = [f"syncthing_gui_group is {group!r}, which is no name of a group"]
+        found = [f"syncthing_gui_group is {shown(group)}, which is no name of a group"]
     return found
 
 
 def _home(home: t.Any) -> list[str]:
-    found = _text.one_line("syncthing_home", home)
+    found = text_lines.one_line("syncthing_home", home)
     if found:
         return found
     if not home.startswith("/") or "$" in home:
-        return [f"syncthing_home is {home!r}: it must be an absolute path, and $ is not expanded"]
+        return [f"syncthing_home is {shown(home)}: it must be an absolute path, and $ is not expanded"]
     place = _places.normal(home)
     if place == "/root":
         return [f"syncthing_home is {home}, root's own home: give it a directory of its own, such as /var/lib/syncthing"]
@@ -81,7 +89,11 @@ def _home(home: t.Any) -> list[str]:
 def _identity(variables: t.Mapping[str, t.Any]) -> list[str]:
     certificate = variables.get("syncthing_certificate") or ""
     key = variables.get("syncthing_private_key") or ""
-    found = []
+    found = [
+        f"{name} is no text: put it between quotation marks, or leave it out"
+        for name in ("syncthing_certificate", "syncthing_private_key")
+        if not isinstance(variables.get(name) or "", str)
+    ]
     if bool(certificate) != bool(key) or (certificate and "BEGIN CERTIFICATE" not in str(certificate)):
         found.append(
             "syncthing_certificate and syncthing_private_key must be given together, as the contents (not the paths) of "
@@ -98,9 +110,9 @@ def _identity(variables: t.Mapping[str, t.Any]) -> list[str]:
 def _package(variables: t.Mapping[str, t.Any]) -> list[str]:
     channel = variables.get("syncthing_repository_channel")
     found = [
-        *_text.url("syncthing_repository_url", variables.get("syncthing_repository_url")),
-        *_text.url("syncthing_repository_key_url", variables.get("syncthing_repository_key_url")),
-        *_text.word("syncthing_repository_channel", channel),
+        *text_lines.url("syncthing_repository_url", variables.get("syncthing_repository_url")),
+        *text_lines.url("syncthing_repository_key_url", variables.get("syncthing_repository_key_url")),
+        *text_lines.word("syncthing_repository_channel", channel),
     ]
     if channel == REPORTING_CHANNEL:
         found.append(
@@ -113,9 +125,9 @@ def _package(variables: t.Mapping[str, t.Any]) -> list[str]:
 def address_problems(addresses: t.Sequence[str], node_address: t.Any) -> list[str]:
     """Why the host cannot listen yet, at the time when its tailnet address has to be known."""
     if addresses:
-        return _listen.listen_problems("syncthing_listen_addresses", addresses)
+        return syncthing_addresses.listen_problems("syncthing_listen_addresses", addresses)
     if node_address:
-        return [f"syncthing_listen_addresses is empty: {_listen.FIX}"]
+        return [f"syncthing_listen_addresses is empty: {syncthing_addresses.FIX}"]
     return [
         "this host has no tailnet address, so Syncthing would have none to listen on: is it in a tailnet? The role "
         "homelab.tailsync.tailscale joins it"

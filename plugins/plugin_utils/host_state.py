@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether what host_info found is what a role would make: pure functions, for the controller.
+
+They say yes only if they are sure. What is in doubt is left to the modules, which change nothing where nothing differs.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+
+Host = t.Mapping[str, t.Any]
+
+
+def is_file(host: Host, path: str, text: str | None = None, mode: str = "0644") -> bool:
+    """Whether a plain file is there with this mode, and with this content if one is given."""
+    found = host["files"].get(path) or {}
+    if found.get("kind") != "file" or found.get("mode") != mode:
+        return False
+    return text is None or found.get("sha256") == hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_directory(host: Host, path: str, mode: str = "0755") -> bool:
+    found = host["files"].get(path) or {}
+    return found.get("kind") == "directory" and found.get("mode") == mode
+
+
+def is_there(host: Host, path: str) -> bool:
+    """Also a link that leads nowhere."""
+    return bool(host["files"].get(path))
+
+
+def target(host: Host, path: str) -> str:
+    """Where a link leads; empty if there is none."""
+    return str((host["files"].get(path) or {}).get("target", ""))
+
+
+def has_packages(host: Host, names: t.Iterable[str]) -> bool:
+    """Whether all are installed, in whatever version."""
+    return set(names) <= set(host["packages"])

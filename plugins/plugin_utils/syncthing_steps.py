@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role syncthing has to do on a host, by what host_info found there: pure functions, for the controller.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import host_state
+
+Host = t.Mapping[str, t.Any]  # what host_info returns
+Wanted = t.Mapping[str, t.Any]
+REPOSITORY = "repository"
+INSTALL = "install"
+USER = "user"
+IDENTITY = "identity"
+SERVICE = "service"
+
+PACKAGES = ("syncthing", "python3-requests")
+KEYRING = "/etc/apt/keyrings/syncthing-archive-keyring.gpg"
+OWN_FILES = ("cert.pem", "config.xml", "key.pem")
+RUNS = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "NeedDaemonReload": "no"}
+
+
+def steps(host: Host, wanted: Wanted) -> list[str]:
+    """Which groups of the role's tasks must run, because something differs or cannot be told from here.
+
+    Wanted are: source, repository_files (a text by path), user, certificate, unit (the drop-in's text), gui_directory and
+    gui_group.
+    """
+    repository = wanted["source"] == "vendor" and not _is_repository(host, wanted["repository_files"])
+    # The packages as well where the repository changes, because its lists are then to be read.
+    install = repository or not host_state.has_packages(host, PACKAGES)
+    due = {
+        REPOSITORY: repository,
+        INSTALL: install,
+        USER: not host["syncthing"]["account"]["exists"],
+        IDENTITY: not _has_identity(host["syncthing"], wanted),
+        SERVICE: not _is_running(host, wanted),
+    }
+    return [name for name, is_due in due.items() if is_due]
+
+
+def _is_repository(host: Host, texts: t.Mapping[str, str]) -> bool:
+    return host_state.is_file(host, KEYRING) and all(host_state.is_file(host, path, text) for path, text in texts.items())
+
+
+def _has_identity(found: t.Mapping[str, t.Any], wanted: Wanted) -> bool:
+    """Whether the key pair and the first configuration are there, whole. One that is given is compared by the module."""
+    whole = found["device_id"] and not found["identity_problem"] and not found["disk_problem"]
+    return bool(whole and not wanted["certificate"] and set(OWN_FILES) <= set(found["home"].get("files", ())))
+
+
+def _is_running(host: Host, wanted: Wanted) -> bool:
+    folder = f"/etc/systemd/system/syncthing@{wanted['user']}.service.d"
+    if dict(host["syncthing_unit"]) != RUNS or not host_state.is_directory(host, folder):
+        return False
+    return host_state.is_file(host, f"{folder}/50-tailsync.conf", wanted["unit"]) and _has_gui_directory(
+        host["syncthing"], wanted
+    )
+
+
+def _has_gui_directory(found: t.Mapping[str, t.Any], wanted: Wanted) -> bool:
+    """Whether the directory of the web interface's socket is there for the right people."""
+    directory, group = wanted["gui_directory"], wanted["gui_group"]
+    if not directory:
+        return True
+    if found["gui_directory"] != directory or not found["account"]["exists"]:
+        return False
+    access = found["gui_directory_access"] or {}
+    if access.get("uid") != found["account"]["uid"] or access.get("mode") != ("2750" if group else "0700"):
+        return False
+    return not group or (found["gui_group"]["name"] == group and access.get("gid") == found["gui_group"]["gid"])

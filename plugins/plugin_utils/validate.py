@@ -1,0 +1,318 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All variables of all hosts, checked before the first host is touched: pure functions.
+
+Types and choices come from the roles' argument specifications, and what is inside a variable from the specifications and checks
+of the modules that it goes to. What hosts share is checked once: values that are one object are told apart by nothing else, so
+whoever resolves them makes equal ones the same (resolve_inputs.py).
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import typing as t
+
+import yaml
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _options as _ufw_options
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors import UfwError
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import (
+    firewall,
+    gui_address,
+    validate_mesh,
+    validate_syncthing,
+    validate_tailscale,
+)
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import (
+    UNSOUND,
+    checked,
+    listed,
+    nearest,
+    shown,
+    told_once,
+)
+
+Values = t.Mapping[str, t.Any]
+Hosts = t.Mapping[str, Values]
+
+COLLECTION_ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
+ROLES = ("tailscale", "firewall", "syncthing", "syncthing_mesh")
+GROUP = "tailsync"
+ACCEPT = "tailsync_accept"
+ACCEPT_UNKNOWN = "unknown_variables"
+# What the playbooks take beside the roles' variables.
+PLAYBOOKS: dict[str, t.Any] = {
+    ACCEPT: {"type": "list", "elements": "str"},
+    "tailsync_hosts": {"type": "raw"},
+    "tailsync_connect_timeout": {"type": "int", "default": 5},
+    "tailsync_tailscale_command": {"type": "list", "elements": "str", "default": ["tailscale"]},
+    "tailsync_verify_retries": {"type": "int"},
+}
+# What the roles set themselves.
+FACTS = frozenset({"syncthing_device_id", "tailscale_dns_name", "tailscale_ipv4", "tailscale_ipv6"})
+# A role's checks need these of another role, where they are set.
+ALSO = {
+    "syncthing": ("syncthing_mesh_gui",),
+    "syncthing_mesh": ("syncthing_gui_address", "syncthing_gui_group", "syncthing_home", "syncthing_user"),
+}
+# Variables whose own checks look at every type inside, with better words.
+BY_THEIR_OWN_CHECKS = frozenset(
+    {
+        "firewall_extra_rules",
+        "firewall_keep",
+        "firewall_tailnet_only_ports",
+        "syncthing_api_key",
+        "syncthing_certificate",
+        "syncthing_gui_address",
+        "syncthing_gui_group",
+        "syncthing_home",
+        "syncthing_mesh_defaults",
+        "syncthing_mesh_external_devices",
+        "syncthing_mesh_folders",
+        "syncthing_mesh_gui",
+        "syncthing_mesh_options",
+        "syncthing_mesh_user",
+        "syncthing_private_key",
+        "syncthing_repository_channel",
+        "syncthing_repository_key_url",
+        "syncthing_repository_url",
+        "syncthing_user",
+        "tailscale_api_token",
+        "tailscale_auth_key",
+        "tailscale_oauth_client_secret",
+        "tailscale_preferences",
+        "tailscale_version",
+    }
+)
+# Lists that may be a single word, as Ansible takes them, because what reads them takes it as well.
+MAY_BE_A_WORD = frozenset(
+    {
+        "firewall_docker_interfaces",
+        "firewall_lan_ssh_from",
+        "firewall_public_ports",
+        "tailscale_tags",
+        "tailsync_accept",
+        "tailsync_tailscale_command",
+        "verify_tailscale_command",
+    }
+)
+LARGEST = 2**31 - 1
+LIMITS = {
+    "firewall_direct_connection_port": (0, 65535),
+    "firewall_key_expiry_days": (0, LARGEST),
+    "firewall_proof_timeout": (1, LARGEST),
+    "firewall_rollback_timeout": (1, LARGEST),
+    "firewall_ssh_port": (1, 65535),
+    "syncthing_address_timeout": (0, LARGEST),
+    "syncthing_mesh_port": (1, 65535),
+    "syncthing_mesh_timeout": (1, LARGEST),
+    "tailscale_port": (0, 65535),
+    "tailscale_timeout": (1, LARGEST),
+    "tailsync_connect_timeout": (1, LARGEST),
+}
+# What all members of a mesh share; the name of each in a mesh is the variable's without the role's.
+MESH = ("folders", "external_devices", "hosts", "options", "gui", "defaults", "allowed_networks")
+# What each has for itself.
+MEMBER = (
+    "syncthing_mesh_addresses",
+    "syncthing_mesh_gui",
+    "syncthing_mesh_home",
+    "syncthing_mesh_user",
+    "syncthing_gui_address",
+    "syncthing_gui_group",
+    ACCEPT,
+)
+
+
+@functools.cache
+def options_of(role: str) -> dict[str, t.Any]:
+    """The role's variables, by its own manual."""
+    path = COLLECTION_ROLES / role / "meta" / "argument_specs.yml"
+    specs = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
+    return dict(specs.get("main", {}).get("options") or {})
+
+
+def specs_of(roles: t.Iterable[str]) -> dict[str, t.Any]:
+    found = dict(PLAYBOOKS)
+    for role in roles:
+        found |= options_of(role)
+    return found
+
+
+def names_of(roles: t.Iterable[str]) -> set[str]:
+    """All variables that a check of these roles looks at."""
+    return set(specs_of(roles)) | {name for role in roles for name in ALSO.get(role, ())}
+
+
+def known_names() -> set[str]:
+    """All variables of the collection's roles and playbooks."""
+    return (
+        set(specs_of(path.name for path in COLLECTION_ROLES.iterdir() if (path / "meta" / "argument_specs.yml").exists())) | FACTS
+    )
+
+
+def no_hosts(pattern: t.Any, groups: t.Iterable[str]) -> str:
+    """That the play would be about nobody, which is no success."""
+    name = pattern if isinstance(pattern, str) else listed(pattern)
+    close = nearest(name, groups)
+    hint = f" (is {close} meant?)" if close else ""
+    if name != GROUP:
+        return (
+            f"tailsync_hosts is {shown(name)}, which no host of the inventory matches{hint}: correct it, or name the hosts there"
+        )
+    return (
+        f"the inventory has no host in the group {GROUP}{hint}: put the hosts of the network into a group of that name, or set "
+        "tailsync_hosts to the name of theirs (-i names the inventory)"
+    )
+
+
+def problems(
+    hosts: Hosts,
+    roles: t.Sequence[str] = ROLES,
+    *,
+    names: t.Mapping[str, t.Collection[str]] | None = None,
+    inventory: t.Collection[str] | None = None,
+    homes: t.Mapping[str, t.Any] | None = None,
+) -> list[str]:
+    """What is wrong, each problem once: it names the variable, the place in it, and the fix.
+
+    `hosts` has each host's resolved values, `names` the names of all variables that the user has given it, `inventory` all hosts
+    that there are, and `homes` Syncthing's home on hosts that are not among those that are checked.
+    """
+    check = Check(hosts, roles, inventory, homes)
+    found = [(problem, host) for host in hosts for problem in check.of_host(host)]
+    found += _unknown(hosts, roles, names or {host: set(values) for host, values in hosts.items()})
+    return told_once(found, hosts)
+
+
+class Check:
+    """The checks of one run, each made once for the same values."""
+
+    def __init__(
+        self, hosts: Hosts, roles: t.Sequence[str], inventory: t.Collection[str] | None, homes: t.Mapping[str, t.Any] | None
+    ) -> None:
+        self.hosts = hosts
+        self.roles = roles
+        self.inventory = inventory
+        self.specs = specs_of(roles)
+        self.homes = {**(homes or {}), **{host: _home(values) for host, values in hosts.items() if _home(values)}}
+        self.everyone = list(hosts)
+        self._values: dict[tuple[str, int], tuple[t.Any, t.Any, list[str]]] = {}
+        self._checks: dict[tuple[t.Any, ...], tuple[t.Any, list[str]]] = {}
+
+    def of_host(self, host: str) -> list[str]:
+        found: list[str] = []
+        values: dict[str, t.Any] = {}
+        for name, spec in self.specs.items():
+            given = self.hosts[host].get(name, spec.get("default"))
+            value, complaints = self._value(name, given, spec, name in self.hosts[host])
+            found += complaints
+            # What is wrong is told; all else is checked as if it had its default.
+            values[name] = spec.get("default") if value is UNSOUND else value
+        for role in self.roles:
+            for name in ALSO.get(role, ()):
+                values.setdefault(name, self.hosts[host].get(name))
+        return [*found, *(problem for role in self.roles for problem in self._role(role, values))]
+
+    def _value(self, name: str, value: t.Any, spec: Values, given: bool) -> tuple[t.Any, list[str]]:
+        key = (name, id(value))
+        if key not in self._values:
+            as_it_is = not given or (name in BY_THEIR_OWN_CHECKS and value is not None)
+            sound, complaints = (value, []) if as_it_is else _typed(name, value, spec)
+            self._values[key] = value, sound, complaints  # with the value, whose id is then no other's
+        _value, sound, complaints = self._values[key]
+        return sound, complaints
+
+    def _role(self, role: str, values: Values) -> list[str]:
+        own = {name: values.get(name) for name in (*options_of(role), *ALSO.get(role, ()))}
+        if role == "tailscale":
+            return self._once(validate_tailscale.problems, own)
+        if role == "firewall":
+            return self._once(_firewall, own)
+        if role == "syncthing":
+            return self._once(validate_syncthing.problems, own)
+        return self._mesh(own) if role == "syncthing_mesh" else []
+
+    def _mesh(self, own: Values) -> list[str]:
+        shared = {name: own[f"syncthing_mesh_{name}"] for name in MESH}
+        if shared["hosts"] is None:
+            shared["hosts"] = self.everyone
+        shared |= {"inventory": self.inventory, "homes": self.homes}
+        single = {name: own[name] for name in MEMBER}
+        return [*self._once(validate_mesh.problems, shared), *self._once(_of_member, single)]
+
+    def _once(self, function: t.Callable[[Values], list[str]], values: Values) -> list[str]:
+        key = (function, *map(id, values.values()))
+        if key not in self._checks:
+            self._checks[key] = values, function(values)
+        return self._checks[key][1]
+
+
+def _home(values: Values) -> t.Any:
+    home = values.get("syncthing_mesh_home") or values.get("syncthing_home")
+    return home if isinstance(home, str) else None
+
+
+def _typed(name: str, value: t.Any, spec: Values) -> tuple[t.Any, list[str]]:
+    """A variable by its specification and its limits."""
+    if spec.get("type") == "raw":
+        return value, []
+    sound, found = checked(value, spec, name, strict_lists=name not in MAY_BE_A_WORD)
+    least, most = LIMITS.get(name, (-LARGEST, LARGEST))
+    if isinstance(sound, int) and not isinstance(sound, bool) and not least <= sound <= most:
+        return UNSOUND, [f"{name} is {shown(value)}: it must be from {least} to {most}"]
+    return sound, found
+
+
+def _firewall(values: Values) -> list[str]:
+    found = firewall.problems(values)
+    try:
+        _ufw_options.refuse_odd_interfaces(values.get("firewall_docker_interfaces") or [], "firewall_docker_interfaces")
+    except UfwError as error:
+        found.append(str(error))
+    return found
+
+
+def _of_member(values: Values) -> list[str]:
+    """What a member of a mesh has for itself."""
+    gui = values["syncthing_mesh_gui"] if isinstance(values["syncthing_mesh_gui"], dict) else {}
+    address, user, home = (values[name] for name in ("syncthing_gui_address", "syncthing_mesh_user", "syncthing_mesh_home"))
+    found = validate_mesh.own_problems(values)
+    if not address:  # the web interface stays where it is
+        found += gui_address.misplaced(gui)
+    else:
+        found += gui_address.problems(
+            address, values["syncthing_gui_group"], gui, values.get(ACCEPT) or (), str(home or validate_mesh.HOME)
+        )
+    return [*found, *(validate_syncthing.account("syncthing_mesh_user", user) if user is not None else [])]
+
+
+def _unknown(hosts: Hosts, roles: t.Sequence[str], names: t.Mapping[str, t.Collection[str]]) -> t.Iterator[tuple[str, str]]:
+    """Names that are nearly those of our variables, and are nobody's; other roles' variables are no concern of ours."""
+    known, inputs = known_names(), set(specs_of(roles))
+    close: dict[str, list[str]] = {}
+    for host, given in names.items():
+        accepted = hosts.get(host, {}).get(ACCEPT)
+        if ACCEPT_UNKNOWN in (accepted if isinstance(accepted, (list, str)) else ()):
+            continue
+        for name in sorted(given, key=str):
+            if name in known or not isinstance(name, str) or name.startswith(("ansible_", "_")):
+                continue
+            if name not in close:
+                close[name] = [meant for meant in inputs if nearest(name, (meant,), _mistakes(name, meant))]
+            meant = nearest(name, [one for one in close[name] if one not in given]) if close[name] else None
+            if meant:
+                words = (
+                    f"{name} is no variable of this collection, and {meant} is not set: was that meant? If it is another role's, "
+                    f"add {ACCEPT_UNKNOWN} to {ACCEPT}"
+                )
+                yield words, host
+
+
+def _mistakes(name: str, meant: str) -> int:
+    """How many letters a typing mistake may have: of a short name too many would make another word, such as tailscale_ip."""
+    shortest = min(len(one.partition("_")[2] or one) for one in (name, meant))
+    return min(2, shortest // 3)

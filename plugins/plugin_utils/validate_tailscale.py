@@ -1,0 +1,169 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the variables of the role tailscale, by tailscale_node's own checks: pure functions.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _options, _prefs, _tables
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import text_lines
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import checked, shown, without_password
+
+Variables = t.Mapping[str, t.Any]
+
+SOCKET = _tables.CONNECTION["socket"]["default"]
+SECRETS = ("tailscale_auth_key", "tailscale_oauth_client_secret", "tailscale_api_token")
+# What the module's own checks need beside the option that they are asked about.
+NOTHING: dict[str, t.Any] = {"login_server": None, "tags": None}
+# hostname has a variable of its own; accept_risk is no preference, but stands among them.
+PREFERENCES: dict[str, t.Any] = {
+    name: spec for name, spec in _tables.NODE.items() if name in {*_prefs.OPTIONS, "accept_risk"} - {"hostname"}
+}
+CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|(sha256:)?https?://\S+")
+FLAG = re.compile(r"--?[a-z][A-Za-z0-9._:/,=@+-]*")
+MANAGED_FLAG = re.compile(r"--?(port|tun|state|statedir|socket)(=|$)")
+
+
+def problems(variables: Variables) -> list[str]:
+    """One message each, naming the variable and the fix."""
+    return [
+        *_text_problems(variables),
+        *_name_problems(variables),
+        *_preference_problems(variables.get("tailscale_preferences")),
+        *_key_problems(variables),
+        *_source_problems(variables),
+        *_daemon_problems(variables),
+    ]
+
+
+def _text_problems(variables: Variables) -> list[str]:
+    """Secrets are text; a number would lose its leading zeros, and is never one."""
+    return [
+        f"{name} must be text, or empty where no host has to log in: put it in quotation marks"
+        for name in SECRETS
+        if variables.get(name) is not None and not isinstance(variables[name], str)
+    ]
+
+
+def _name_problems(variables: Variables) -> list[str]:
+    hostname = variables.get("tailscale_hostname")
+    found = _of_module({"hostname": hostname}, "tailscale_") if hostname else ["tailscale_hostname is empty"]
+    found = [f"{words}. Set tailscale_hostname for this host" for words in found]
+    found += _of_module({"login_server": variables.get("tailscale_login_server")}, "tailscale_")
+    for tag in variables.get("tailscale_tags") or []:
+        found += _of_module({"tags": [tag]}, "tailscale_")
+    key = variables.get("tailscale_auth_key")
+    return [*found, *_of_module({"auth_key": key.strip() if isinstance(key, str) else None}, "tailscale_")]
+
+
+def _preference_problems(preferences: t.Any) -> list[str]:
+    where = "tailscale_preferences"
+    values, found = checked({} if preferences is None else preferences, {"type": "dict", "options": PREFERENCES}, where)
+    if not isinstance(values, dict):
+        return found
+    alone = [words for name, value in values.items() for words in _of_module({name: value}, f"{where}.")]
+    return [*found, *(alone or _of_module(values, f"{where}."))]
+
+
+def _of_module(options: Variables, prefix: str) -> list[str]:
+    """What tailscale_node says about these options, by the names that they have here."""
+    try:
+        _options.login({**NOTHING, **options})
+        _options.declared({**NOTHING, **options})
+    except NodeError as error:
+        return [prefix + without_password(str(error))]
+    return []
+
+
+def _key_problems(variables: Variables) -> list[str]:
+    """What makes keys, and what does not go together with a key."""
+    key, oauth = _text(variables.get("tailscale_auth_key")), _text(variables.get("tailscale_oauth_client_secret"))
+    found = []
+    if variables.get("tailscale_ephemeral") and key:
+        found.append(
+            "tailscale_ephemeral has no effect on tailscale_auth_key, because a key is made to be for ephemeral machines or is "
+            "not. Make that key ephemeral and leave tailscale_ephemeral out, or set tailscale_oauth_client_secret or "
+            "tailscale_api_token instead of tailscale_auth_key"
+        )
+    if oauth and not variables.get("tailscale_tags"):
+        found.append(
+            "tailscale_tags is empty, but a key that an OAuth client makes needs a tag: set tailscale_tags together with "
+            "tailscale_oauth_client_secret, such as [tag:server]"
+        )
+    api_url = variables.get("tailscale_api_url") or ""
+    if variables.get("tailscale_api") == "headscale" and not api_url:
+        found.append("tailscale_api_url is empty: with tailscale_api headscale it must say where that is")
+    return [*found, *(_web("tailscale_api_url", api_url) if api_url else [])]
+
+
+def _text(value: t.Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _web(name: str, value: t.Any) -> list[str]:
+    found = text_lines.url(name, value)
+    if not found and not re.match(r"https?://[^/]", value):
+        found = [f"{name} is {shown(value)}: it must begin with https:// or http://"]
+    return found
+
+
+def _source_problems(variables: Variables) -> list[str]:
+    """Where the package comes from; what depends on the host's system is refused there."""
+    found = _web("tailscale_repository_url", variables.get("tailscale_repository_url"))
+    key_url = variables.get("tailscale_repository_key_url")
+    found += _web("tailscale_repository_key_url", key_url) if key_url else []
+    static_url = variables.get("tailscale_static_url")
+    found += text_lines.url("tailscale_static_url", static_url) if static_url else []
+    version = variables.get("tailscale_version")
+    if isinstance(version, (int, float)):
+        found.append(
+            f"tailscale_version is the number {shown(version)}: write it between quotation marks, with all of its digits"
+        )
+        return found
+    found += text_lines.word("tailscale_version", version) if version else []
+    if variables.get("tailscale_package_source") == "static":
+        if version in (None, "", "latest"):
+            found.append(
+                f"tailscale_version is {version or 'empty'}: with tailscale_package_source static it must name a version, such "
+                "as 1.102.5"
+            )
+        if "tailscale_static_url" in variables and not static_url:
+            found.append("tailscale_static_url is empty: leave it out for the vendor's, or name the archive's URL")
+        checksum = variables.get("tailscale_static_checksum") or ""
+        if not CHECKSUM.fullmatch(str(checksum)):
+            found.append(
+                f"tailscale_static_checksum is {shown(checksum)}: with tailscale_package_source static it must be sha256: with "
+                "the archive's 64 digits, or the URL of a file that holds them"
+            )
+    return found
+
+
+def _daemon_problems(variables: Variables) -> list[str]:
+    found = []
+    socket, source = str(variables.get("tailscale_socket") or ""), variables.get("tailscale_package_source")
+    if not re.fullmatch(r"/[^\x00-\x1f\x7f]+", socket):
+        found.append(f"tailscale_socket is {shown(socket)}: it must be an absolute path, such as {SOCKET}")
+    elif source != "none" and socket != SOCKET:
+        found.append(
+            f"tailscale_socket is {shown(socket)}, but the tailscaled that this role installs listens at {SOCKET}: leave it out, "
+            "or set tailscale_package_source: none for a tailscaled of your own"
+        )
+    for index, flag in enumerate(variables.get("tailscale_daemon_flags") or []):
+        if not FLAG.fullmatch(str(flag)):
+            found.append(
+                f"tailscale_daemon_flags[{index}] is {shown(flag)}: it must be one flag of tailscaled with its value, such as "
+                "--verbose=1, without blanks or quotation marks"
+            )
+        elif MANAGED_FLAG.match(str(flag)):
+            found.append(
+                f"tailscale_daemon_flags[{index}] is {shown(flag)}, which the role sets itself: the port is tailscale_port, and "
+                "--tun=userspace-networking is tailscale_userspace_networking; state and socket stay where they are"
+            )
+    return found

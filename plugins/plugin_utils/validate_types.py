@@ -1,0 +1,284 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values against an argument specification, with messages that name the place of each: pure functions.
+
+Ansible's own validator names neither the variable nor the place in it, stops at the first container that is wrong, and shows
+values that may be secret. This one takes the same specifications and converts by Ansible's own functions. It is stricter in what
+Ansible would turn into nonsense without a word: a list or mapping as text, `true` as a number, text as a mapping.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible.module_utils.common import validation
+from ansible.module_utils.parsing.convert_bool import BOOLEANS_FALSE, BOOLEANS_TRUE
+
+Spec = t.Mapping[str, t.Any]
+# Wherever they stand, their values are never shown.
+SECRET_KEYS = frozenset({"api_key", "apikey", "encryption_password", "encryptionpassword", "password", "secret", "token"})
+LONGEST = 80
+WORDS = {"str": "text", "path": "text", "int": "a whole number", "bool": "true or false", "list": "a list", "dict": "a mapping"}
+KINDS = ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "text"), (dict, "a mapping"), (list, "a list"))
+
+
+class Unsound:
+    """Stands for a value that has been told of and is not looked at again."""
+
+
+UNSOUND = Unsound()
+
+
+def checked(value: t.Any, spec: Spec, where: str, strict_lists: bool = False) -> tuple[t.Any, list[str]]:
+    """The value as a module would have it, or UNSOUND, and what is wrong with it or in it."""
+    kind = spec.get("type", "str")
+    if value is None:
+        return _checked_null(spec, kind, where)
+    if kind == "list":
+        return _checked_list(value, spec, where, strict_lists)
+    if kind == "dict":
+        return _checked_dict(value, spec, where)
+    return _checked_single(value, spec, kind, where)
+
+
+def _checked_single(value: t.Any, spec: Spec, kind: str, where: str) -> tuple[t.Any, list[str]]:
+    secret = bool(spec.get("no_log")) or is_secret(where)
+    converted = _converted(value, kind)
+    if converted is UNSOUND and secret and kind == "str":
+        return UNSOUND, [f"{where} is no text: put it between quotation marks"]
+    if converted is UNSOUND:
+        return UNSOUND, [f"{where} {is_what(value, secret)}: it must be {WORDS.get(kind, kind)}{_advice(value, kind)}"]
+    choices = spec.get("choices")
+    if choices and _chosen(converted, choices) not in choices:
+        allowed = ", ".join(str(choice) or "nothing" for choice in choices)
+        return UNSOUND, [f"{where} {is_what(value, secret)}: it must be one of {allowed}"]
+    return converted, []
+
+
+def _checked_null(spec: Spec, kind: str, where: str) -> tuple[t.Any, list[str]]:
+    """Null is taken where Ansible takes it: for what has neither default nor choices, and as empty text."""
+    if spec.get("choices") and spec.get("default") is None:
+        return UNSOUND, [f"{where} is empty (null): it must be one of {', '.join(map(str, spec['choices']))}"]
+    if spec.get("required"):
+        return UNSOUND, [f"{where} is empty (null): it must be {WORDS.get(kind, kind)}"]
+    if spec.get("choices"):
+        allowed = ", ".join(str(choice) or "nothing" for choice in spec["choices"])
+        return UNSOUND, [f"{where} is empty (null): remove the line, or write one of {allowed}"]
+    if spec.get("default") is None:
+        return None, []
+    if kind in ("str", "path") and not spec.get("choices"):
+        return "", []
+    return UNSOUND, [f"{where} is empty (null): remove the line for its default, or write {WORDS.get(kind, kind)}"]
+
+
+def _checked_list(value: t.Any, spec: Spec, where: str, strict: bool) -> tuple[t.Any, list[str]]:
+    elements = spec.get("elements", "str")
+    if not isinstance(value, (list, tuple)):
+        if elements == "dict" or isinstance(value, dict) or (strict and not isinstance(value, (list, tuple))):
+            return UNSOUND, [_no_list(value, spec, where)]
+        value = [part.strip() for part in value.split(",")] if isinstance(value, str) else [_converted(value, "str")]
+        value = [part for part in value if part not in ("", UNSOUND)]
+    sound, found = [], []
+    for index, item in enumerate(value):
+        inner, problems = _checked_element(item, spec, f"{where}[{index}]", elements)
+        found += problems
+        if inner is not UNSOUND:
+            sound.append(inner)
+    return sound, found
+
+
+def _checked_element(item: t.Any, spec: Spec, where: str, elements: str) -> tuple[t.Any, list[str]]:
+    if item is None:
+        return UNSOUND, [f"{where} is empty (null): remove it, or give it a value"]
+    if elements == "dict":
+        return checked(
+            item, {"type": "dict", "options": spec.get("options"), "required_one_of": spec.get("required_one_of")}, where
+        )
+    return checked(item, {"type": elements, "choices": spec.get("choices"), "no_log": spec.get("no_log")}, where)
+
+
+def _no_list(value: t.Any, spec: Spec, where: str) -> str:
+    secret = bool(spec.get("no_log")) or is_secret(where)
+    if spec.get("elements") == "dict":
+        example = "[{port: '445', proto: tcp, from: 192.168.1.0/24}]" if where.startswith("firewall") else "[{…}, {…}]"
+    elif isinstance(value, (str, int, float)) and not isinstance(value, bool) and not secret:
+        example = f"[{shown(value).strip(chr(39))}]"
+    else:
+        example = "[one, another]"
+    return f"{where} {is_what(value, secret)}: write a list, such as {example}"
+
+
+def _checked_dict(value: t.Any, spec: Spec, where: str) -> tuple[t.Any, list[str]]:
+    options = spec.get("options")
+    if not isinstance(value, dict):
+        keys = f" with keys of {listed(options)}" if options else ", such as {key: value}"
+        return UNSOUND, [f"{where} is {kind_of(value)}: it must be a mapping{keys}"]
+    if options is None:
+        return value, _key_problems(value, where)
+    sound: dict[str, t.Any] = {}
+    found: list[str] = []
+    for key, item in value.items():
+        name = key_text(key)
+        if key not in options:
+            found.append(unknown_key(where, name, options))
+            continue
+        inner, problems = checked(item, options[key], f"{where}.{name}")
+        found += problems
+        if inner is not UNSOUND:
+            sound[name] = inner
+    found += [
+        f"{where} has no {name}: {_needs(option)}"
+        for name, option in options.items()
+        if option.get("required") and name not in value
+    ]
+    for names in spec.get("required_one_of") or ():
+        if not any(value.get(name) is not None for name in names):
+            found.append(f"{where} needs one of {', '.join(names)}")
+    return sound, found
+
+
+def _needs(option: Spec) -> str:
+    return f"add it, one of {', '.join(map(str, option['choices']))}" if option.get("choices") else "add it"
+
+
+def unknown_key(where: str, name: str, options: t.Iterable[str]) -> str:
+    known = sorted(set(options))
+    close = nearest(name, known)
+    rest = ", and settings for the rest" if "settings" in known else ""
+    return f"{where}.{name} is no key of it{f' (is {close} meant?)' if close else ''}: use one of {', '.join(known)}{rest}"
+
+
+def _key_problems(value: t.Any, where: str, depth: int = 0) -> list[str]:
+    """Free mappings go to a module as they are, where a key must be text."""
+    found: list[str] = []
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, (str, int)) or isinstance(key, bool):
+                found.append(f"{where} has the key {key_text(key)}, which is no text: put it between quotation marks")
+            found += _key_problems(item, f"{where}.{key_text(key)}", depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            found += _key_problems(item, f"{where}[{index}]", depth + 1)
+    return found
+
+
+def _converted(value: t.Any, kind: str) -> t.Any:
+    """By Ansible's own functions, but for what would be nonsense afterwards."""
+    if isinstance(value, (dict, list, tuple)):
+        return UNSOUND
+    try:
+        if kind == "int":
+            return UNSOUND if value is True else int(validation.check_type_int(value))
+        if kind == "bool":
+            return validation.check_type_bool(value)
+        if kind == "float":
+            return validation.check_type_float(value)
+        return str(value)
+    except (TypeError, ValueError, ArithmeticError):
+        return UNSOUND
+
+
+def _chosen(value: t.Any, choices: t.Collection[t.Any]) -> t.Any:
+    """YAML takes some words for true or false; Ansible takes them back where only one choice can be meant."""
+    words = {"False": BOOLEANS_FALSE, "True": BOOLEANS_TRUE}.get(value, ()) if isinstance(value, str) else ()
+    meant = [choice for choice in choices if choice in words]
+    return meant[0] if len(meant) == 1 and value not in choices else value
+
+
+def _advice(value: t.Any, kind: str) -> str:
+    if kind == "bool":
+        return ", without quotation marks"
+    if kind == "str" and isinstance(value, float):
+        return ", so put it between quotation marks"
+    return ""
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def is_secret(where: str) -> bool:
+    """Whether the last key of a path is one whose value is a secret."""
+    last = re.sub(r"\[\d+\]$", "", where).rpartition(".")[2].lower()
+    return last in SECRET_KEYS or last.endswith(("_password", "_secret", "_token", "_auth_key", "_api_key", "_private_key"))
+
+
+def is_what(value: t.Any, secret: bool) -> str:
+    """`is 'x'` for a value that may be shown, else what kind of value it is."""
+    if secret or isinstance(value, (dict, list, tuple)) or value is None:
+        return f"is {kind_of(value)}"
+    return f"is {shown(value)}"
+
+
+def shown(value: t.Any) -> str:
+    """A value in a message: short, in one line, and without the password that a URL may carry."""
+    try:
+        text = repr(str(value)) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    except ValueError:  # a number of more digits than Python writes
+        return "a number that is too long"
+    text = without_password(text)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def without_password(text: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//…@", text)
+
+
+def kind_of(value: t.Any) -> str:
+    if value is None:
+        return "empty (null)"
+    return next((words for kind, words in KINDS if isinstance(value, kind)), type(value).__name__)
+
+
+def key_text(key: t.Any) -> str:
+    """A key of a mapping, which YAML may have taken for something else than text."""
+    if key is None:
+        return "null"
+    text = shown(key)
+    return text[1:-1] if isinstance(key, str) else text
+
+
+def listed(keys: t.Iterable[t.Any] | None) -> str:
+    return ", ".join(sorted(map(str, keys or ())))
+
+
+def told_once(found: t.Iterable[tuple[str, str]], everywhere: t.Collection[str]) -> list[str]:
+    """Each problem once, with the hosts that have it unless all have."""
+    hosts_of: dict[str, list[str]] = {}
+    for problem, host in found:
+        hosts = hosts_of.setdefault(problem, [])
+        if host not in hosts[-1:]:
+            hosts.append(host)
+    return [problem if len(hosts) == len(everywhere) else f"{problem} (on {some(hosts)})" for problem, hosts in hosts_of.items()]
+
+
+def some(names: t.Sequence[str], most: int = 5) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def nearest(name: str, known: t.Iterable[str], most: int = 2) -> str | None:
+    """The known name that is at most so many letters away, by the fewest."""
+    found = [(distance(name, other, most), other) for other in known if abs(len(other) - len(name)) <= most]
+    return min(((far, other) for far, other in found if far <= most), default=(0, None))[1]
+
+
+def distance(one: str, other: str, most: int) -> int:
+    """How many letters are to be added, removed, replaced or swapped with their neighbour; `most + 1` stands for more."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        older, before, row = before, row, [i]
+        for j, there in enumerate(other, 1):
+            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != there))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == there:
+                best = min(best, older[j - 2] + 1)
+            row.append(best)
+        if min(row) > most:
+            return most + 1
+    return min(row[-1], most + 1)
