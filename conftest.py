@@ -12,11 +12,16 @@ import atexit
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
+import typing as t
 
+import pytest
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent
+# Where tests find what they share. pyproject.toml says so as well, but ansible-test does not read it.
+HELPERS = [str(CHECKOUT / "tests" / name) for name in ("lab", "support", "tools")]
 
 
 def _install_collection_finder() -> None:
@@ -29,8 +34,22 @@ def _install_collection_finder() -> None:
     _AnsibleCollectionFinder(paths=[str(root)])._install()
 
 
-_install_collection_finder()
+# ansible-test has put its own in place, which knows its tests by their full names.
+if not any(isinstance(finder, _AnsibleCollectionFinder) for finder in sys.meta_path):
+    _install_collection_finder()
+sys.path[:0] = [path for path in HELPERS if path not in sys.path]
 # Not in /tmp: that is a place where no folder of Syncthing's may be.
 _TEMPORARY = pathlib.Path(os.environ.get("TAILSYNC_CACHE", pathlib.Path.home() / ".cache" / "tailsync")) / "pytest"
 _TEMPORARY.mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_TEMPORARY))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes some seconds; `make quick` leaves it out")
+
+
+@pytest.fixture
+def short_path() -> t.Iterator[pathlib.Path]:
+    """A folder for unix sockets: their paths have a limit of 107 bytes, and those of tmp_path may be longer."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield pathlib.Path(folder)

@@ -10,7 +10,7 @@ import pytest
 from testinfra.host import Host
 
 pytest_plugins = ["eyes"]
-CONTROL = "http://172.31.77.2:8080"  # molecule/lab/coordinator/main.go
+CONTROL = "http://172.31.77.2:8080"  # tests/lab/coordinator/main.go
 Steps = t.Dict[str, t.List[t.Dict[str, t.Any]]]  # noqa: UP006
 
 
@@ -90,5 +90,5 @@ def status(eyes: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
 
 
 @pytest.fixture(scope="session")
-def watchers() -> pathlib.Path:
-    return pathlib.Path(__file__).parents[2] / "lab"
+def watchers(pytestconfig: pytest.Config) -> pathlib.Path:
+    return pytestconfig.rootpath / "tests" / "lab"

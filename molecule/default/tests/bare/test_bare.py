@@ -93,14 +93,14 @@ def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
         "tailscale_tags": ["tag:server"],
     }
     absent = {**variables, "tailscale_oauth_client_secret": "", "tailscale_tags": []}
-    refused = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", variables=absent)
+    refused = play("tests/lab/playbooks/alone.yml", "--limit", "vps", variables=absent)
     assert "tailscale_auth_key" in refused.output
     assert (refused.code != 0, refused.changed) == (True, {"vps": 0}), refused.output
     # Installed and logged out: a check makes no key, and does not fail for want of one.
-    play("molecule/lab/playbooks/alone.yml", "--limit", "vps", variables={**absent, "tailscale_auth_key": "tskey-auth-wrong"})
-    check = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", "--check", variables=variables, ANSIBLE_LOG_PATH="")
+    play("tests/lab/playbooks/alone.yml", "--limit", "vps", variables={**absent, "tailscale_auth_key": "tskey-auth-wrong"})
+    check = play("tests/lab/playbooks/alone.yml", "--limit", "vps", "--check", variables=variables, ANSIBLE_LOG_PATH="")
     assert (check.code, check.changed, mint.requests) == (0, {"vps": 1}, []), check.output
-    first = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", "-vvvv", variables=variables, ANSIBLE_LOG_PATH="")
+    first = play("tests/lab/playbooks/alone.yml", "--limit", "vps", "-vvvv", variables=variables, ANSIBLE_LOG_PATH="")
     assert first.code == 0, first.output
     assert len(mint.keys) == 1
     assert mint.keys[0]["description"] == "tailsync for vps"
@@ -110,5 +110,5 @@ def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
         assert secret not in first.output
     mint.requests.clear()
     variables |= {"tailscale_oauth_client_secret": "", "tailscale_api_token": TOKEN}
-    second = play("molecule/lab/playbooks/alone.yml", "--limit", "vps", variables=variables, ANSIBLE_LOG_PATH="")
+    second = play("tests/lab/playbooks/alone.yml", "--limit", "vps", variables=variables, ANSIBLE_LOG_PATH="")
     assert (second.code, second.changed, mint.requests) == (0, {"vps": 0}, []), second.output

@@ -16,7 +16,7 @@ from testinfra.host import Host
 
 
 def test_the_laptops_own_view(eyes: dict[str, Host], tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> None:
-    lab = [sys.executable, str(pytestconfig.rootpath / "molecule" / "lab" / "lab.py"), "exec", "laptop", "--", "tailscale"]
+    lab = [sys.executable, str(pytestconfig.rootpath / "tests" / "lab" / "lab.py"), "exec", "laptop", "--", "tailscale"]
     options = {"plugin": "homelab.tailsync.tailnet", "tailscale_command": shlex.join(lab), "address": "ipv4"}
     (tmp_path / "tailnet.yml").write_text(json.dumps(options), encoding="utf-8")
     done = subprocess.run(

@@ -11,6 +11,7 @@ import sys
 import typing as t
 
 import pytest
+from eyes import CHECKOUT
 from testinfra.host import Host
 
 HOSTS = ("nas", "pi", "vps")
@@ -41,7 +42,7 @@ def test_not_in_what_the_run_said_at_vvv(evidence: pathlib.Path, secrets: dict[s
 
 
 def test_not_in_any_process_arguments(evidence: pathlib.Path, secrets: dict[str, str]) -> None:
-    sampler = pathlib.Path(__file__).parents[3] / "lab" / "sample_arguments.py"
+    sampler = CHECKOUT / "tests" / "lab" / "sample_arguments.py"
     subprocess.run([sys.executable, sampler, "stop", evidence / "arguments"], check=True)
     sample = (evidence / "arguments").read_text(encoding="utf-8", errors="replace")
     assert "tailscaled" in sample

@@ -40,7 +40,7 @@ def test_the_installed_tarball_finds_nothing_to_do_either(
 
 @pytest.mark.parametrize("role", ["tailscale", "firewall", "syncthing", "syncthing_mesh"])
 def test_a_role_alone_in_somebody_elses_playbook_needs_nothing_of_the_others(play: t.Any, role: str) -> None:
-    run = play("molecule/lab/playbooks/alone.yml", variables={"role": role, "tailscale_auth_key": ""})
+    run = play("tests/lab/playbooks/alone.yml", variables={"role": role, "tailscale_auth_key": ""})
     assert run.code == 0, run.output
     assert run.changed == NOTHING
 

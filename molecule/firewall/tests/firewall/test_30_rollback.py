@@ -12,14 +12,14 @@ import yaml
 from firewall_eyes import GONE, ROLE, lab_command, tailscaled_rules
 from testinfra.host import Host
 
-PROOF = "Prove that a new login over the tailnet gets in"
+PROOF = "Prove that a new SSH login works"
 TAKEN_BACK = re.compile("The firewall (is|will be) what it was before")
 SMALL_DISK = "mkdir /small && mount -t tmpfs -o size=12m tmpfs /small && cp -a /etc/. /small && mount --move /small /etc"
 SLOW_UFW = "/usr/local/sbin/ufw"  # found before the real one
 LARGE_DISK = "umount -l /etc && rmdir /small"
 CHANGE = "Put the new rules in force"
 DIAL = "Open a new connection to the control server"
-KEEP = "Keep the new rules for good"
+KEEP = "Confirm the change"
 NO_CONTROL = "OUTPUT -d 172.31.77.2 -p tcp --dport 8080 --syn -j REJECT"
 # As soon as the change is confirmed on the host, its answer is lost.
 LOSE_ANSWER = (
@@ -30,7 +30,7 @@ LOSE_ANSWER = (
 
 def tasks_from_armed_to_disarmed() -> list[str]:
     """As the role has them, so that a task that is added is cut off here as well."""
-    tasks = yaml.safe_load((ROLE / "lock.yml").read_text(encoding="utf-8"))
+    tasks = yaml.safe_load((ROLE / "change.yml").read_text(encoding="utf-8"))
     flat = list(itertools.chain.from_iterable(task.get("block", [task]) for task in tasks))
     states = [task.get("homelab.tailsync.ufw_rollback", {}).get("state") for task in flat]
     return [str(task["name"]) for task in flat[states.index("armed") : states.index("disarmed") + 1]]
@@ -148,7 +148,7 @@ def test_the_host_restarts(firewall: t.Any, before: dict[str, str], eyes: dict[s
     assert run.code > 0, run.output
     firewall.is_back("vps", before["vps"])
     fired = eyes["vps"].file("/etc/tailsync/firewall/fired").content_string
-    assert "the host was restarted before a new way in was proven" in fired
+    assert "the host was restarted before a new SSH login was proven" in fired
     assert eventually(lambda: eyes["vps"].run("tailscale ip -4").succeeded, 60)
 
 

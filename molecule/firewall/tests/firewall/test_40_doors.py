@@ -118,7 +118,7 @@ def scan_all(eyes: dict[str, Host], addresses: t.Any) -> t.Callable[..., dict[tu
 @pytest.fixture(scope="module")
 def docker(eyes: dict[str, Host]) -> t.Callable[[str, str], None]:
     """dockerd's rules and a container that publishes a port; `start`, `restart` or `stop` on a host."""
-    script = pathlib.Path(CHECKOUT, "molecule/lab/docker_by_hand.sh").read_text(encoding="utf-8")
+    script = pathlib.Path(CHECKOUT, "tests/lab/docker_by_hand.sh").read_text(encoding="utf-8")
 
     def run(name: str, action: str) -> None:
         eyes[name].check_output("sh -c %s docker %s", script, action)

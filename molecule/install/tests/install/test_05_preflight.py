@@ -17,7 +17,7 @@ from testinfra.host import Host
         ({"tailscale_port": 70000}, ["tailscale_port is 70000"]),
         ({"tailscale_daemon_flags": ["--port=1"]}, ["tailscale_daemon_flags", "tailscale_port"]),
         ({"tailscale_daemon_flags": ['--verbose=1" PORT="1']}, ["tailscale_daemon_flags", "quotation marks"]),
-        ({"tailscale_repository_key_url": "/etc/key"}, ["tailscale_repository_key_url is /etc/key"]),
+        ({"tailscale_repository_key_url": "/etc/key"}, ["tailscale_repository_key_url is '/etc/key'"]),
         ({"tailscale_package_source": "vendors"}, ["tailscale_package_source", "distribution"]),
     ],
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",

@@ -26,7 +26,7 @@ def state(eye: Host) -> str:
 def test_it_listens_after_a_reboot_at_the_first_try(play: t.Any, lab: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
     pi = eyes["pi"]
     variables = {"role": "syncthing", "syncthing_address_timeout": PATIENCE}
-    run = play("molecule/lab/playbooks/alone.yml", "--limit", "pi", variables=variables)
+    run = play("tests/lab/playbooks/alone.yml", "--limit", "pi", variables=variables)
     assert run.code == 0, run.output
     lab("reboot", "pi")
     assert eventually(lambda: pi.run("tailscale ip -4").succeeded, 30)

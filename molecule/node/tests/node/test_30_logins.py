@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from testinfra.host import Host
 
-CONTROL = "http://172.31.77.2:8080"  # molecule/lab/coordinator/main.go
+CONTROL = "http://172.31.77.2:8080"  # tests/lab/coordinator/main.go
 OTHER_CONTROL = "http://172.31.77.2:8082"
 
 

@@ -94,7 +94,7 @@ def test_a_key_is_made_where_a_new_login_needs_one_and_none_for_what_is_refused(
         "tailscale_tags": ["tag:server"],
     }
     tell("tags", "tag:server tag:other")
-    over_tailnet = play("molecule/lab/playbooks/alone.yml", "--limit", "nas", variables=given)
+    over_tailnet = play("tests/lab/playbooks/alone.yml", "--limit", "nas", variables=given)
     assert over_tailnet.code != 0
     assert "tags are to be tag:server, but this node has none. A new login would end the connection" in over_tailnet.output
     assert mint.requests == []

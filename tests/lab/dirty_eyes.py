@@ -16,7 +16,7 @@ import typing as t
 import eyes as lab_eyes
 from eyes import CHECKOUT, EVIDENCE, HOSTS, LAB, Run, run_lab
 
-HERE = CHECKOUT / "molecule" / "lab"
+HERE = CHECKOUT / "tests" / "lab"
 INVENTORY = CHECKOUT / "molecule" / "dirty" / "hosts.yml"
 LABS = pathlib.Path(os.environ["TAILSYNC_CACHE"]) / "labs" / os.environ.get("TAILSYNC_LAB", "lab")
 
@@ -53,7 +53,7 @@ def site(*arguments: str, playbook: str = "site.yml", variables: dict[str, t.Any
         for line in map(json.loads, file):
             if line["kind"] == "changed":
                 outcome.changed.setdefault(line["host"], []).append(line["task"])
-            elif line["task"] == "Conclude":
+            elif line["task"].endswith(" : Report what is not as it should be"):
                 told = json.loads(line["text"])["msg"]
                 outcome.findings = told if isinstance(told, list) else told.splitlines()
             else:

@@ -28,6 +28,7 @@ import time
 import typing as t
 
 import artefacts
+import package_mirror
 from artefacts import run, say
 from machines import (
     ADMIN,
@@ -47,6 +48,7 @@ from machines import (
     provide_image,
     refuse_a_way_out,
     remember_hosts,
+    remove,
     remove_loops,
     running,
     set_up,
@@ -74,7 +76,7 @@ except urllib.error.HTTPError as error:
 def build() -> None:
     """Everything that takes long, so that what comes after needs no network."""
     artefacts.install_machine_packages()
-    artefacts.mirror()
+    package_mirror.mirror()
     for suite in artefacts.SYNCTHING_SUITES:
         artefacts.syncthing(suite)
     for suite in artefacts.UFW_SUITES:
@@ -84,7 +86,7 @@ def build() -> None:
 def up(names: t.Sequence[str] = ()) -> None:
     check_instances()
     artefacts.install_machine_packages()
-    artefacts.mirror()
+    package_mirror.mirror()
     STATE.mkdir(parents=True, exist_ok=True)
     remember_hosts(names)
     if holder() is None:
@@ -109,9 +111,10 @@ def boot(missing: set[str]) -> None:
     if not missing and whole:
         return
     complete.unlink(missing_ok=True)
-    say(f"starting {', '.join(name for name in machines() if name in missing)}")
-    for machine in sorted(missing & existing()):
-        podman_run("rm", "--force", "--time", "0", container(machine))
+    say(f"starting {', '.join(name for name in machines() if name in missing)}" if missing else "finishing an earlier start")
+    if missing & set(hosts()):
+        (STATE / "known_hosts").unlink(missing_ok=True)  # no key is a clearer message than an old one
+    remove(missing & existing())
     if "coordinator" in missing:
         create_coordinator()
     if "mirror" in missing:
@@ -144,7 +147,8 @@ def reset() -> None:
     up()
     gone = {*hosts(), "coordinator"}
     forget_connections()
-    podman_run("rm", "--force", "--time", "0", *(container(machine) for machine in gone))
+    (STATE / "complete").unlink()
+    remove(gone)
     boot(gone)
 
 
@@ -152,8 +156,7 @@ def down() -> None:
     capture_stop()
     pid = holder()
     if pid is not None:
-        for machine in sorted(existing()):
-            podman_run("rm", "--force", "--time", "0", container(machine))
+        remove(existing())
         # Their files go with them; find sees to it that the innermost are removed first.
         cgroups = ("find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", f"*/{container('*')}", "-delete")
         subprocess.run(inside(*cgroups), stderr=subprocess.DEVNULL, check=False)
@@ -226,7 +229,7 @@ def status() -> dict[str, t.Any]:
 
 
 def proxy(host: str, port: str) -> t.NoReturn:
-    """SSH's way in: from the laptop, over the LAN or the tailnet, whichever the name leads to."""
+    """SSH as the laptop has it: from the laptop, over the LAN or the tailnet, whichever the name leads to."""
     command = podman("exec", "-i", container("laptop"), "nc", host, port)
     os.execvp(command[0], command)
 
@@ -305,6 +308,6 @@ def enter(given: argparse.Namespace) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (LabError, subprocess.CalledProcessError) as error:
+    except (LabError, subprocess.SubprocessError) as error:
         print(f"lab: {error}", file=sys.stderr)
         sys.exit(1)

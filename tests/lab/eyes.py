@@ -25,7 +25,7 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
-LAB = [sys.executable, str(CHECKOUT / "molecule" / "lab" / "lab.py")]
+LAB = [sys.executable, str(CHECKOUT / "tests" / "lab" / "lab.py")]
 INVENTORY = CHECKOUT / "inventories" / "lab"
 # What a scenario leaves for its tests, and the tests for the Makefile; one folder a lab.
 EVIDENCE = pathlib.Path(os.environ["TAILSYNC_CACHE"]) / "evidence" / os.environ.get("TAILSYNC_LAB", "lab")

@@ -54,7 +54,7 @@ class Firewall:
 
     def run(self, *hosts: str, at: str = "", do: str = "", check: bool = False, **variables: t.Any) -> lab_eyes.Run:
         return lab_eyes.run_playbook(
-            "molecule/lab/playbooks/alone.yml",
+            "tests/lab/playbooks/alone.yml",
             f"--limit={','.join(hosts)}",
             *(["--check", "--diff"] if check else []),
             variables={**QUICK, **variables},

@@ -205,7 +205,7 @@ def forwarder(host: str, port: str = "8090", target: str = "") -> None:
 
 
 def second_tailscaled(host: str, name: str = "") -> None:
-    """A Tailscale that no package manager knows, which is the way in: its own state, its own socket, tailscale0."""
+    """a Tailscale that no package manager knows, over which SSH comes in: its own state, its own socket, tailscale0."""
     package(host, "iptables")
     script(
         host,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -13,6 +14,7 @@ import time
 import typing as t
 
 import artefacts
+import package_mirror
 from artefacts import CACHE, say
 from namespaces import STATE, LabError, checked, container, execute, podman, podman_run
 
@@ -29,10 +31,12 @@ MIRROR = f"http://{SUBNET4}.{FIXED['mirror']}"
 # PID 1 of this machine may lack CAP_SYS_RESOURCE, and podman's own defaults then exceed the hard limits.
 LIMITS = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=30000:30000")
 BOOT_TIMEOUT = 90  # seconds
+REMOVAL_ATTEMPTS = 3
 # The kernel's loop devices belong to nobody: each lab takes a range of its own, each of its hosts two.
 LOOPS_FROM, LOOPS_OF_A_LAB, LOOPS_OF_A_HOST = 512, 64, 2
 LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81  # from <linux/loop.h>
-INSTANCES, INSTANCES_NEEDED = pathlib.Path("/proc/sys/fs/inotify/max_user_instances"), 1024
+INSTANCES = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
+INSTANCES_LEAST, INSTANCES_OF_A_MACHINE = 1024, 40
 
 
 def hosts() -> tuple[str, ...]:
@@ -57,6 +61,20 @@ def machines() -> dict[str, int]:
         **{name: last for name, last in FIXED.items() if name not in HOSTS or name in known},
         **{name: MORE + place for place, name in enumerate(others)},
     }
+
+
+def remove(names: t.Iterable[str]) -> None:
+    """Remove containers; podman fails at times over a process that ends while it looks at it ("open pidfd")."""
+    containers = [container(name) for name in sorted(names)]
+    if not containers:
+        return
+    command = podman("rm", "--force", "--ignore", "--time", "0", *containers)
+    for _attempt in range(REMOVAL_ATTEMPTS - 1):
+        with contextlib.suppress(LabError):
+            checked(command)
+            return
+        time.sleep(1)
+    checked(command)
 
 
 def running() -> set[str]:
@@ -167,7 +185,7 @@ def create_coordinator() -> None:
 def create_mirror() -> None:
     create(
         "mirror",
-        *("--volume", f"{artefacts.mirror() / 'www'}:/srv:ro"),
+        *("--volume", f"{package_mirror.mirror() / 'www'}:/srv:ro"),
         command=["python3", "-m", "http.server", "--directory", "/srv", "80"],
     )
 
@@ -185,7 +203,7 @@ def provide_image() -> None:
 def set_up(machine: str) -> None:
     """What a freshly installed machine has from its administrator: a key to log in with, and a package source."""
     public = (STATE / "id_ed25519.pub").read_text(encoding="ascii")
-    keyring = (artefacts.mirror() / "keyring.gpg").read_bytes()
+    keyring = (package_mirror.mirror() / "keyring.gpg").read_bytes()
     subprocess.run(
         podman("exec", "-i", container(machine), "tee", "/usr/share/keyrings/lab.gpg"),
         input=keyring,
@@ -220,8 +238,22 @@ def wait_for_boot(machine: str) -> None:
         state = execute(machine, "systemctl", "is-system-running", check=False).stdout.strip()
         if state in ("running", "degraded"):
             return
+        if not state and machine not in running():
+            raise LabError(f"{machine} ended while it booted: {why_not_up(machine)}")
         time.sleep(0.3)
-    raise LabError(f"{machine} did not boot within {BOOT_TIMEOUT} s: {state or 'no answer'}")
+    raise LabError(f"{machine} did not boot within {BOOT_TIMEOUT} s ({state or 'no answer'}): {why_not_up(machine)}")
+
+
+def why_not_up(machine: str) -> str:
+    """What is known of a machine that did not boot: its end, its last words, and what it may have lacked."""
+    state = podman_run("inspect", "--format", "{{.State.Status}}, exit code {{.State.ExitCode}}", container(machine))
+    said = podman_run("logs", "--tail", "5", container(machine)).strip() or "nothing"
+    used, limit = instances_in_use(), INSTANCES.read_text(encoding="ascii").strip()
+    return (
+        f"the container is {state}; it said: {said}\n"
+        f"{used} inotify instances of {limit} are in use: if they are nearly all, "
+        f"raise fs.inotify.max_user_instances or remove other labs. Then `lab.py up` goes on where this stopped."
+    )
 
 
 def wait_for(url: str) -> None:
@@ -274,15 +306,26 @@ def refuse_a_way_out() -> None:
                 raise LabError(f"{machine} has a way out of the lab ({route}); nothing may run like this")
 
 
+def instances_in_use() -> int:
+    """How many inotify instances the processes of this user hold."""
+    used = 0
+    for link in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # a process or a file that is gone by now
+            used += str(link.readlink()) == "anon_inode:inotify"
+    return used
+
+
 def check_instances() -> None:
     """Each systemd takes some of these; without one it ends, and says so to nobody."""
-    if int(INSTANCES.read_text(encoding="ascii")) >= INSTANCES_NEEDED:
+    limit = int(INSTANCES.read_text(encoding="ascii"))
+    needed = max(INSTANCES_LEAST, instances_in_use() + INSTANCES_OF_A_MACHINE * len(machines()))
+    if limit >= needed:
         return
     try:
-        INSTANCES.write_text(str(INSTANCES_NEEDED), encoding="ascii")
+        INSTANCES.write_text(str(needed), encoding="ascii")
     except OSError as error:
         raise LabError(
-            f"fs.inotify.max_user_instances is {INSTANCES.read_text(encoding='ascii').strip()}, which is too few for a lab: "
-            f"sysctl fs.inotify.max_user_instances={INSTANCES_NEEDED}"
+            f"fs.inotify.max_user_instances is {limit}, which is too few for this lab: "
+            f"run `sysctl fs.inotify.max_user_instances={needed}` on the machine itself"
         ) from error
-    say(f"fs.inotify.max_user_instances is {INSTANCES_NEEDED} now; less was too few for the lab's hosts")
+    say(f"fs.inotify.max_user_instances is {needed} now; {limit} was too few for the lab's hosts")

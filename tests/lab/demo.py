@@ -158,5 +158,5 @@ if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # in order with what ansible-playbook prints
     try:
         main()
-    except (DemoError, LabError, subprocess.CalledProcessError) as error:
+    except (DemoError, LabError, subprocess.SubprocessError) as error:
         sys.exit(f"demo: {error}")

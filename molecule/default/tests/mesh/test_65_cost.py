@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run costs that finds everything as declared, and how much a run says: bounds that later work keeps to."""
+
+from __future__ import annotations
+
+import collections
+import json
+import pathlib
+import re
+import typing as t
+
+import pytest
+from eyes import CHECKOUT
+
+LAB = CHECKOUT / "tests" / "lab"
+MOST_HEADINGS = 60
+# The role for backups, which is to come, may add two for its hosts.
+MOST_CALLS = 12
+HEADING = re.compile(r"^(?:.*\| )?(?:TASK|RUNNING HANDLER) \[(.*)\] \*", re.MULTILINE)
+FIRST_RUN = "PLAY [Bring the hosts into one private network]"
+PREPARED = "PLAY [Watch what the run sends and says]"
+VERIFY = "PLAY [Verify the network]"
+
+
+class Measured(t.NamedTuple):
+    run: t.Any
+    course: list[dict[str, t.Any]]
+    calls: dict[str, list[float]]  # when, by the host's address
+
+
+@pytest.fixture(scope="module")
+def measured(play: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str], Measured]:
+    def run(playbook: str) -> Measured:
+        place = tmp_path_factory.mktemp("cost")
+        done = play(
+            playbook,
+            ANSIBLE_DISPLAY_SKIPPED_HOSTS="true",  # as it is where nobody has chosen
+            ANSIBLE_CALLBACK_PLUGINS=str(LAB / "callback"),
+            ANSIBLE_SSH_EXECUTABLE=str(LAB / "counted_ssh.py"),
+            COURSE=str(place / "course"),
+            COUNTED_SSH=str(place / "calls"),
+        )
+        assert done.code == 0, done.output
+        lines = (place / "course").read_text(encoding="utf-8").splitlines()
+        calls: dict[str, list[float]] = collections.defaultdict(list)
+        for line in (place / "calls").read_text(encoding="ascii").splitlines():
+            at, address = line.split()
+            calls[address].append(float(at))
+        return Measured(done, [json.loads(line) for line in lines], dict(calls))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def steady(measured: t.Callable[[str], Measured]) -> Measured:
+    return measured("site.yml")
+
+
+def first_run(log: str) -> str:
+    """Of all that molecule's runs have logged, the one that met bare hosts."""
+    runs = log[log.index(PREPARED) :].split("PLAY RECAP")
+    return next(run for run in runs if FIRST_RUN in run)
+
+
+def test_a_steady_run_shows_few_headings_and_asks_little_of_a_host(steady: Measured, capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(steady.run.changed.values()) == {0}, steady.run.output
+    headings = HEADING.findall(steady.run.output)
+    counts = {address: len(times) for address, times in steady.calls.items()}
+    with capsys.disabled():
+        print(f"\nsteady run: {len(headings)} headings, calls {counts}")
+    assert len(counts) == len(steady.run.changed)
+    assert max(counts.values()) <= MOST_CALLS, told(steady)
+    assert len(headings) <= MOST_HEADINGS, "\n".join(headings)
+
+
+def test_the_first_run_shows_few_headings(steady: Measured, evidence: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That of molecule was without verify, whose headings are those of each run."""
+    log = (evidence / "converge.log").read_text(encoding="utf-8", errors="replace")
+    headings = HEADING.findall(first_run(log)) + HEADING.findall(steady.run.output[steady.run.output.index(VERIFY) :])
+    with capsys.disabled():
+        print(f"\nfirst run: {len(headings)} headings")
+    assert len(headings) <= MOST_HEADINGS, "\n".join(headings)
+
+
+def test_its_time_is_printed_beside_that_of_a_ping(
+    steady: Measured, measured: t.Callable[[str], Measured], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pings = measured("tests/lab/playbooks/ping.yml")
+    one = durations(pings.course)[-1][1]
+    total = steady.run.seconds
+    with capsys.disabled():
+        print(f"\na steady site.yml takes {total:.1f} s, {total / one:.1f} times the {one:.2f} s of one ping of all its hosts:")
+        print(told(steady))
+    assert one > 0
+
+
+def durations(course: list[dict[str, t.Any]]) -> list[tuple[str, float]]:
+    return [(first["task"], then["at"] - first["at"]) for first, then in zip(course, course[1:], strict=False)]
+
+
+def told(steady: Measured) -> str:
+    """Each task with its time and the calls that it made; of the short ones the sum."""
+    lines, rest = [], 0.0
+    for before, after in zip(steady.course, steady.course[1:], strict=False):
+        seconds = after["at"] - before["at"]
+        calls = [sum(before["at"] <= at < after["at"] for at in times) for times in steady.calls.values()]
+        if seconds < 0.3 and not any(calls):
+            rest += seconds
+        else:
+            lines.append(f"{seconds:6.2f} s  {max(calls, default=0)} calls  {before['task']}")
+    start = steady.run.seconds - (steady.course[-1]["at"] - steady.course[0]["at"])
+    return "\n".join([*lines, f"{rest:6.2f} s  0 calls  tasks of the controller alone", f"{start:6.2f} s  start and end"])

@@ -1,0 +1,229 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lab is made of, built once: programs, host image, package mirror.
+
+Each artefact is a folder in the cache, named by a hash of what it is made from, and
+appears there only when it is complete: a build that was killed leaves nothing half-made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+import typing as t
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(
+    os.environ.get("TAILSYNC_CACHE") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tailsync"
+)
+SUITE = "trixie"
+# A host as Debian's installer leaves one: systemd, sshd, Python with apt's bindings, an administrator with sudo.
+HOST_PACKAGES = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "python3",
+    "python3-apt",
+    "sudo",
+    "openssh-server",
+    "iproute2",
+    "iputils-ping",
+    "netcat-openbsd",
+    "ca-certificates",
+    "gpgv",
+)
+# What the roles install on top of it, from the lab's mirror, and what an outsider looks at the doors with.
+MIRRORED_PACKAGES = ("ufw", "iptables", "syncthing", "python3-requests", "gnupg", "curl", "nmap")
+# The package managers of other families, to be tried on hosts that call themselves Fedora or Arch.
+MIRRORED_MANAGERS = ("dnf", "rpm", "pacman-package-manager")
+TAILSCALE = "tailscale.com"
+TAILSCALE_OLDER = "1.102.4"  # the same programs under an older number, to upgrade from
+MACHINE_PACKAGES = {
+    "podman": "podman",
+    "crun": "crun",
+    "/usr/lib/podman/netavark": "netavark",
+    "mmdebstrap": "mmdebstrap",
+    "apt-ftparchive": "apt-utils",
+    "dpkg-deb": "dpkg",
+    "rpmbuild": "rpm",
+    "createrepo_c": "createrepo-c",
+    "gpg": "gnupg",
+    "tcpdump": "tcpdump",
+    "ssh": "openssh-client",
+    "nft": "nftables",
+    "iptables": "iptables",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+}
+# Whose Syncthing the integration tests run: 1.19 and 1.29, the oldest and the newest that Debian ships.
+SYNCTHING_SUITES = ("bookworm", "trixie")
+# Whose ufw they run, and where its package lies.
+UFW_SUITES = ("bookworm", "trixie")
+UFW_PATHS = (
+    *("etc/ufw", "etc/default/ufw", "usr/sbin/ufw", "usr/share/ufw"),
+    *("usr/lib/ufw", "lib/ufw", "usr/lib/python3/dist-packages/ufw"),
+)
+
+UNITS = ("tailscaled.service", "tailscaled.defaults", "tailscale-online.target", "tailscale-wait-online.service")
+# What the vendor's packages run, by the name that the package format has for it.
+SCRIPTS = {
+    "deb": {"postinst": "debian.postinst.sh", "prerm": "debian.prerm.sh", "postrm": "debian.postrm.sh"},
+    "rpm": {"post": "rpm.postinst.sh", "preun": "rpm.prerm.sh", "postun": "rpm.postrm.sh"},
+}
+
+
+def say(text: str) -> None:
+    print(f"==> {text}", flush=True)
+
+
+def run(*command: str | os.PathLike[str], **options: t.Any) -> None:
+    subprocess.run(command, check=True, **options)
+
+
+def output(*command: str | os.PathLike[str], **options: t.Any) -> str:
+    return str(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout).strip()
+
+
+def digest(*inputs: str | pathlib.Path) -> str:
+    """A short hash of texts and of files' contents."""
+    total = hashlib.sha256()
+    for item in inputs:
+        data = item.read_bytes() if isinstance(item, pathlib.Path) else item.encode()
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()[:12]
+
+
+def cached(name: str, key: str, what: str, make: t.Callable[[pathlib.Path], None]) -> pathlib.Path:
+    """The artefact's folder; made now if it is not there."""
+    folder = CACHE / f"{name}-{key}"
+    if folder.exists():
+        return folder
+    say(what)
+    started = time.monotonic()
+    work = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        make(work)
+        if not folder.exists():  # another lab may have been faster
+            work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    say(f"    done in {time.monotonic() - started:.0f} s")
+    return folder
+
+
+def install_machine_packages() -> None:
+    """What this machine needs of its distribution's packages; nothing happens when all is there."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+    def there(tool: str) -> bool:
+        return pathlib.Path(tool).exists() if tool.startswith("/") else shutil.which(tool, path=path) is not None
+
+    missing = sorted({package for tool, package in MACHINE_PACKAGES.items() if not there(tool)})
+    if not missing:
+        return
+    say(f"installing {', '.join(missing)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", "update", "-qq", env=environment, stdout=subprocess.DEVNULL)
+    run(
+        "apt-get",
+        "install",
+        "--yes",
+        "-qq",
+        "--no-install-recommends",
+        *missing,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def programs() -> pathlib.Path:
+    """tailscale, tailscaled and the coordinator, from the Go modules that go.mod pins."""
+    source = HERE / "coordinator"
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
+
+    def make(work: pathlib.Path) -> None:
+        version = output("go", "list", "-m", "-f", "{{.Version}}", TAILSCALE, cwd=source, env=environment)
+        stamp = f"-X tailscale.com/version.shortStamp={version[1:]} -X tailscale.com/version.longStamp={version[1:]}-lab"
+        for package in (f"{TAILSCALE}/cmd/tailscale", f"{TAILSCALE}/cmd/tailscaled", "."):
+            target = work / (pathlib.Path(package).name or "coordinator")
+            run(
+                *("go", "build", "-trimpath", "-ldflags", f"-s -w {stamp}", "-o", target, package),
+                cwd=source,
+                env=environment,
+            )
+        module = pathlib.Path(output("go", "list", "-m", "-f", "{{.Dir}}", TAILSCALE, cwd=source, env=environment))
+        for name in UNITS:
+            shutil.copyfile(module / "cmd" / "tailscaled" / name, work / name)
+        for family, scripts in SCRIPTS.items():
+            for name in scripts.values():
+                shutil.copyfile(module / "release" / family / name, work / name)
+        (work / "version").write_text(version.removeprefix("v"), encoding="ascii")
+
+    key = digest(source / "go.mod", source / "go.sum", *sorted(source.glob("*.go")), "4")
+    return cached("programs", key, "building Tailscale and the coordinator (some minutes, once)", make)
+
+
+def host_image() -> pathlib.Path:
+    """The hosts' file system (`image.tar`) and the packages that the roles will ask for (`debs/`)."""
+
+    def make(work: pathlib.Path) -> None:
+        (work / "debs").mkdir()
+        fetch = (
+            'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --yes --download-only --no-install-recommends '
+            f'{" ".join((*MIRRORED_PACKAGES, *MIRRORED_MANAGERS))} && cp "$1"/var/cache/apt/archives/*.deb {work}/debs/'
+        )
+        administrator = (
+            'chroot "$1" useradd --create-home --shell /bin/bash admin '
+            '&& echo "admin ALL=(ALL) NOPASSWD: ALL" > "$1"/etc/sudoers.d/admin '
+            '&& rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id && touch "$1"/etc/machine-id'
+        )
+        run(
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            f"--include={','.join(HOST_PACKAGES)}",
+            f"--customize-hook={fetch}",
+            f"--customize-hook={administrator}",
+            SUITE,
+            work / "image.tar",
+        )
+
+    key = digest(SUITE, *HOST_PACKAGES, "-", *MIRRORED_PACKAGES, *MIRRORED_MANAGERS, "4")
+    return cached("image", key, f"making the hosts' image from Debian's packages ({SUITE})", make)
+
+
+def syncthing(suite: str) -> pathlib.Path:
+    """Syncthing's program as a release of Debian ships it, to run on this machine's loopback."""
+    program = "usr/bin/syncthing"
+
+    def make(work: pathlib.Path) -> None:
+        run("mmdebstrap", "--quiet", "--variant=extract", "--include=syncthing", suite, work / "root.tar")
+        run("tar", "--extract", "--file", work / "root.tar", "--directory", work, "--strip-components=3", f"./{program}")
+        (work / "root.tar").unlink()
+
+    return cached("syncthing", digest(suite, program, "1"), f"fetching Syncthing of Debian {suite}", make) / "syncthing"
+
+
+def ufw(suite: str) -> pathlib.Path:
+    """ufw as a release of Debian ships it, as folders to lay over /etc and /usr of a private mount namespace."""
+
+    def make(work: pathlib.Path) -> None:
+        run("mmdebstrap", "--quiet", "--variant=extract", "--include=ufw", suite, work / "root.tar")
+        there = output("tar", "--list", "--file", work / "root.tar").splitlines()
+        paths = [path for path in (f"./{path}" for path in UFW_PATHS) if path in there or f"{path}/" in there]
+        run("tar", "--extract", "--file", work / "root.tar", "--directory", work, *paths)
+        (work / "root.tar").unlink()
+        if (work / "lib").exists():  # where /lib is a link to usr/lib
+            shutil.copytree(work / "lib", work / "usr/lib", dirs_exist_ok=True)
+            shutil.rmtree(work / "lib")
+
+    return cached("ufw", digest(suite, *UFW_PATHS, "1"), f"fetching ufw of Debian {suite}", make)
+
+
+def architecture() -> str:
+    return output("dpkg", "--print-architecture")

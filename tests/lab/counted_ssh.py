@@ -1,0 +1,27 @@
+#!/usr/bin/env python
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stands in for ssh (ansible_ssh_executable), and writes each command for a host down before it becomes ssh.
+
+One line of the file that COUNTED_SSH names is what a host was asked to do once: a module call, as they are pipelined, or a login
+that is tried. What ssh does without a host (-G, -O) is not counted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    host = arguments[-2] if len(arguments) > 1 else "-"
+    if not {"-G", "-O"} & set(arguments) and not host.startswith("-"):
+        with open(os.environ["COUNTED_SSH"], "a", encoding="ascii") as file:  # noqa: PTH123  (in one write)
+            file.write(f"{time.time():.3f} {host}\n")
+    os.execvp("ssh", ["ssh", *arguments])
+
+
+if __name__ == "__main__":
+    main()
