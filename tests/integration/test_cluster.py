@@ -10,7 +10,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
 
 NAS = "P56IOI7-MZJNU2Y-IQGDREY-DM2MGTI-MGL3BXN-PQ6W5BM-TBBZ4TJ-XZWICQ2"
 PI = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"

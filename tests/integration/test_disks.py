@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import pwd
 import shutil
 import subprocess
 import sys
@@ -180,7 +182,7 @@ def test_an_automounter_that_has_nothing_or_does_not_answer(
     automounter: t.Callable[[str], None], disk: Disk, fstab: pathlib.Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     assert fstab.exists()
-    monkeypatch.setattr(_mounts, "PATIENCE", 2)
+    monkeypatch.setattr(_mounts, "AUTOMOUNT_TIMEOUT", 2)
     automounter(what)
     found = _disk.left_out([{"id": "photos", "path": f"{disk.point}/photos"}])
     assert "(an automounter) is not mounted" in found[0]["reason"]
@@ -240,3 +242,28 @@ def test_an_older_copy_that_returns_takes_no_files_from_the_others(
     assert bring(pi, nas, point / "fam")["left_out"] == []
     assert eventually(lambda: len(list((point / "fam").glob("*.txt"))) == 6, 60)
     assert len(list(nas_root.glob("*.txt"))) == 6
+
+
+def test_what_is_made_has_its_owner_and_its_mode_whatever_the_umask(tmp_path: pathlib.Path) -> None:
+    old = os.umask(0o077)
+    try:
+        assert _disk.make_root("a", f"{tmp_path}/one/two/root", "nobody")
+        assert not _disk.make_root("a", f"{tmp_path}/one/two/root", "nobody")
+    finally:
+        os.umask(old)
+    for path, owner, mode in (("one", "root", 0o755), ("one/two", "root", 0o755), ("one/two/root", "nobody", 0o750)):
+        assert (tmp_path / path).owner() == owner
+        assert (tmp_path / path).stat().st_mode & 0o7777 == mode
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["one", "root", "two"]
+
+
+def test_a_home_is_its_owners(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "someone"
+    home.mkdir()
+    nobody = pwd.getpwnam("nobody")
+    os.chown(home, nobody.pw_uid, nobody.pw_gid)
+    account = pwd.struct_passwd(("nobody", "x", nobody.pw_uid, nobody.pw_gid, "", str(home), "/bin/sh"))
+    monkeypatch.setattr(_disk, "user_named", lambda _name: account)
+    _disk.make_root("a", f"{home}/Documents/Sync", "nobody")
+    assert (home / "Documents").owner() == "nobody"
+    assert (home / "Documents").stat().st_mode & 0o777 == 0o755

@@ -9,13 +9,15 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 import typing as t
 
 import artefacts
 import pytest
-import state_tables
+import syncthing_steps
 import verify_views
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import verify, verify_folders
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.mesh import model
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import View
 from module_call import ModuleFailed, call
 from syncthing_daemon import Daemon, session_of
@@ -38,11 +40,11 @@ def pair(one: t.Any, two: t.Any, tmp_path: pathlib.Path, receiver: t.Any = None,
 
 
 def view_of(daemon: t.Any, name: str, peer: str, peer_id: str, found: dict[str, t.Any], folder: dict[str, t.Any]) -> View:
-    """What verify.yml would have of a host with this Syncthing."""
+    """What the role verify would have of a host with this Syncthing."""
     template = verify_views.view("nas", "pi")
     mesh = {"hosts": [name, peer], "folders": {"shared": {"path": "/", "devices": [name, peer], **folder}}}
     renamed = {peer_id: {**found["devices"][peer_id], "name": peer}}
-    return dataclasses.replace(template, name=name, mesh=mesh, seen={}, syncthing={**found, "devices": renamed})
+    return dataclasses.replace(template, name=name, mesh=model(mesh), probed={}, syncthing={**found, "devices": renamed})
 
 
 def write(path: pathlib.Path, size: int) -> None:
@@ -51,15 +53,15 @@ def write(path: pathlib.Path, size: int) -> None:
 
 def test_a_paused_folder_and_a_paused_device(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     home = str(daemon.home)
-    call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS, paused=True)
+    call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS, paused=True)
     share = [{"name": "nas"}]
     call("syncthing_folder", home=home, id="photos", path=str(tmp_path / "photos"), devices=share, paused=True)
     call("syncthing_folder", home=home, id="documents", path=str(tmp_path / "documents"), devices=share)
     found = info(daemon)
     assert found["folders"]["photos"]["paused"]
     assert found["folders"]["photos"]["completion"] == {}
-    assert list(found["folders"]["documents"]["completion"]) == [state_tables.NAS]
-    assert found["devices"][state_tables.NAS]["paused"]
+    assert list(found["folders"]["documents"]["completion"]) == [syncthing_steps.NAS]
+    assert found["devices"][syncthing_steps.NAS]["paused"]
 
 
 def test_a_dead_syncthing_costs_no_more_than_the_timeout(daemon: t.Any) -> None:
@@ -85,7 +87,7 @@ def test_a_full_disk_is_seen_with_its_files(make_daemon: t.Any, suite: str, tmp_
         disk = info(two)["folders"]["shared"]["disk"]
         assert disk["free_bytes"] < disk["needed_bytes"] == 3 * 1024 * 1024 // 10
         view = view_of(two, "pi", "nas", one.device_id, info(two), {})
-        (finding,) = verify_folders.folder_said(view, view.wanted["folders"][0]).findings
+        (finding,) = verify_folders.folder_report(view, view.wanted["folders"][0]).findings
         assert "is full" in finding
     finally:
         two.stop()
@@ -109,8 +111,12 @@ def test_a_watcher_that_gave_up(make_daemon: t.Any, tmp_path: pathlib.Path, even
         (tmp_path / "many" / str(number)).mkdir(parents=True)
     call("syncthing_folder", home=str(daemon.home), id="shared", path=str(tmp_path / "many"))
     assert eventually(lambda: info(daemon)["folders"]["shared"]["watch_error"], 60)
-    said = verify_folders.folder_said(
-        View("nas", syncthing=info(daemon), mesh={"hosts": ["nas"], "folders": {"shared": {"path": "/", "devices": ["nas"]}}}),
+    said = verify_folders.folder_report(
+        View(
+            "nas",
+            syncthing=info(daemon),
+            mesh=model({"hosts": ["nas"], "folders": {"shared": {"path": "/", "devices": ["nas"]}}}),
+        ),
         {"id": "shared", "devices": []},
     )
     assert "fs.inotify.max_user_watches=" in said.findings[0]
@@ -179,6 +185,16 @@ def test_less_than_a_block_in_half_a_minute_is_movement_too(
     assert info(two, wait_for={"folders": {"shared": []}}, wait_timeout=60)["folders"]["shared"]["moving"] is True
 
 
+def arrived(daemon: t.Any) -> tuple[int, int]:
+    """Bytes that have come in, and those that a folder still needs."""
+    return daemon.get("system/connections")["total"]["inBytesTotal"], info(daemon)["folders"]["shared"]["need_bytes"]
+
+
+def later(daemon: t.Any) -> tuple[int, int]:
+    time.sleep(2)
+    return arrived(daemon)
+
+
 def test_a_peer_that_hangs_is_a_stall(make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
     one, two = slow_transfer(make_daemon, tmp_path, eventually, rate=100)
     assert isinstance(one, Daemon)
@@ -186,6 +202,7 @@ def test_a_peer_that_hangs_is_a_stall(make_daemon: t.Any, tmp_path: pathlib.Path
     for pid in session_of(one.process.pid):
         os.kill(pid, signal.SIGSTOP)
     try:
+        assert eventually(lambda: arrived(two) == later(two), 60), "what was on its way is not all there"
         found = info(two, wait_for={"folders": {"shared": []}}, wait_timeout=120)
     finally:
         for pid in session_of(one.process.pid):

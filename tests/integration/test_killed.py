@@ -12,8 +12,8 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import SyncthingError
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._identity import device_id_of_certificate
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._device_id import device_id_of_certificate
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
 
 KILLS = 25  # for each of the two versions
 SEED = 20261124

@@ -12,23 +12,38 @@ import subprocess
 import typing as t
 
 import pytest
-import state_tables
+import syncthing_options
+import syncthing_steps
 from module_call import ModuleFailed, call
 
 
 def test_syncthing_device(daemon: t.Any) -> None:
-    state_tables.play("syncthing_device", state_tables.of_device(), str(daemon.home), lambda: daemon.get("config"))
+    syncthing_steps.play("syncthing_device", syncthing_steps.of_device(), str(daemon.home), lambda: daemon.get("config"))
 
 
 def test_syncthing_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
-    call("syncthing_device", home=str(daemon.home), name="nas", device_id=state_tables.NAS)
+    call("syncthing_device", home=str(daemon.home), name="nas", device_id=syncthing_steps.NAS)
     root = tmp_path / "files"
     root.mkdir()
-    state_tables.play("syncthing_folder", state_tables.of_folder(str(root)), str(daemon.home), lambda: daemon.get("config"))
+    syncthing_steps.play("syncthing_folder", syncthing_steps.of_folder(str(root)), str(daemon.home), lambda: daemon.get("config"))
 
 
 def test_syncthing_settings(daemon: t.Any) -> None:
-    state_tables.play("syncthing_settings", state_tables.of_settings(), str(daemon.home), daemon.get_config_patiently)
+    syncthing_steps.play("syncthing_settings", syncthing_steps.of_settings(), str(daemon.home), daemon.get_config_patiently)
+
+
+@pytest.mark.parametrize("kind", list(syncthing_options.ROWS))
+def test_each_option_gets_to_syncthing(daemon: t.Any, tmp_path: pathlib.Path, kind: str) -> None:
+    bench = syncthing_options.Bench(
+        str(daemon.home),
+        str(tmp_path),
+        daemon.get_config_patiently,
+        lambda name: list(daemon.get(f"db/ignores?folder={name}")["ignore"] or []),
+    )
+    version = re.match(r"v(\d+)\.(\d+)", daemon.get("system/version")["version"])
+    assert version
+    for row in syncthing_options.ROWS[kind]:
+        syncthing_options.play(bench, kind, row, (int(version[1]), int(version[2])))
 
 
 def test_the_files_of_a_folder_that_is_removed_stay(daemon: t.Any, tmp_path: pathlib.Path) -> None:
@@ -78,24 +93,23 @@ def test_a_web_interface_that_could_not_listen_is_refused_and_changes_nothing(da
 def test_what_syncthing_refuses_is_shown_in_its_words(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     folder: dict[str, t.Any] = {"id": "photos", "path": str(tmp_path / "photos")}
     call("syncthing_folder", home=str(daemon.home), **folder)
-    with pytest.raises(ModuleFailed, match=r"Syncthing refused PUT config/folders: .*receive-encrypted"):
-        call("syncthing_folder", home=str(daemon.home), **folder, type="receiveencrypted", allow_moves=True)
-    assert daemon.folder("photos")["type"] == "sendreceive"
+    with pytest.raises(ModuleFailed, match=r"Syncthing refused PUT config/folders: .*cannot unmarshal number"):
+        call("syncthing_folder", home=str(daemon.home), **folder, settings={"hashers": 10**20})
 
 
 def test_an_untrusted_device_is_not_silently_left_out(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     home = str(daemon.home)
     folder: dict[str, t.Any] = {"id": "photos", "path": str(tmp_path / "photos")}
-    call("syncthing_device", home=home, name="vps", device_id=state_tables.NAS, untrusted=True)
+    call("syncthing_device", home=home, name="vps", device_id=syncthing_steps.NAS, untrusted=True)
     with pytest.raises(ModuleFailed, match="vps, which is untrusted, without an encryption_password"):
         call("syncthing_folder", home=home, **folder, devices=[{"name": "vps"}])
-    share = {"name": "vps", "encryption_password": state_tables.SECRETS[0]}
+    share = {"name": "vps", "encryption_password": syncthing_steps.SECRETS[0]}
     assert call("syncthing_folder", home=home, **folder, devices=[share])["changed"]
     assert len(daemon.folder("photos")["devices"]) == 2
 
 
 def test_a_password_can_be_logged_in_with(daemon: t.Any) -> None:
-    gui = {"user": "admin", "password": state_tables.SECRETS[1]}
+    gui = {"user": "admin", "password": syncthing_steps.SECRETS[1]}
     assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
     assert not call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
     assert call("syncthing_settings", home=str(daemon.home), gui={**gui, "password": "another-password"})["changed"]
@@ -118,8 +132,8 @@ def test_to_tls_and_back(daemon: t.Any) -> None:
     home = str(daemon.home)
     assert call("syncthing_settings", home=home, gui={"tls": True})["changed"]
     assert not call("syncthing_settings", home=home, gui={"tls": True})["changed"]
-    assert call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
-    assert call("syncthing_info", home=home)["devices"][state_tables.NAS]["name"] == "nas"
+    assert call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
+    assert call("syncthing_info", home=home)["devices"][syncthing_steps.NAS]["name"] == "nas"
     (daemon.home / "https-cert.pem").write_bytes((daemon.home / "cert.pem").read_bytes())
     with pytest.raises(ModuleFailed, match="is something else listening there"):
         call("syncthing_info", home=home)
@@ -134,10 +148,10 @@ def test_to_a_unix_socket_and_back(daemon: t.Any, tmp_path: pathlib.Path, short_
     assert settings(daemon, address=address, unix_socket_permissions="0600")["changed"]
     assert not settings(daemon, address=address)["changed"]
     assert (short_path / "gui.sock").stat().st_mode & 0o777 == 0o600
-    assert call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
-    assert not call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
-    state_tables.play("syncthing_folder", state_tables.of_folder(str(tmp_path)), home, lambda: by_socket(daemon, address))
-    assert call("syncthing_info", home=home)["devices"][state_tables.NAS]["name"] == "nas"
+    assert call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
+    assert not call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
+    syncthing_steps.play("syncthing_folder", syncthing_steps.of_folder(str(tmp_path)), home, lambda: by_socket(daemon, address))
+    assert call("syncthing_info", home=home)["devices"][syncthing_steps.NAS]["name"] == "nas"
     assert settings(daemon, address=f"127.0.0.1:{daemon.gui}")["changed"]
     assert not settings(daemon, address=f"127.0.0.1:{daemon.gui}")["changed"]
     assert daemon.device("nas")
@@ -171,8 +185,8 @@ def test_a_socket_with_tls_that_somebody_made_works(daemon: t.Any, short_path: p
     home, address = str(daemon.home), short_path / "gui.sock"
     daemon.change("PATCH", "config/gui", {"useTLS": True, "address": str(address)})
     assert eventually(address.exists, 20)
-    assert call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
-    assert not call("syncthing_device", home=home, name="nas", device_id=state_tables.NAS)["changed"]
+    assert call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
+    assert not call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
     assert settings(daemon, theme="dark")["changed"], "what is there already is no reason to refuse another setting"
     certificate = (daemon.home / "https-cert.pem").read_bytes()
     (daemon.home / "https-cert.pem").write_bytes((daemon.home / "cert.pem").read_bytes())
@@ -207,35 +221,35 @@ def test_another_port(daemon: t.Any) -> None:
 
 def test_one_device_in_the_place_of_another_in_every_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     home = str(daemon.home)
-    call("syncthing_device", home=home, name="pi", device_id=state_tables.NAS, addresses=["tcp://pi:22000"], max_send_kbps=9)
+    call("syncthing_device", home=home, name="pi", device_id=syncthing_steps.NAS, addresses=["tcp://pi:22000"], max_send_kbps=9)
     for name in ("photos", "documents"):
-        share = {"name": "pi", "encryption_password": state_tables.SECRETS[0]}
+        share = {"name": "pi", "encryption_password": syncthing_steps.SECRETS[0]}
         call("syncthing_folder", home=home, id=name, path=str(tmp_path / name), devices=[share])
-    options: dict[str, t.Any] = {"devices": [{"name": "pi", "device_id": state_tables.PI}]}
+    options: dict[str, t.Any] = {"devices": [{"name": "pi", "device_id": syncthing_steps.PI}]}
     with pytest.raises(ModuleFailed, match="replace_devices: true for one run"):
         call("syncthing_cluster", home=home, **options)
     assert call("syncthing_cluster", home=home, replace_devices=True, **options)["changed"]
-    assert {device["deviceID"] for device in daemon.get("config/devices")} == {daemon.device_id, state_tables.PI}
+    assert {device["deviceID"] for device in daemon.get("config/devices")} == {daemon.device_id, syncthing_steps.PI}
     assert (daemon.device("pi")["addresses"], daemon.device("pi")["maxSendKbps"]) == (["tcp://pi:22000"], 9)
     for name in ("photos", "documents"):
         shares = {share["deviceID"]: share["encryptionPassword"] for share in daemon.folder(name)["devices"]}
-        assert shares == {daemon.device_id: "", state_tables.PI: state_tables.SECRETS[0]}
+        assert shares == {daemon.device_id: "", syncthing_steps.PI: syncthing_steps.SECRETS[0]}
     assert not call("syncthing_cluster", home=home, **options)["changed"]
 
 
 def test_purge_spares_what_is_declared(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     home = str(daemon.home)
-    for name, device_id in (("nas", state_tables.NAS), ("pi", state_tables.PI)):
+    for name, device_id in (("nas", syncthing_steps.NAS), ("pi", syncthing_steps.PI)):
         call("syncthing_device", home=home, name=name, device_id=device_id)
     for name in ("photos", "documents"):
         call("syncthing_folder", home=home, id=name, path=str(tmp_path / name), devices=[{"name": "pi"}])
     options: dict[str, t.Any] = {
-        "devices": [{"name": "nas", "device_id": state_tables.NAS}],
+        "devices": [{"name": "nas", "device_id": syncthing_steps.NAS}],
         "folders": [{"id": "photos", "devices": [{"name": "nas"}]}],
         "purge_devices": True,
         "purge_folders": True,
     }
-    step = state_tables.Step("purge", options, True, lambda config: sorted(state_tables.folders(config)) == ["photos"])
-    state_tables.play("syncthing_cluster", [step], home, lambda: daemon.get("config"))
+    step = syncthing_steps.Step("purge", options, True, lambda config: sorted(syncthing_steps.folders(config)) == ["photos"])
+    syncthing_steps.play("syncthing_cluster", [step], home, lambda: daemon.get("config"))
     assert {device["name"] for device in daemon.get("config/devices")} >= {"nas"}
-    assert state_tables.PI not in {device["deviceID"] for device in daemon.get("config/devices")}
+    assert syncthing_steps.PI not in {device["deviceID"] for device in daemon.get("config/devices")}

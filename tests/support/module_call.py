@@ -11,6 +11,7 @@ import json
 import typing as t
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.testing import patch_module_args
 
 Json = t.Dict[str, t.Any]  # noqa: UP006
@@ -18,6 +19,13 @@ Json = t.Dict[str, t.Any]  # noqa: UP006
 
 class ModuleFailed(AssertionError):
     """A module ended with fail_json; the message is its msg."""
+
+
+def params(spec: t.Mapping[str, t.Any], /, **options: t.Any) -> Json:
+    """The params that a module with this argument specification has, if it is given these options as JSON."""
+    outcome = ArgumentSpecValidator(dict(spec)).validate(json.loads(json.dumps(options)))
+    assert not outcome.error_messages, outcome.error_messages
+    return t.cast("Json", outcome.validated_parameters)
 
 
 def call(module_name: str, /, *, check_mode: bool = False, diff: bool = False, **options: t.Any) -> Json:

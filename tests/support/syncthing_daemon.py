@@ -22,9 +22,9 @@ import time
 import typing as t
 import urllib.request
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _first_boot, _info, _runner, _spec
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _apply, _identity, _info, _tables
 from jinja2 import Environment, StrictUndefined
+from module_call import params
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 TEMPLATE = CHECKOUT / "roles" / "syncthing" / "templates" / "config.xml.j2"
@@ -81,7 +81,7 @@ class Daemon:
             "certificate": None,
             "private_key": None,
         }
-        result = _first_boot.ensure(params, check_mode=False, syncthing=str(self.program))
+        result = _identity.apply(params, check_mode=False, syncthing=str(self.program))
         self.device_id = result["device_id"]
         return result
 
@@ -139,13 +139,11 @@ class Daemon:
 
     def cluster(self, check_mode: bool = False, **options: t.Any) -> Json:
         """The module syncthing_cluster, from its options on."""
-        validator = ArgumentSpecValidator({**_spec.CONNECTION, **_spec.CLUSTER})
-        outcome = validator.validate({"home": str(self.home), **options})
-        assert not outcome.error_messages, outcome.error_messages
-        return _runner.bring(outcome.validated_parameters, check_mode)
+        spec = {**_tables.CONNECTION, **_tables.CLUSTER}
+        return _apply.apply(params(spec, home=str(self.home), **options), check_mode)
 
     def look(self) -> Json:
-        return _info.look({"home": str(self.home), "timeout": 30})
+        return _info.gather({"home": str(self.home), "timeout": 30})
 
 
 def wait_until(condition: t.Callable[[], object], seconds: float) -> bool:

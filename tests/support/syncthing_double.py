@@ -81,6 +81,7 @@ OPTIONS: Json = {
     "globalAnnounceServers": ["default"],
     "stunKeepaliveStartS": 180,
     "reconnectionIntervalS": 60,
+    "keepTemporariesH": 24,
 }
 GUI: Json = {
     "enabled": True,

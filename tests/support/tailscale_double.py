@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import DaemonUnavailable, NoAnswer, NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import DaemonUnavailable, NoAnswer, NodeError
 
 NODE = {"HostName": "nas", "DNSName": "nas.tailnet.test.", "ID": "n1", "Online": True}
 PEER = {

@@ -15,6 +15,7 @@ import pathlib
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _files, _rules
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import ANY, FAMILIES, Rule
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._state import State
 
 PROFILES = {"CIFS": 2, "DNS": 1}
 BEFORE = """\
@@ -50,6 +51,15 @@ class UfwDouble:
         if folder:
             self.install(folder)
 
+    @classmethod
+    def of(cls, state: State) -> UfwDouble:
+        """One in this state, without files."""
+        double = cls()
+        double.active, double.enabled, double.half_loaded = state.running, state.enabled, state.broken
+        double.policies, double.logging = dict(state.defaults), state.logging
+        double.lists = {"v4": list(state.v4), "v6": list(state.v6)}
+        return double
+
     def install(self, folder: pathlib.Path) -> None:
         """The files of the package."""
         self.root = folder
@@ -79,20 +89,21 @@ class UfwDouble:
 
     @staticmethod
     def tuple_of(rule: Rule) -> str:
-        def or_dash(name: str) -> str:
-            return name.replace(" ", "%20") or "-"
-
         everywhere = _rules.EVERYWHERE[rule.family]
         action = ("route:" if rule.direction == "routed" else "") + rule.action + (f"_{rule.log}" if rule.log else "")
-        ways = [f"in_{rule.interface}" if rule.interface else "", f"out_{rule.interface_out}" if rule.interface_out else ""]
-        way = "!".join(filter(None, ways)) or "in"
-        if rule.direction != "routed":
-            way = f"{rule.direction}_{rule.interface}" if rule.interface else rule.direction
         words = [action, rule.protocol, rule.port or ANY, everywhere if rule.destination == ANY else rule.destination]
         words += [rule.source_port or ANY, everywhere if rule.source == ANY else rule.source]
-        words += [or_dash(rule.app), or_dash(rule.source_app)] if rule.app or rule.source_app else []
+        if rule.app or rule.source_app:
+            words += [name.replace(" ", "%20") or "-" for name in (rule.app, rule.source_app)]
         comment = f" comment={rule.comment.encode().hex()}" if rule.comment else ""
-        return f"### tuple ### {' '.join([*words, way])}{comment}\n"
+        return f"### tuple ### {' '.join([*words, UfwDouble.way_of(rule)])}{comment}\n"
+
+    @staticmethod
+    def way_of(rule: Rule) -> str:
+        if rule.direction != "routed":
+            return f"{rule.direction}_{rule.interface}" if rule.interface else rule.direction
+        ways = [f"{word}_{name}" for word, name in (("in", rule.interface), ("out", rule.interface_out)) if name]
+        return "!".join(ways) or "in"
 
     @staticmethod
     def loaded(rule: Rule) -> str:
@@ -101,35 +112,40 @@ class UfwDouble:
 
     # What the module calls
 
-    def __call__(self, command: list[str], data: str | None) -> tuple[int, str, str]:  # noqa: PLR0911
+    def __call__(self, command: list[str], data: str | None) -> tuple[int, str, str]:
         self.calls.append(command)
-        line = " ".join(command)
-        if self.broken and self.broken in line:
+        if self.broken and self.broken in " ".join(command):
             return 1, "", "ERROR: could not do it"
         if command[0].endswith("-restore"):
-            lines = (data or "").split("\n")
-            bad = next((number for number, text in enumerate(lines, 1) if self.corrupt and self.corrupt in text), 0)
-            return (2, "", f"Bad argument `x'\nError occurred at line: {bad}\n") if bad else (0, "", "")
-        family = "v6" if command[0] == "ip6tables" else "v4"
+            return self.restore(data or "")
         if command[0] in ("iptables", "ip6tables"):
-            if "-D" in command:
-                del self.kernel[family][0]
-            if "-P" in command:
-                self.held_open.add((family, command[-2]))
-            return 0, "\n".join([*self.chain_policies(family), *self.kernel[family]]) + "\n", ""
+            return self.iptables("v6" if command[0] == "ip6tables" else "v4", command)
+        if command[1:] == ["status"] and self.half_loaded:
+            return 1, "", "ERROR: problem running ip6tables"
         if command[1:] == ["status"]:
-            if self.half_loaded:
-                return 1, "", "ERROR: problem running ip6tables"
             return 0, f"Status: {'active' if self.active else 'inactive'}\n", ""
-        if command[1:] == ["show", "added"]:
-            return 0, self.shown(), ""
+        return (0, self.shown(), "") if command[1:] == ["show", "added"] else self.ufw(command[1:])
+
+    def restore(self, text: str) -> tuple[int, str, str]:
+        lines = text.split("\n")
+        bad = next((number for number, line in enumerate(lines, 1) if self.corrupt and self.corrupt in line), 0)
+        return (2, "", f"Bad argument `x'\nError occurred at line: {bad}\n") if bad else (0, "", "")
+
+    def iptables(self, family: str, command: list[str]) -> tuple[int, str, str]:
+        if "-D" in command:
+            del self.kernel[family][0]
+        if "-P" in command:
+            self.held_open.add((family, command[-2]))
+        return 0, "\n".join([*self.chain_policies(family), *self.kernel[family]]) + "\n", ""
+
+    def ufw(self, words: list[str]) -> tuple[int, str, str]:
         try:
-            self.write(command[1:])
+            self.write(words)
         except ValueError as error:
             return 1, "", f"ERROR: {error}"
         self.save()
         if self.active:
-            self.load(everything=command[1] in ("--force", "reload", "default"))
+            self.load(everything=words[0] in ("--force", "reload", "default"))
         return 0, "", ""
 
     def shown(self) -> str:
@@ -172,33 +188,46 @@ class UfwDouble:
     def change(self, words: list[str]) -> None:
         if self.enabled and not self.active:
             raise ValueError("problem running")
-        at = 1 if words[0] == "route" else 0
-        verb, number = "add", 0
-        if words[at] == "delete":
-            verb, words = "delete", [*words[:at], *words[at + 1 :]]
-        elif words[at] == "insert":
-            verb, number, words = "insert", int(words[at + 1]), [*words[:at], *words[at + 2 :]]
+        verb, number, words = self.verb_of(words)
         rule = _rules.parse(" ".join(f"'{word}'" for word in words))
         if rule.raw:
             raise ValueError(f"Invalid syntax {words}")
         counts = {family: len(dict.fromkeys(self.lists[family])) for family in FAMILIES}
         for family in rule.families:
-            half, items = rule.half(family), self.lists[family]
+            half = rule.half(family)
             if verb == "delete":
-                self.lists[family] = [other for other in items if other != half]
+                self.lists[family] = [other for other in self.lists[family] if other != half]
             elif verb == "insert":
                 position = number - (counts["v4"] if family == "v6" else 0)
                 if not 1 <= position <= counts[family] or not rule.family:
                     raise ValueError(f"Invalid position '{number}'")
-                if half.key not in {other.key for other in items}:
-                    # Never in between the lines of one profile.
-                    while position > 1 and items[position - 1].app and items[position - 1] == items[position - 2]:
-                        position += 1
-                    items[position - 1 : position - 1] = [half] * PROFILES.get(half.app, 1)
-            elif half.key in {other.key for other in items}:
-                self.lists[family] = [half if other.key == half.key else other for other in items]
+                self.insert(half, family, position)
             else:
-                items += [half] * PROFILES.get(half.app, 1)
+                self.add(half, family)
+
+    @staticmethod
+    def verb_of(words: list[str]) -> tuple[str, int, list[str]]:
+        at = 1 if words[0] == "route" else 0
+        if words[at] == "delete":
+            return "delete", 0, [*words[:at], *words[at + 1 :]]
+        if words[at] == "insert":
+            return "insert", int(words[at + 1]), [*words[:at], *words[at + 2 :]]
+        return "add", 0, words
+
+    def insert(self, half: Rule, family: str, position: int) -> None:
+        items = self.lists[family]
+        if half.key in {other.key for other in items}:
+            return
+        # Never in between the lines of one profile.
+        while position > 1 and items[position - 1].app and items[position - 1] == items[position - 2]:
+            position += 1
+        items[position - 1 : position - 1] = [half] * PROFILES.get(half.app, 1)
+
+    def add(self, half: Rule, family: str) -> None:
+        if half.key in {other.key for other in self.lists[family]}:
+            self.lists[family] = [half if other.key == half.key else other for other in self.lists[family]]
+        else:
+            self.lists[family] += [half] * PROFILES.get(half.app, 1)
 
     @property
     def writes(self) -> list[list[str]]:

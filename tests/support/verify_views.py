@@ -8,6 +8,7 @@ import copy
 import dataclasses
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.mesh import model
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import View
 
 Json = t.Dict[str, t.Any]  # noqa: UP006
@@ -24,8 +25,8 @@ MESH: Json = {
 }
 
 
-def door(name: str, port: int, **more: t.Any) -> Json:
-    """A door of this host on the LAN that opened to a neighbour on the link."""
+def attempt(name: str, port: int, **more: t.Any) -> Json:
+    """A port of this host on the LAN that was open to a neighbour on the link."""
     there = {"address": ADDRESSES[name], "port": port, "open": True, "error": None, "source": ADDRESSES["nas"]}
     return {**there, "resolved": [ADDRESSES[name]], "mac": MACS[name], "host_keys": [], **more}
 
@@ -60,8 +61,8 @@ def view(name: str, peer: str, **variables: t.Any) -> View:
     return View(
         name=name,
         variables={"ansible_host": ADDRESSES[name], **variables},
-        mesh=MESH,
-        way={"address": name},
+        mesh=model(MESH),
+        ssh={"address": name},
         node={"backend_state": "Running", "ipv4": TAILNET[name], "tun": True},
         own={
             "addresses": [
@@ -74,7 +75,7 @@ def view(name: str, peer: str, **variables: t.Any) -> View:
             "ufw_profiles": {"Samba": "137,138/udp|139,445/tcp"},
             "listening": [22, 22000],
         },
-        seen={
+        probed={
             "ping": [{"address": TAILNET[peer], "answers": True, "error": None}],
             "tcp": [
                 {"address": ADDRESSES[peer], "port": 22, "open": False, "error": "timed out"},

@@ -12,7 +12,7 @@ import typing as t
 
 import artefacts
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _plan, _policy, _rules
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _plan, _rules, _state
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy import Policy
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import FAMILIES, Rule
 from docker_network import LISTEN, address, docker_network
@@ -58,7 +58,7 @@ def rules(draw: st.DrawFn) -> Rule:
 
 def lists(host: UfwHost) -> dict[str, tuple[Rule, ...]]:
     files = host.files()
-    return {family: _policy.read_tuples(files[path][1].decode(), family) for family, path in _policy.USER_FILES.items()}
+    return {family: _state.read_tuples(files[path][1].decode(), family) for family, path in _state.USER_FILES.items()}
 
 
 @given(st.lists(rules(), min_size=12, max_size=12))
@@ -112,7 +112,7 @@ def test_from_anything_to_anything(
     with tempfile.TemporaryDirectory() as folder:
         double = UfwDouble(pathlib.Path(folder))
         double.lists = halves
-        state = _policy.State(v4=tuple(halves["v4"]), v6=tuple(halves["v6"]))
+        state = _state.State(v4=tuple(halves["v4"]), v6=tuple(halves["v6"]))
         policy = Policy(active=False, rules=declared, defaults={}, purge=purge)
         commands, after = _plan.plan(state, policy)
         for command in commands:
@@ -121,6 +121,17 @@ def test_from_anything_to_anything(
             assert lists(host) == {family: tuple(double.lists[family]) for family in FAMILIES}, command
     assert lists(host) == {"v4": after.v4, "v6": after.v6}
     assert _plan.plan(after, policy)[0] == []
+
+
+def test_a_routed_rule_moves_like_any_other(host: UfwHost) -> None:
+    """ufw looks for its own words in a comment as well, and for more of them where a rule is routed."""
+    ssh, web = ({"direction": "routed", "port": port, "proto": "tcp"} for port in ("22", "80"))
+    lan = {"direction": "routed", "action": "deny", "from": "10.0.0.0/8"}
+    assert call("ufw_policy", state="disabled", rules=[web, ssh, lan])["changed"]
+    moved = call("ufw_policy", state="disabled", rules=[ssh, lan, web])
+    assert any(_plan.PLACEHOLDER in command for command in moved["commands"])
+    assert [rule.port for rule in lists(host)["v4"]] == ["22", "", "80"]
+    assert not call("ufw_policy", state="disabled", rules=[ssh, lan, web])["changed"]
 
 
 KNOCK = """
@@ -139,7 +150,7 @@ print(tried, failed, flush=True)
 
 
 @pytest.mark.parametrize("_installed", artefacts.UFW_SUITES[-1:], indirect=True)
-def test_a_way_in_that_stays_is_never_closed(host: UfwHost) -> None:
+def test_a_rule_that_stays_is_never_interrupted(host: UfwHost) -> None:
     """Somebody logs in again and again while the policy is turned over. A lost packet is sent anew after a second: it counts."""
     ssh, deny, web = (
         {"port": "22", "proto": "tcp"},

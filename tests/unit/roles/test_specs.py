@@ -10,11 +10,15 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _prefs
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _prefs, _tables
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import validate_tailscale
+from jinja2 import Environment
 
 ROLES = pathlib.Path(__file__).resolve().parents[3] / "roles"
 SHARED = {"tailsync_accept"}  # one list of words for all roles, without a default
-NAMES = sorted(path.name for path in ROLES.iterdir())
+NAMES = sorted(
+    path.parents[1].name for path in ROLES.glob("*/meta/argument_specs.yml") if "\n  main:\n" in path.read_text("utf-8")
+)
 
 
 def load(role: str, name: str) -> dict[str, t.Any]:
@@ -27,6 +31,7 @@ def options(role: str) -> dict[str, dict[str, t.Any]]:
 
 def test_there_are_roles() -> None:
     assert {"tailscale", "firewall", "syncthing", "syncthing_mesh"} <= set(NAMES)
+    assert {path.name for path in ROLES.iterdir()} - set(NAMES) == {"inputs"}, "which says why"
 
 
 @pytest.mark.parametrize("role", NAMES)
@@ -55,14 +60,38 @@ def test_secrets_are_marked(role: str) -> None:
             assert option.get("no_log") is True, name
 
 
-@pytest.mark.parametrize("role", [name for name in NAMES if (ROLES / name / "tasks" / "preflight.yml").exists()])
-def test_preflight_takes_the_same_variables(role: str) -> None:
+@pytest.mark.parametrize("role", NAMES)
+def test_each_entry_point_has_a_description_and_no_table_comes_twice(role: str) -> None:
     specs = load(role, "meta/argument_specs.yml")["argument_specs"]
-    assert specs["preflight"]["options"] == specs["main"]["options"]
+    tables = [entry.get("options") for entry in specs.values() if entry.get("options")]
+    assert all(entry["description"] for entry in specs.values())
+    assert all(one != other for at, one in enumerate(tables) for other in tables[at + 1 :])
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_true_and_false_may_be_text_as_extra_variables_are(role: str) -> None:
+    """`-e tailscale_hold=false` is a text, which a condition would take for true."""
+    names = "|".join(name for name, option in options(role).items() if option["type"] == "bool")
+    bare = re.compile(rf"\b(?:when: |if |and |or |not )(?:{names})\b(?! \| bool)") if names else None
+    files = [*(ROLES / role / "tasks").glob("*.yml"), *(ROLES / role / "vars").glob("*.yml")]
+    assert [found for path in files if bare for found in bare.findall(path.read_text(encoding="utf-8"))] == []
 
 
 def test_the_role_tailscale_knows_every_preference_of_the_module_and_hands_it_on() -> None:
     options = {*_prefs.OPTIONS, "accept_risk"} - {"hostname"}  # which has a variable of its own
-    assert set(load("tailscale", "vars/main.yml")["__tailscale_preference_names"]) == options
-    text = (ROLES / "tailscale" / "tasks" / "join.yml").read_text(encoding="utf-8")
-    assert set(re.findall(r"tailscale_preferences\.(\w+)", text)) == options
+    assert set(validate_tailscale.PREFERENCES) == options
+    # They are handed on as a whole, beside what has variables of its own.
+    joining = yaml.safe_load((ROLES / "tailscale" / "tasks" / "join.yml").read_text(encoding="utf-8"))[0]
+    given = joining["module_defaults"]["homelab.tailsync.tailscale_node"]
+    assert given == "{{ __tailscale_node_options | combine(tailscale_preferences) }}"
+    own = set(load("tailscale", "vars/main.yml")["__tailscale_node_options"]) | {"auth_key", "state"}
+    assert own | options == set(_tables.NODE) | set(_tables.CONNECTION)
+
+
+def test_a_version_without_a_value_is_none() -> None:
+    """As `tailscale_version:` is in YAML; check_inputs takes it, and there is no package tailscale=None."""
+    text = load("tailscale", "vars/main.yml")["__tailscale_wanted"]["version"]
+    assert Environment(autoescape=False).from_string(text).render(tailscale_version=None) == ""
+    for path in (ROLES / "tailscale" / "tasks").glob("*.yml"):
+        used = re.sub(r"^\s*#.*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert "tailscale_version" not in used, f"{path.name}: __tailscale_wanted.version"

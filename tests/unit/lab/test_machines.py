@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the test network says when a machine does not boot, and what it does when podman stumbles."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import typing as t
+
+import machines
+import pytest
+from namespaces import LabError, container
+
+
+def answer(text: str) -> t.Callable[..., subprocess.CompletedProcess[str]]:
+    return lambda *command, **_options: subprocess.CompletedProcess(command, 1, text, "")
+
+
+@pytest.fixture
+def limit(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The kernel's limit of inotify instances, and a lab of seven machines."""
+    path = tmp_path / "max_user_instances"
+    path.write_text("128\n", encoding="ascii")
+    monkeypatch.setattr(machines, "INSTANCES", path)
+    monkeypatch.setattr(machines, "STATE", tmp_path)
+    return path
+
+
+@pytest.fixture
+def ended(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines whose systemd got no inotify instance."""
+    told = {"inspect": "exited, exit code 255", "logs": "Failed to create inotify object: Too many open files"}
+    monkeypatch.setattr(machines, "podman_run", lambda action, *_arguments: told[action])
+    monkeypatch.setattr(machines, "instances_in_use", lambda: 127)
+    monkeypatch.setattr(machines, "running", set)
+
+
+@pytest.mark.usefixtures("ended")
+def test_a_machine_that_ends_while_it_boots_is_told_at_once_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "execute", answer(""))
+    with pytest.raises(LabError) as told:
+        machines.wait_for_boot("nas")
+    for part in ("nas ended", "exit code 255", "Too many open files", "127 inotify instances of 128", "max_user_instances"):
+        assert part in str(told.value)
+
+
+@pytest.mark.usefixtures("ended")
+def test_a_machine_that_never_gets_ready_is_told_with_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "execute", answer("starting"))
+    monkeypatch.setattr(machines, "BOOT_TIMEOUT", 0.1)
+    with pytest.raises(LabError, match=r"nas did not boot within 0.1 s \(starting\): the container is exited"):
+        machines.wait_for_boot("nas")
+
+
+def test_a_limit_that_is_too_low_is_raised(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "instances_in_use", lambda: 2000)
+    machines.check_instances()
+    needed = 2000 + machines.INSTANCES_OF_A_MACHINE * len(machines.machines())
+    assert limit.read_text(encoding="ascii") == str(needed)
+
+
+def test_a_limit_that_is_high_enough_is_left_alone(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "instances_in_use", lambda: 10)
+    limit.write_text("4096\n", encoding="ascii")
+    machines.check_instances()
+    assert limit.read_text(encoding="ascii") == "4096\n"
+
+
+def test_a_limit_that_cannot_be_raised_is_told_with_the_command(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise OSError("Read-only file system")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", refuse)
+    with pytest.raises(LabError, match=r"max_user_instances is 128.*sysctl fs.inotify.max_user_instances=1024"):
+        machines.check_instances()
+
+
+def test_inotify_instances_are_counted() -> None:
+    assert machines.instances_in_use() >= 0
+
+
+@pytest.fixture
+def podman(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The calls of podman; the first fails."""
+    calls: list[list[str]] = []
+
+    def call(command: list[str]) -> str:
+        calls.append(command)
+        if len(calls) == 1:
+            raise LabError("open pidfd: No such process")
+        return ""
+
+    monkeypatch.setattr(machines, "podman", lambda *arguments: list(arguments))
+    monkeypatch.setattr(machines, "checked", call)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    return calls
+
+
+def test_a_removal_that_fails_once_is_tried_again(podman: list[list[str]]) -> None:
+    machines.remove({"nas", "pi"})
+    assert len(podman) == 2
+    assert podman[0][-2:] == [container("nas"), container("pi")]
+
+
+def test_a_removal_that_goes_on_failing_is_told(podman: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_command: list[str]) -> str:
+        raise LabError("open pidfd: No such process")
+
+    monkeypatch.setattr(machines, "checked", fail)
+    with pytest.raises(LabError, match="open pidfd"):
+        machines.remove(["nas"])
+
+
+def test_nothing_to_remove_is_no_call(podman: list[list[str]]) -> None:
+    machines.remove([])
+    assert podman == []

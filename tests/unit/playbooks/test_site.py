@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""site.yml's tags: whatever they are, the host is reached and looked at first, and nothing is missing that a part builds on."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import site_parts
+
+PLAYBOOKS = pathlib.Path(__file__).resolve().parents[3] / "playbooks"
+ALL = ["tailscale", "firewall", "syncthing", "syncthing_mesh"]
+BARE = {"tailscaled": {"node": None, "state_kept": False}, "syncthing": {"configured": False}}
+JOINED = {"tailscaled": {"node": {"status": {"HaveNodeKey": True}}}, "syncthing": {"configured": False}}
+DOWN = {"tailscaled": {"node": None, "state_kept": True}, "syncthing": {"configured": True}}
+WHOLE = {"tailscaled": {"node": {"status": {"HaveNodeKey": True}}}, "syncthing": {"configured": True}}
+LOGGED_OUT = {"tailscaled": {"node": {"status": {"HaveNodeKey": None}}}, "syncthing": {"configured": True}}
+
+
+def plays() -> list[dict[str, t.Any]]:
+    return list(yaml.safe_load((PLAYBOOKS / "site.yml").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("run", "skip", "expected"),
+    [
+        (["all"], [], ALL),
+        (["tagged"], [], ALL),
+        (["tailscale"], [], ["tailscale"]),
+        (["syncthing"], [], ["syncthing", "syncthing_mesh"]),
+        (["syncthing_mesh"], [], ["syncthing_mesh"]),
+        (["verify"], [], []),
+        (["untagged"], [], []),
+        (["all"], ["firewall"], ["tailscale", "syncthing", "syncthing_mesh"]),
+        (["all"], ["syncthing"], ["tailscale", "firewall"]),
+        (["syncthing"], ["syncthing_mesh"], ["syncthing"]),
+        (["tailscale", "firewall"], ["tailscale"], ["firewall"]),
+        (["all"], ["all"], []),
+    ],
+)
+def test_the_parts_that_run(run: list[str], skip: list[str], expected: list[str]) -> None:
+    assert site_parts.parts(run, skip) == expected
+
+
+def test_the_table_of_tags_is_that_of_the_playbook() -> None:
+    roles = {task["ansible.builtin.import_role"]["name"].rsplit(".", 1)[1]: set(task["tags"]) for task in plays()[1]["tasks"][1:]}
+    assert roles == {name: set(tags) for name, tags in site_parts.TAGS.items()}
+
+
+def test_whatever_the_tags_are_the_host_is_reached_and_looked_at_first() -> None:
+    check, change, _verify = plays()
+    assert check["tags"] == ["always"]
+    assert change["tasks"][0]["tags"] == ["always"]
+    names = [task["name"] for task in change["tasks"][0]["block"]]
+    assert names[0] == "Find the address that answers SSH"
+    assert "Gather the host's state" in names
+
+
+def test_the_roles_variables_are_seen_by_what_refuses_for_all_of_them() -> None:
+    """With DEFAULT_PRIVATE_ROLE_VARS as well."""
+    roles = [task["ansible.builtin.import_role"] for task in plays()[1]["tasks"][1:]]
+    assert all(role["public"] is True for role in roles)
+
+
+def test_a_strategy_of_the_configuration_does_not_change_the_order() -> None:
+    assert [play["strategy"] for play in plays()[:2]] == ["linear", "linear"]
+
+
+@pytest.mark.parametrize(
+    ("host", "tags", "missing"),
+    [
+        (BARE, ["all"], []),
+        (BARE, ["tailscale"], []),
+        (BARE, ["verify"], []),
+        (BARE, ["firewall"], ["--tags tailscale"]),
+        (BARE, ["tailscale", "firewall"], []),
+        (BARE, ["syncthing"], ["--tags tailscale"]),
+        (BARE, ["syncthing_mesh"], ["--tags tailscale", "--tags syncthing"]),
+        (BARE, ["tailscale", "syncthing_mesh"], ["--tags syncthing"]),
+        (JOINED, ["firewall"], []),
+        (JOINED, ["syncthing"], []),
+        (JOINED, ["syncthing_mesh"], ["--tags syncthing"]),
+        (LOGGED_OUT, ["firewall"], ["--tags tailscale"]),
+        (DOWN, ["firewall"], []),
+        (WHOLE, ["syncthing_mesh"], []),
+        (WHOLE, ["firewall", "syncthing"], []),
+    ],
+)
+def test_what_is_missing_is_named_with_the_tag_that_makes_it(host: dict[str, t.Any], tags: list[str], missing: list[str]) -> None:
+    found = site_parts.refusals(host, site_parts.parts(tags))
+    assert len(found) == len(missing)
+    assert all(word in said for word, said in zip(missing, found, strict=True))

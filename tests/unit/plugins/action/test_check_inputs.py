@@ -1,0 +1,220 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one task that checks: with which variables, of which hosts, and what a run says then. No host answers here."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import typing as t
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow  # each runs ansible-playbook
+CHECKOUT = pathlib.Path(__file__).resolve().parents[4]
+HOSTS = ("nas", "pi", "vps")
+FOLDERS = {"docs": {"path": "/srv/sync/docs", "devices": list(HOSTS)}}
+CHECK = {"homelab.tailsync.check_inputs": {"roles": ["firewall", "syncthing_mesh"], "hosts": "tailsync"}, "run_once": True}
+
+
+class Place:
+    """A directory with an inventory and a playbook."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.group = "tailsync"
+        self.variables: dict[str, t.Any] = {"ansible_timeout": 1}
+        self.of_hosts: dict[str, dict[str, t.Any]] = {host: {"ansible_host": "127.0.0.9"} for host in HOSTS}
+
+    def site(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run(str(CHECKOUT / "playbooks" / "site.yml"), *arguments)
+
+    def play(self, *plays: dict[str, t.Any], arguments: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        whole = [{"hosts": self.group, "gather_facts": False, **play} for play in plays]
+        (self.path / "play.yml").write_text(yaml.safe_dump(whole), encoding="utf-8")
+        return self._run("play.yml", *arguments)
+
+    def _run(self, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        group = {"hosts": self.of_hosts, "vars": self.variables}
+        whole = {"all": {"hosts": {"other": {"ansible_connection": "local"}}, "children": {self.group: group}}}
+        (self.path / "hosts.yml").write_text(yaml.safe_dump(whole), encoding="utf-8")
+        return subprocess.run(
+            ["ansible-playbook", "-i", "hosts.yml", *arguments, playbook],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.path,
+            env={**os.environ, "ANSIBLE_SSH_RETRIES": "0"},
+        )
+
+
+@pytest.fixture
+def place(tmp_path: pathlib.Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_a_run_ends_with_all_problems_told_once_before_a_host_is_touched(place: Place) -> None:
+    place.variables |= {"tailscale_state": "absnt", "firewall_public_ports": ["99999/tcp"], "syncthing_mesh_folder": {}}
+    place.of_hosts["pi"]["tailscale_port"] = "x"
+    done = place.site()
+    said = done.stdout.partition("fatal:")[0] + done.stderr
+    assert done.returncode == 2
+    assert "TASK [Find" not in done.stdout
+    assert said.count("tailscale_state is 'absnt': it must be one of present, absent") == 1, done.stdout
+    assert said.count("firewall_public_ports is ['99999/tcp']") == 1
+    assert said.count("syncthing_mesh_folder is no variable of this collection, and syncthing_mesh_folders is not set") == 1
+    assert "tailscale_port is 'x': it must be a whole number (on pi)" in said
+    assert len(done.stdout + done.stderr) < 4000, "no specification is printed"
+
+
+@pytest.mark.parametrize(("group", "limit"), [("tailsnyc", ()), ("tailsnyc", ("--limit", "nas")), ("homelab", ())])
+def test_a_group_that_is_missing_is_no_success(place: Place, group: str, limit: tuple[str, ...]) -> None:
+    place.group = group
+    done = place.site(*limit)
+    assert done.returncode == 2
+    assert "the inventory has no host in the group tailsync" in done.stdout + done.stderr
+    assert ("is tailsnyc meant?" in done.stdout + done.stderr) == (group == "tailsnyc")
+
+
+@pytest.mark.parametrize(("hosts", "hint"), [("tailsyn", " (is tailsync meant?)"), ("tailsync:&offsite", "")])
+def test_a_pattern_that_matches_nothing_is_no_success(place: Place, hosts: str, hint: str) -> None:
+    done = place.site("-e", f"tailsync_hosts={hosts}")
+    assert done.returncode == 2
+    assert f"tailsync_hosts is '{hosts}', which no host of the inventory matches{hint}" in done.stdout + done.stderr
+
+
+def test_a_limit_that_leaves_nothing_is_the_users_wish(place: Place) -> None:
+    done = place.site("--limit", "other", "--skip-tags", "verify")
+    assert (done.returncode, "ok: [other]" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("hosts", ["homelab", ["homelab"], ["nas", "homelab:!nas"]])
+def test_another_group_with_a_limit_still_knows_all_members(place: Place, hosts: t.Any) -> None:
+    place.group = "homelab"
+    place.variables["syncthing_mesh_folders"] = FOLDERS
+    check = {**CHECK, "homelab.tailsync.check_inputs": {"roles": ["syncthing_mesh", "verify"], "hosts": hosts}}
+    done = place.play({"tasks": [check]}, arguments=("-e", json.dumps({"tailsync_hosts": hosts}), "--limit", "nas"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("hosts", ["nas:pi:vps", ["nas", "pi:vps"], "all:!other", ["all", "!other"]])
+def test_tailsync_hosts_may_be_whatever_ansible_takes_for_hosts(place: Place, hosts: t.Any) -> None:
+    place.variables["syncthing_mesh_folders"] = FOLDERS
+    check = {**CHECK, "homelab.tailsync.check_inputs": {"roles": ["syncthing_mesh"], "hosts": hosts}}
+    done = place.play({"tasks": [check]}, arguments=("-e", json.dumps({"tailsync_hosts": hosts})))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("hosts", ["homelab", ["nas", "pi:vps"]])
+def test_verify_knows_the_same_members_as_the_role_that_pairs_them(place: Place, hosts: t.Any) -> None:
+    """Each role has its own defaults only; --limit leaves one host."""
+    place.group = "homelab"
+    files = {name: str(CHECKOUT / "roles" / name / "defaults" / "main.yml") for name in ("syncthing_mesh", "verify")}
+    tasks = [
+        {"include_vars": {"file": files["syncthing_mesh"], "name": "mesh"}},
+        {"set_fact": {"members": "{{ mesh.syncthing_mesh_hosts }}"}},
+        {"include_vars": files["verify"]},
+        {"assert": {"that": "verify_mesh_hosts == members and members == ['nas', 'pi', 'vps']"}},
+    ]
+    done = place.play({"tasks": tasks}, arguments=("-e", json.dumps({"tailsync_hosts": hosts}), "--limit", "nas"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_localhost_needs_no_inventory(place: Place) -> None:
+    place.group = "homelab"
+    done = place.play({"hosts": "localhost", "roles": [{"role": "homelab.tailsync.inputs", "inputs_roles": ["syncthing_mesh"]}]})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_batch_is_checked_when_its_turn_comes(place: Place) -> None:
+    role = {"role": "homelab.tailsync.inputs", "inputs_roles": ["firewall", "syncthing_mesh"]}
+    place.variables |= {"firewall_lan_ssh_from": ["{{ lan }}"], "syncthing_mesh_folders": FOLDERS}
+    place.of_hosts["vps"]["firewall_ssh_port"] = 0
+    done = place.play({"serial": 1, "pre_tasks": [{"set_fact": {"lan": "192.168.1.0/24"}}], "roles": [role]})
+    assert (done.stdout.count("ok: [nas]"), done.stdout.count("ok: [pi]")) == (2, 2), done.stdout + done.stderr
+    assert "fatal: [vps]" in done.stdout
+
+
+@pytest.mark.parametrize("how", ["roles", "import_role", "include_role", "loop"])
+def test_a_role_that_is_for_some_hosts_of_its_play_does_not_check_the_others(place: Place, how: str) -> None:
+    place.of_hosts["pi"]["firewall_ssh_port"] = 0
+    only: dict[str, t.Any] = {"when": "inventory_hostname in ['nas', 'vps']"}
+    role = {"name": "homelab.tailsync.inputs"}
+    plays: dict[str, dict[str, t.Any]] = {
+        "roles": {"roles": [{"role": role["name"], "inputs_roles": ["firewall"], **only}]},
+        "import_role": {"tasks": [{"import_role": role, "vars": {"inputs_roles": ["firewall"]}, **only}]},
+        "include_role": {"tasks": [{"include_role": role, "vars": {"inputs_roles": ["firewall"]}, **only}]},
+        "loop": {"tasks": [{"include_role": role, "vars": {"inputs_roles": ["{{ item }}"]}, "loop": ["firewall"], **only}]},
+    }
+    done = place.play(plays[how])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok: [nas]" in done.stdout
+    place.of_hosts["vps"]["firewall_ssh_port"] = 0
+    assert "firewall_ssh_port is 0: it must be from 1 to 65535 (on vps)" in place.play(plays[how]).stdout
+    only["when"] = "inventory_hostname == 'vps'"
+    for tasks in plays.values():
+        next(iter(tasks.values()))[0].update(only)
+    assert "firewall_ssh_port is 0: it must be from 1 to 65535" in place.play(plays[how]).stdout, (
+        "and not the play's first host only"
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "where"),
+    [
+        ({"role": "homelab.tailsync.firewall", "firewall_ssh_port": 0}, {}),
+        ({"role": "homelab.tailsync.firewall", "vars": {"firewall_ssh_port": 0}}, {}),
+        ({"role": "homelab.tailsync.firewall"}, {"vars": {"firewall_ssh_port": 0}}),
+    ],
+    ids=["parameter", "role", "play"],
+)
+def test_a_role_alone_is_checked_with_its_own_variables(place: Place, role: dict[str, t.Any], where: dict[str, t.Any]) -> None:
+    done = place.play({"roles": [role], **where})
+    said = done.stdout + done.stderr
+    assert done.returncode == 2
+    assert "firewall_ssh_port is 0: it must be from 1 to 65535" in said
+    assert "Validating arguments" not in said
+    assert done.stdout.count("fatal:") == 1, "it is told once for all hosts"
+
+
+def test_a_misspelt_name_is_told_where_the_role_has_a_default(place: Place) -> None:
+    place.variables["firewall_public_port"] = ["443/tcp"]
+    done = place.play({"roles": ["homelab.tailsync.firewall"]})
+    assert "firewall_public_port is no variable of this collection, and firewall_public_ports is not set" in done.stdout
+
+
+def test_what_was_checked_is_not_checked_again_in_the_same_run_only(place: Place) -> None:
+    seen = {"tasks": [{**CHECK, "register": "__tailsync_inputs"}]}
+    again = {"roles": [{"role": "homelab.tailsync.inputs", "inputs_roles": ["firewall"]}]}
+    checked = {"vars": {"__tailsync_checked": "{{ __tailsync_inputs.checked | default([]) }}"}, **again}
+    done = place.play(seen, checked, again)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ok: [nas]") == 2, "by the first play, and by the last, which is another's"
+    assert "ok: [pi]" not in done.stdout, "for all hosts at once"
+    seen["tasks"][0]["homelab.tailsync.check_inputs"] = {"roles": ["firewall"], "hosts": "nas,vps"}
+    assert place.play(seen, checked).stdout.count("ok: [nas]") == 2, "pi was not checked"
+
+
+def test_strategies_that_take_each_host_by_itself_check_each_by_itself(place: Place) -> None:
+    place.of_hosts["pi"]["firewall_ssh_port"] = 0
+    done = place.play({"tasks": [{"homelab.tailsync.check_inputs": {"roles": ["firewall"]}}], "strategy": "free"})
+    assert done.returncode == 2
+    assert "ok: [nas]" in done.stdout
+    assert "fatal: [pi]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "value", ["!unsafe '{{ x }}'", "&a [*a]", "!!set {x, y}", "2024-01-01", "!!binary aGVsbG8=", "{? [a, b] : c}"]
+)
+def test_nothing_that_yaml_can_say_ends_in_a_traceback(place: Place, value: str) -> None:
+    place.play({"tasks": []})
+    (place.path / "group_vars").mkdir()
+    text = "".join(f"{name}: {value}\n" for name in ("firewall_public_ports", "firewall_logging", "syncthing_mesh_folders"))
+    (place.path / "group_vars" / "tailsync.yml").write_text(text, encoding="utf-8")
+    done = place.play({"tasks": [CHECK]})
+    assert done.returncode in (2, 4), done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Unexpected" not in done.stdout + done.stderr

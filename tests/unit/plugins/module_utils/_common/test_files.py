@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file is replaced whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pathlib
+import stat
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._common import files
+
+
+def test_content_and_mode_whatever_the_umask(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "file"
+    before = os.umask(0o077)
+    try:
+        files.write_whole(path, b"first", mode=0o644)
+        files.write_whole(path, b"second")
+    finally:
+        os.umask(before)
+    assert path.read_bytes() == b"second"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    files.write_whole(path, b"old")
+
+    def full(_handle: int) -> t.NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_link_in_its_place_is_replaced_and_not_followed(tmp_path: pathlib.Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("precious", encoding="ascii")
+    (tmp_path / "file").symlink_to(target)
+    files.write_whole(tmp_path / "file", b"new")
+    assert target.read_text(encoding="ascii") == "precious"
+    assert not (tmp_path / "file").is_symlink()
+
+
+@pytest.mark.parametrize(("mode", "owner", "refused"), [(0o644, 0, False), (0o600, 0, True), (0o644, 1, True)])
+def test_a_file_system_with_one_owner_will_do_for_what_all_may_read(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, mode: int, owner: int, refused: bool
+) -> None:
+    """As on vfat: nothing can be given away, and all files are the mount's owner's."""
+
+    def forbidden(*_arguments: t.Any) -> t.NoReturn:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", forbidden)
+    wanted = (os.getuid() + owner, os.getgid())
+    if refused:
+        with pytest.raises(PermissionError):
+            files.write_whole(tmp_path / "file", b"x", mode=mode, owner=wanted)
+        assert list(tmp_path.iterdir()) == []
+    else:
+        files.write_whole(tmp_path / "file", b"x", mode=mode, owner=wanted)
+        assert (tmp_path / "file").read_bytes() == b"x"
+
+
+def test_a_file_system_that_syncs_no_folders_will_do(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a share of Samba, or a folder of VirtualBox's host."""
+    real = os.fsync
+
+    def of_files_only(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", of_files_only)
+    files.write_whole(tmp_path / "file", b"x")
+    assert (tmp_path / "file").read_bytes() == b"x"
+
+
+def test_a_user_by_name() -> None:
+    root = files.user_named("root")
+    assert root is not None
+    assert root.pw_uid == 0
+    assert files.user_named("no-such-user") is None

@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module's run against the double: answers that the real Syncthing does not give on demand."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _apply, _tables
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
+from module_call import params
+from syncthing_double import API_KEY, Syncthing
+
+NAS = "P56IOI7-MZJNU2Y-IQGDREY-DM2MGTI-MGL3BXN-PQ6W5BM-TBBZ4TJ-XZWICQ2"
+MIGRATING = (200, {"Content-Type": "text/plain"}, "*** Database migration in progress ***\n")
+JSON = {"Content-Type": "application/json", "X-Syncthing-Version": "v2.1.3"}
+
+
+def cluster(tmp_path: pathlib.Path, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
+    spec = {**_tables.CONNECTION, **_tables.CLUSTER}
+    return _apply.apply(params(spec, home=str(tmp_path / "home"), timeout=1, **options), check_mode)
+
+
+def nas() -> list[dict[str, t.Any]]:
+    return [{"name": "nas", "device_id": NAS}]
+
+
+def test_once_and_again(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    first = cluster(tmp_path, devices=nas())
+    assert (first["changed"], first["version"]) == (True, double.version)
+    double.requests.clear()
+    assert not cluster(tmp_path, devices=nas())["changed"]
+    assert {method for method, _path in double.requests} == {"GET"}
+
+
+def test_a_migration_is_waited_for(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    double.script = [MIGRATING, MIGRATING]
+    assert cluster(tmp_path, devices=nas())["changed"]
+
+
+def test_and_not_for_ever(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    double.script = [MIGRATING] * 500
+    with pytest.raises(SyncthingError, match=r"not ready yet: \*\*\* Database migration .* \(waited 1 s\)"):
+        cluster(tmp_path, devices=nas())
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((403, {}, "CSRF Error\n"), "does not take the API key"),
+        ((401, {}, "Not Authorized\n"), "does not take the API key"),
+        ((403, {}, "Host check error\n"), "host check"),
+        ((500, JSON, "a plain reason\n"), "refused GET config: a plain reason"),
+        ((500, JSON, ""), "refused GET config: HTTP 500"),
+        ((200, JSON, "<html>not JSON"), "JSON"),
+    ],
+)
+def test_each_error_has_its_sentence(
+    double: Syncthing, tmp_path: pathlib.Path, answer: tuple[int, dict[str, str], str], words: str
+) -> None:
+    double.script = [answer]
+    with pytest.raises(SyncthingError, match=words) as failure:
+        cluster(tmp_path, devices=nas())
+    assert API_KEY not in str(failure.value)
+
+
+@pytest.mark.parametrize("status", [200, 204, 307])
+def test_an_answer_without_syncthings_header_is_waited_out(double: Syncthing, tmp_path: pathlib.Path, status: int) -> None:
+    double.script = [(status, {"Content-Type": "application/json", "Location": "https://elsewhere"}, "")] * 2
+    assert cluster(tmp_path, devices=nas())["changed"]
+
+
+def test_a_write_that_is_refused_says_why_and_the_next_run_finishes(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    double.refuse = "verify: folder documents: unknown versioning type"
+    with pytest.raises(SyncthingError, match="refused PUT config/devices: verify: folder documents"):
+        cluster(tmp_path, devices=nas())
+    double.refuse = ""
+    assert cluster(tmp_path, devices=nas())["changed"]
+
+
+def test_a_change_that_does_not_stick_is_an_error(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    double.forget = "label"
+    folder = {"id": "documents", "path": "/srv/documents", "label": "Mine"}
+    with pytest.raises(SyncthingError, match=r"did not keep all of it: folders: documents \(label\)"):
+        cluster(tmp_path, folders=[folder])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<configuration", "is not XML"),
+        ("<configuration><gui><apikey></apikey></gui></configuration>", "has no API key"),
+    ],
+)
+def test_a_config_xml_that_leads_nowhere(tmp_path: pathlib.Path, text: str, words: str) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.xml").write_text(text, encoding="ascii")
+    with pytest.raises(SyncthingError, match=words):
+        cluster(tmp_path, devices=nas())
+
+
+def test_a_bad_device_id_is_named_before_anything_is_asked(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(SyncthingError, match=r"device nas: 'ABC' is not a device ID"):
+        cluster(tmp_path, devices=[{"name": "nas", "device_id": "ABC"}])
+    assert double.requests == []

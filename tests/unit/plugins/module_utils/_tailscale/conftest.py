@@ -1,0 +1,13 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No test here waits as long as for a real tailscaled."""
+
+from __future__ import annotations
+
+import pytest
+import tailscale_call
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    tailscale_call.hurry(monkeypatch)

@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What comes of LocalAPI's answers, by a socket that gives bad ones."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import socket
+import threading
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import DaemonUnavailable, NoAnswer, NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
+
+
+@pytest.fixture
+def daemon(short_path: pathlib.Path) -> t.Iterator[t.Callable[[bytes | None], LocalAPI]]:
+    """A tailscaled with one thing to say; None is to say nothing at all."""
+    listening: list[socket.socket] = []
+    held: list[socket.socket] = []
+
+    def saying(answer: bytes | None) -> LocalAPI:
+        path = short_path / "tailscaled.sock"
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(path))
+        server.listen()
+        listening.append(server)
+
+        def serve() -> None:
+            connection, _peer = server.accept()
+            _read_request(connection)
+            if answer is None:
+                held.append(connection)
+            else:
+                connection.sendall(answer)
+                connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return LocalAPI(str(path))
+
+    yield saying
+    for one in [*listening, *held]:
+        one.close()
+
+
+def _read_request(connection: socket.socket) -> None:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(65536)
+    head, body = received.split(b"\r\n\r\n", 1)
+    length = re.search(rb"Content-Length: (\d+)", head, re.IGNORECASE)
+    while len(body) < (int(length.group(1)) if length else 0):
+        body += connection.recv(65536)
+
+
+def http(status: str, body: str, length: int | None = None) -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body) if length is None else length}\r\n\r\n{body}".encode()
+
+
+def test_no_key_material_comes_back(daemon: t.Any) -> None:
+    api = daemon(http("200 OK", json.dumps({"Hostname": "nas", "Config": {"PrivateNodeKey": "SECRET"}})))
+    assert api.edit_prefs({"Hostname": "nas", "HostnameSet": True}) == {"Hostname": "nas"}
+    assert (api.reads, api.writes) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (http("400 Bad Request", '{"Error": "bad hostname"}'), NodeError, "refused PATCH prefs: bad hostname"),
+        (http("403 Forbidden", "access denied"), NodeError, "refused PATCH prefs: access denied"),
+        (http("500 Oops", ""), NodeError, "HTTP 500"),
+        (http("200 OK", "<html>"), NodeError, "not JSON"),
+        (http("200 OK", "{", length=99), DaemonUnavailable, "does not answer"),
+        (b"", DaemonUnavailable, "does not answer"),
+        (b"nonsense\r\n\r\n", DaemonUnavailable, "does not answer"),
+    ],
+)
+def test_each_bad_answer_has_its_sentence(daemon: t.Any, answer: bytes, error: type[NodeError], words: str) -> None:
+    with pytest.raises(NodeError, match=words) as failure:
+        daemon(answer).edit_prefs({})
+    assert isinstance(failure.value, DaemonUnavailable) == (error is DaemonUnavailable)
+
+
+def test_what_is_not_answered_in_time_is_told_apart_from_what_is_not_there(daemon: t.Any, short_path: pathlib.Path) -> None:
+    with pytest.raises(DaemonUnavailable, match="there is no socket") as missing:
+        LocalAPI(str(short_path / "none")).status()
+    assert not isinstance(missing.value, NoAnswer)
+    with pytest.raises(NoAnswer, match="does not answer"):
+        daemon(None).logout(1)

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""tailscale_node_info says of a login what tailscale_node would do."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import DaemonUnavailable, NodeError
+from tailscale_call import ask, declare
+from tailscale_double import REFUSED, Daemon
+
+TAILNET = "100.64.0.7 51234 100.64.0.1 22"
+OTHER = "https://other.example.org"
+
+
+def expired() -> Daemon:
+    daemon = Daemon("Stopped")
+    daemon.state, daemon.expiry = "NeedsLogin", "2026-01-01T00:00:00Z"
+    return daemon
+
+
+def refused() -> Daemon:
+    daemon = Daemon()
+    daemon.health = [REFUSED]
+    return daemon
+
+
+LOGINS: dict[str, tuple[t.Callable[[], Daemon], dict[str, t.Any], str | None]] = {
+    "as declared": (Daemon, {"tags": ["tag:server"], "login_server": "https://login.tailscale.com"}, None),
+    "nothing declared": (Daemon, {}, None),
+    "stopped": (lambda: Daemon("Stopped"), {}, None),
+    "awaits approval": (lambda: Daemon("NeedsMachineAuth"), {}, None),
+    "logged out": (lambda: Daemon("NeedsLogin"), {}, "this node is logged out of its tailnet"),
+    "expired": (expired, {}, "this node must log in again, because its key has expired"),
+    "refused since": (refused, {}, "because the control server refused its last login (invalid authkey)"),
+    "tags": (Daemon, {"tags": ["tag:b", "tag:a", "tag:b"]}, "tags are to be tag:a, tag:b, but this node has tag:server"),
+    "login server": (Daemon, {"login_server": OTHER}, f"login_server is {OTHER}, but this node is logged in at"),
+}
+
+
+@pytest.mark.parametrize("why", LOGINS)
+def test_a_login_is_foretold_as_the_module_does_it(why: str) -> None:
+    make, options, reason = LOGINS[why]
+    daemon = make()
+    found = ask(daemon, **options)["needs_login"]
+    assert (daemon.writes, found is None) == (0, reason is None)
+    if reason:
+        assert reason in found["reason"]
+        assert found["refused"] is None
+    if why == "awaits approval":  # which a key does not help
+        return
+    assert declare(daemon, auth_key="tskey-auth-good", **options)["joined"] == (reason is not None)
+
+
+@pytest.mark.parametrize("why", [why for why, (_make, _options, reason) in LOGINS.items() if reason and why != "logged out"])
+def test_what_would_end_the_runs_own_connection_is_said_to_be_refused(why: str) -> None:
+    make, options, _reason = LOGINS[why]
+    found = ask(make(), TAILNET, **options)["needs_login"]
+    assert "would end the connection that this run came in by" in found["refused"]
+    with pytest.raises(NodeError) as failure:
+        declare(make(), came_by=TAILNET, auth_key="tskey-auth-good", **options)
+    assert str(failure.value) == found["refused"], "the same words"
+    assert ask(make(), TAILNET, accept_risk=True, **options)["needs_login"]["refused"] is None
+
+
+def test_a_tailscaled_that_is_not_there_counts_as_logged_out_where_it_may_be_missing() -> None:
+    daemon = Daemon()
+    daemon.missing = True
+    found = ask(daemon, missing_ok=True)
+    assert found["node"]["backend_state"] is None
+    assert found["needs_login"] == {"reason": "tailscaled is not running on this host", "refused": None}
+    with pytest.raises(DaemonUnavailable):
+        ask(daemon)
+
+
+def test_it_waits_for_a_tailscaled_that_has_just_started_if_it_is_told_to() -> None:
+    late = Daemon()
+    late.restarts = -3
+    with pytest.raises(DaemonUnavailable):
+        ask(late)
+    late.restarts = -3
+    assert ask(late, timeout=1)["node"]["backend_state"] == "Running"
+    undecided = Daemon("NoState")
+    assert ask(undecided)["node"]["backend_state"] == "NoState"
+    with pytest.raises(NodeError, match="did not settle after its start within 1 s"):
+        ask(undecided, timeout=1)
+
+
+def test_bad_values_are_refused_before_anything_is_asked() -> None:
+    daemon = Daemon()
+    with pytest.raises(NodeError, match="tags has server"):
+        ask(daemon, tags=["server"])
+    assert daemon.reads == 0

@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the first action of a run imports, so that the workers need not."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload
+
+PLUGINS = pathlib.Path(__file__).resolve().parents[4] / "plugins"
+
+
+def test_all_filters_are_imported() -> None:
+    files = {path.stem for path in (PLUGINS / "filter").glob("*.py")}
+    assert {module.__name__.rpartition(".")[2] for module in preload.FILTERS} == files
+
+
+@pytest.mark.parametrize("action", ["check_inputs", "syncthing_mesh_info"])
+def test_the_first_action_of_a_run_imports_them(action: str) -> None:
+    plugins = "ansible_collections.homelab.tailsync.plugins"
+    code = f"import {plugins}.action.{action}, sys; print(*[name for name in sys.modules if '{plugins}.filter.' in name])"
+    environment = {**os.environ, "PYTHONPATH": str(PLUGINS.parent / "collections")}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert set(found) == {module.__name__ for module in preload.FILTERS}

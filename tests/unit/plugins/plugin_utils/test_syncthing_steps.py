@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A steady host has nothing to do, and whatever differs in any way is seen: one row for each way."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import syncthing_steps
+
+LIST, PIN = "/etc/apt/sources.list.d/syncthing.list", "/etc/apt/preferences.d/syncthing.pref"
+FOLDER = "/etc/systemd/system/syncthing@syncthing.service.d"
+OWNER = {"uid": 998, "name": "syncthing"}
+WANTED: dict[str, t.Any] = {
+    "source": "vendor",
+    "repository_files": {LIST: "deb\n", PIN: "pin\n"},
+    "user": "syncthing",
+    "certificate": "",
+    "unit": "[Unit]\n",
+    "gui_directory": "/run/syncthing",
+    "gui_group": "",
+}
+
+
+def file(text: str, mode: str = "0644") -> dict[str, t.Any]:
+    return {"kind": "file", "mode": mode, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+LOOK: dict[str, t.Any] = {
+    "packages": {"syncthing": {"version": "2.0.10"}, "python3-requests": {"version": "2.32.3"}},
+    "files": {
+        LIST: file("deb\n"),
+        PIN: file("pin\n"),
+        syncthing_steps.KEYRING: file("key"),
+        FOLDER: {"kind": "directory", "mode": "0755"},
+        f"{FOLDER}/50-tailsync.conf": file("[Unit]\n"),
+    },
+    "syncthing_unit": {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "NeedDaemonReload": "no"},
+    "syncthing": {
+        "account": {"exists": True, "uid": 998, "gid": 998},
+        "home": {"exists": True, "files": dict.fromkeys(["cert.pem", "config.xml", "key.pem"], OWNER)},
+        "device_id": "MFZWI3D",
+        "identity_problem": None,
+        "disk_problem": None,
+        "gui_directory": "/run/syncthing",
+        "gui_directory_access": {"uid": 998, "gid": 998, "mode": "0700"},
+        "gui_group": {"name": None, "gid": None},
+    },
+}
+SHARED = {"gui_group": "family"}
+
+
+def changed(*changes: tuple[str, t.Any]) -> dict[str, t.Any]:
+    """A look in which some things are otherwise."""
+    other = copy.deepcopy(LOOK)
+    for path, value in changes:
+        place, keys = other, path.split("|")
+        for key in keys[:-1]:
+            place = place[key]
+        if value is KeyError:
+            del place[keys[-1]]
+        else:
+            place[keys[-1]] = copy.deepcopy(value)
+    return other
+
+
+def steps(*changes: tuple[str, t.Any], **wanted: t.Any) -> list[str]:
+    return syncthing_steps.steps(changed(*changes), {**WANTED, **wanted})
+
+
+FAMILY = (
+    ("syncthing|gui_group", {"name": "family", "gid": 1001}),
+    ("syncthing|gui_directory_access", {"uid": 998, "gid": 1001, "mode": "2750"}),
+)
+
+
+def test_a_steady_host_has_nothing_to_do() -> None:
+    assert steps() == []
+    assert steps((f"files|{LIST}", None), source="distribution") == []
+    assert steps(*FAMILY, **SHARED) == []
+    assert steps(("syncthing|gui_directory", ""), gui_directory="") == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "due"),
+    [
+        ({"repository_files": {LIST: "deb another\n", PIN: "pin\n"}}, ["repository", "install"]),
+        ({"unit": "[Unit]\nother\n"}, ["service"]),
+        ({"user": "me"}, ["service"]),
+        ({"certificate": "-----BEGIN CERTIFICATE-----"}, ["identity"]),  # the module compares it
+        ({"gui_directory": "/run/elsewhere"}, ["service"]),
+        (SHARED, ["service"]),
+    ],
+)
+def test_whatever_is_wanted_otherwise_is_seen(wanted: dict[str, t.Any], due: list[str]) -> None:
+    assert steps(**wanted) == due
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "due"),
+    [
+        ("packages|syncthing", KeyError, ["install"]),
+        ("packages|python3-requests", KeyError, ["install"]),
+        (f"files|{LIST}", None, ["repository", "install"]),
+        (f"files|{LIST}|mode", "0600", ["repository", "install"]),
+        (f"files|{PIN}|sha256", "other", ["repository", "install"]),
+        (f"files|{syncthing_steps.KEYRING}", None, ["repository", "install"]),
+        (f"files|{syncthing_steps.KEYRING}|mode", "0600", ["repository", "install"]),
+        ("syncthing|account", {"exists": False}, ["user", "service"]),
+        ("syncthing|home|files|cert.pem", KeyError, ["identity"]),
+        ("syncthing|home|files|key.pem", KeyError, ["identity"]),
+        ("syncthing|home|files|config.xml", KeyError, ["identity"]),
+        ("syncthing|home", {"exists": False}, ["identity"]),
+        ("syncthing|device_id", None, ["identity"]),
+        ("syncthing|identity_problem", "key.pem is empty", ["identity"]),
+        ("syncthing|disk_problem", "not mounted", ["identity"]),
+        (f"files|{FOLDER}", None, ["service"]),
+        (f"files|{FOLDER}|mode", "0700", ["service"]),
+        (f"files|{FOLDER}/50-tailsync.conf", None, ["service"]),
+        (f"files|{FOLDER}/50-tailsync.conf|sha256", "other", ["service"]),
+        (f"files|{FOLDER}/50-tailsync.conf|mode", "0600", ["service"]),
+        (f"files|{FOLDER}/50-tailsync.conf|kind", "link", ["service"]),
+        ("syncthing_unit", {}, ["service"]),
+        ("syncthing_unit|LoadState", "not-found", ["service"]),
+        ("syncthing_unit|ActiveState", "failed", ["service"]),
+        ("syncthing_unit|ActiveState", "activating", ["service"]),
+        ("syncthing_unit|UnitFileState", "disabled", ["service"]),
+        ("syncthing_unit|UnitFileState", "masked", ["service"]),
+        ("syncthing_unit|UnitFileState", "enabled-runtime", ["service"]),
+        ("syncthing_unit|NeedDaemonReload", "yes", ["service"]),
+        ("syncthing|gui_directory", "", ["service"]),
+        ("syncthing|gui_directory_access", None, ["service"]),
+        ("syncthing|gui_directory_access|uid", 0, ["service"]),
+        ("syncthing|gui_directory_access|mode", "0755", ["service"]),
+    ],
+)
+def test_whatever_differs_on_the_host_is_seen(path: str, value: t.Any, due: list[str]) -> None:
+    assert steps((path, value)) == due
+
+
+def test_who_may_use_the_web_interfaces_socket() -> None:
+    assert steps(*FAMILY, ("syncthing|gui_directory_access|gid", 998), **SHARED) == ["service"]
+    assert steps(*FAMILY, ("syncthing|gui_directory_access|mode", "0700"), **SHARED) == ["service"]
+    assert steps(*FAMILY) == ["service"], "the group is to have no access any more"

@@ -1,0 +1,344 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which Tailscale is on a host, and what that means: another one is never cut off, and an ordinary host is never refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import tailscaled
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import tailscale_host
+from tailscale_machine import BY_HAND, CGROUP, OURS, USUAL, Machine
+
+
+@pytest.fixture
+def machine(tmp_path: pathlib.Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def wanted(**more: t.Any) -> dict[str, t.Any]:
+    usual = {"source": "vendor", "state": "present", "login_server": "", "tags": [], "has_secret": True, "problem": ""}
+    return {**usual, **more}
+
+
+def packaged_daemon(machine: Machine, *arguments: str) -> Machine:
+    machine.service(pid=9)
+    return machine.process(9, [*USUAL, *arguments], "/usr/sbin/tailscaled", CGROUP, holds="tailscale0")
+
+
+def nothing(machine: Machine) -> None:
+    del machine
+
+
+def package_running(machine: Machine) -> None:
+    packaged_daemon(machine)
+
+
+def package_upgraded_while_running(machine: Machine) -> None:
+    machine.service(pid=9).process(9, USUAL, "/usr/sbin/tailscaled (deleted)", CGROUP, holds="tailscale0")
+
+
+def package_stopped(machine: Machine) -> None:
+    machine.service()
+
+
+def package_with_an_edited_copy_of_its_unit(machine: Machine) -> None:
+    machine.service(OURS, pid=9, text="[Service]\nExecStart=/usr/sbin/tailscaled").packaged.add("/usr/sbin/tailscaled")
+    machine.process(9, USUAL, "/usr/sbin/tailscaled", CGROUP, holds="tailscale0")
+
+
+def our_archive(machine: Machine) -> None:
+    program = "/opt/tailscale/1.102.5-amd64/bin/tailscaled"
+    machine.service(OURS, program, 9, f"# {tailscaled.OUR_MARK}.")
+    machine.process(9, [program, *USUAL[1:]], program, CGROUP, holds="tailscale0")
+
+
+def our_userspace(machine: Machine) -> None:
+    machine.service(pid=9).process(9, [*USUAL, "--tun=userspace-networking"], "/usr/sbin/tailscaled", CGROUP)
+
+
+def sessions_of_tailscale_ssh(machine: Machine) -> None:
+    packaged_daemon(machine)
+    session = ["/usr/sbin/tailscaled", "be-child", "ssh", "--uid=1000"]
+    machine.process(50, session, "/usr/sbin/tailscaled", "/user.slice/user-1000.slice/session-4.scope")
+
+
+def a_guest_with_a_network_of_its_own(machine: Machine) -> None:
+    packaged_daemon(machine)
+    group = "/lxc.payload.101/system.slice/tailscaled.service"
+    machine.process(60, USUAL, "/usr/sbin/tailscaled", group, network="guest", files="guest", holds="")
+
+
+def a_sidecar_with_a_network_of_its_own(machine: Machine) -> None:
+    machine.process(60, ["tailscaled", "--socket=/tmp/tailscaled.sock"], "/usr/local/bin/tailscaled", "/docker/1", "box", "box")
+
+
+def an_exporter(machine: Machine) -> None:
+    machine.units["tailscaled-exporter.service"] = "{ path=/usr/bin/tailscaled-exporter ; argv[]=/usr/bin/tailscaled-exporter ; }"
+
+
+def other_interfaces(machine: Machine) -> None:
+    machine.interface("wg0").interface("docker0").interface("tun0")
+
+
+def another_in_userspace(machine: Machine) -> None:
+    arguments = ["tailscaled", "--socket=/tmp/tailscaled.sock", "--tun=userspace-networking"]
+    machine.process(60, arguments, "/usr/local/bin/tailscaled", "/system.slice/docker-1.scope", files="box")
+
+
+ORDINARY = [
+    nothing,
+    package_running,
+    package_upgraded_while_running,
+    package_stopped,
+    package_with_an_edited_copy_of_its_unit,
+    our_archive,
+    our_userspace,
+    sessions_of_tailscale_ssh,
+    a_guest_with_a_network_of_its_own,
+    a_sidecar_with_a_network_of_its_own,
+    an_exporter,
+    other_interfaces,
+    another_in_userspace,
+]
+
+
+@pytest.mark.parametrize("situation", ORDINARY)
+@pytest.mark.parametrize("source", ["vendor", "distribution", "static"])
+def test_an_ordinary_host_passes(machine: Machine, monkeypatch: pytest.MonkeyPatch, situation: t.Any, source: str) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    situation(machine)
+    assert tailscale_host.refusals(machine.look(), wanted(source=source)) == []
+
+
+def by_hand(machine: Machine) -> list[str]:
+    machine.process(77, BY_HAND, "/usr/local/bin/tailscaled", "/user.slice/session-1.scope", holds="tailscale0")
+    return ["process 77", "--statedir=/var/lib/ts2", "session-1.scope", "tailscale_socket: /run/ts2.sock"]
+
+
+def by_hand_with_the_packages_program(machine: Machine) -> list[str]:
+    machine.service().process(77, BY_HAND, "/usr/sbin/tailscaled", "/user.slice/session-1.scope", holds="tailscale0")
+    return ["process 77", "/run/ts2.sock"]
+
+
+def by_hand_at_the_usual_socket(machine: Machine) -> list[str]:
+    machine.process(77, USUAL, "/usr/sbin/tailscaled", "/user.slice/session-1.scope", holds="tailscale0")
+    return ["process 77"]
+
+
+def beside_the_package(machine: Machine) -> list[str]:
+    packaged_daemon(machine)
+    machine.process(77, [*BY_HAND[:-1], "--tun=ts1"], "/usr/local/bin/tailscaled", "/user.slice", holds="ts1")
+    return ["process 77", "--tun=ts1"]
+
+
+def a_snap(machine: Machine) -> list[str]:
+    arguments = ["/snap/tailscale/1/bin/tailscaled", "--socket=/var/snap/tailscale/common/socket/tailscaled.sock"]
+    machine.process(
+        77, arguments, arguments[0], "/system.slice/snap.tailscale.tailscaled.service", files="snap", holds="tailscale0"
+    )
+    return ["snap.tailscale.tailscaled.service", "/var/snap/tailscale/common/socket/tailscaled.sock"]
+
+
+def a_snap_that_is_stopped(machine: Machine) -> list[str]:
+    machine.units["snap.tailscale.tailscaled.service"] = (
+        "{ path=/usr/bin/snap ; argv[]=/usr/bin/snap run tailscale.tailscaled ; }"
+    )
+    return ["snap.tailscale.tailscaled.service", "at every boot"]
+
+
+def a_container_with_the_hosts_network(machine: Machine) -> list[str]:
+    machine.process(
+        77, ["tailscaled", "--socket=/tmp/t.sock"], "/usr/local/bin/tailscaled", "/docker/4", "host", "box", "tailscale0"
+    )
+    return ["process 77", "docker/4", "inside a container", "as a path of this host"]
+
+
+def a_container_with_a_systemd_and_the_hosts_network(machine: Machine) -> list[str]:
+    packaged_daemon(machine)
+    group = "/machine.slice/systemd-nspawn@box.service/payload/system.slice/tailscaled.service"
+    machine.process(77, USUAL, "/usr/sbin/tailscaled", group, "host", "box")
+    return ["process 77", "inside a container"]
+
+
+def nix(machine: Machine) -> list[str]:
+    program = "/nix/store/abc-tailscale-1.90/bin/tailscaled"
+    machine.service(OURS, program, 77, "[Service]").process(77, [program, *USUAL[1:]], program, CGROUP, holds="tailscale0")
+    return [program]
+
+
+def somebodys_archive_that_is_stopped(machine: Machine) -> list[str]:
+    machine.service(OURS, "/opt/ts/tailscaled", 0, "[Service]")
+    return [OURS, "/opt/ts/tailscaled", "no package"]
+
+
+def an_interface_of_another_program(machine: Machine) -> list[str]:
+    machine.process(88, ["/usr/bin/vpn", "--fast"], "/usr/bin/vpn", "/system.slice/vpn.service", holds="tailscale0")
+    return ["interface tailscale0", "process 88 (/usr/bin/vpn --fast)"]
+
+
+def an_interface_of_nobody(machine: Machine) -> list[str]:
+    machine.interface("tailscale0")
+    return ["interface tailscale0", "no process"]
+
+
+OTHERS = [
+    by_hand,
+    by_hand_with_the_packages_program,
+    by_hand_at_the_usual_socket,
+    beside_the_package,
+    a_snap,
+    a_snap_that_is_stopped,
+    a_container_with_the_hosts_network,
+    a_container_with_a_systemd_and_the_hosts_network,
+    nix,
+    somebodys_archive_that_is_stopped,
+    an_interface_of_another_program,
+    an_interface_of_nobody,
+]
+
+
+@pytest.mark.parametrize("situation", OTHERS)
+def test_another_tailscale_is_refused_with_what_it_is_and_what_to_do(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, situation: t.Any
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    words = situation(machine)
+    (said,) = tailscale_host.refusals(machine.look(), wanted())
+    assert [word for word in [*words, "another Tailscale", "tailscale_package_source: none"] if word not in said] == []
+
+
+@pytest.mark.parametrize("situation", OTHERS)
+def test_beside_another_tailscale_nothing_is_removed(machine: Machine, monkeypatch: pytest.MonkeyPatch, situation: t.Any) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    words = situation(machine)
+    (said,) = tailscale_host.refusals(machine.look(), wanted(state="absent"))
+    assert [word for word in [*words[:1], "leave tailscale_state: absent out"] if word not in said] == []
+    assert "tailscale_package_source" not in said
+
+
+def test_without_systemd_the_package_is_known_by_its_place(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path, systemd=False)
+    machine.process(9, USUAL, "/usr/sbin/tailscaled", "/tailscale", holds="tailscale0")
+    assert tailscale_host.refusals(machine.look(), wanted()) == []
+    machine.process(77, BY_HAND, "/usr/sbin/tailscaled", "/")
+    assert "process 77" in tailscale_host.refusals(machine.look(), wanted())[0]
+
+
+def test_another_in_user_space_is_a_warning(machine: Machine) -> None:
+    another_in_userspace(machine)
+    (said,) = tailscale_host.warnings(machine.look(), wanted())
+    assert "process 60" in said
+
+
+# --- a Tailscale that is managed otherwise ------------------------------------------------------
+
+STATUS = {"BackendState": "Running", "HaveNodeKey": True, "TailscaleIPs": ["100.64.0.7"], "Self": {"DNSName": "nas.home.ts.net."}}
+PREFS = {"ControlURL": "https://controlplane.tailscale.com", "LoggedOut": False, "WantRunning": True}
+
+
+@pytest.mark.parametrize("situation", [by_hand, a_snap, a_container_with_the_hosts_network, nix, beside_the_package])
+def test_one_that_is_managed_otherwise_is_used(machine: Machine, situation: t.Any) -> None:
+    situation(machine)
+    machine.node = (STATUS, PREFS)
+    assert tailscale_host.refusals(machine.look(), wanted(source="none")) == []
+    assert tailscale_host.warnings(machine.look(), wanted(source="none")) == []
+
+
+def test_it_must_be_where_it_is_said_to_be(machine: Machine) -> None:
+    by_hand(machine)
+    (said,) = tailscale_host.refusals(machine.look(), wanted(source="none"))
+    assert "/run/tailscale/tailscaled.sock" in said
+    assert "/run/ts2.sock" in said
+
+
+def test_a_host_that_it_cannot_be_installed_on_is_refused_with_the_way_out(machine: Machine) -> None:
+    problem = "Void: this role does not install packages with xbps: set tailscale_package_source to static."
+    (said,) = tailscale_host.refusals(machine.look(), wanted(problem=problem, has_secret=False))
+    assert f"{said}." == problem
+    # What is installed otherwise, or is to be removed, needs no package.
+    assert tailscale_host.refusals(machine.look(), wanted(problem=problem, state="absent")) == []
+    by_hand(machine)
+    machine.node = (STATUS, PREFS)
+    assert tailscale_host.refusals(machine.look(), wanted(problem=problem, source="none")) == []
+
+
+# --- who must log in ----------------------------------------------------------------------------
+
+
+def status(**more: t.Any) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    prefs: dict[str, t.Any] = {key: more.pop(key) for key in ("ControlURL", "LoggedOut") if key in more}
+    return {**STATUS, **more}, {**PREFS, **prefs}
+
+
+@pytest.mark.parametrize(
+    ("node", "more"),
+    [
+        (status(), {}),
+        (status(BackendState="Stopped"), {}),
+        (status(BackendState="Starting"), {}),
+        (status(BackendState="NoState", HaveNodeKey=False), {}),
+        (status(Self={"Tags": ["tag:server"]}), {"tags": ["tag:server"]}),
+        (status(Self={"Tags": ["tag:server"]}), {"tags": "tag:server"}),  # as Ansible takes a list of one
+        (status(), {"tags": None}),
+        (status(), {"login_server": "https://login.tailscale.com"}),
+        (status(BackendState="NeedsLogin", HaveNodeKey=False), {"state": "absent"}),
+    ],
+)
+def test_a_host_that_need_not_log_in_takes_an_empty_key(machine: Machine, node: t.Any, more: dict[str, t.Any]) -> None:
+    packaged_daemon(machine).node = node
+    assert tailscale_host.refusals(machine.look(), wanted(has_secret=False, **more)) == []
+
+
+@pytest.mark.parametrize(
+    ("node", "more", "words"),
+    [
+        (status(BackendState="NeedsLogin", HaveNodeKey=False), {}, "logged out"),
+        (status(LoggedOut=True), {}, "logged out"),
+        (status(BackendState="NeedsLogin"), {}, "must log in again"),
+        (status(), {"login_server": "https://headscale.example"}, "login_server is https://headscale.example"),
+        (status(), {"tags": ["tag:server"]}, "tags are to be tag:server"),
+    ],
+)
+def test_a_host_that_must_log_in_is_refused_without_a_key(
+    machine: Machine, node: t.Any, more: dict[str, t.Any], words: str
+) -> None:
+    packaged_daemon(machine).node = node
+    (said,) = tailscale_host.refusals(machine.look(), wanted(has_secret=False, **more))
+    assert words in said
+    assert "tailscale_auth_key is empty" in said
+    assert tailscale_host.refusals(machine.look(), wanted(**more)) == []
+
+
+def state_file(machine: Machine, text: str) -> None:
+    path = machine.root / tailscaled.STATE_FILE
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="ascii")
+
+
+def profile(name: str) -> str:
+    return base64.b64encode(name.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        (None, True),
+        (json.dumps({"_machinekey": "x", "_current-profile": profile("profile-1"), "profile-1": "x"}), False),
+        (json.dumps({"_machinekey": "x", "_current-profile": profile("")}), True),
+        (json.dumps({"_machinekey": "x"}), True),
+        (json.dumps({"key": "sealed", "data": "sealed"}), False),  # encrypted: who knows
+        ("not JSON", False),
+        ("[]", False),
+    ],
+)
+def test_one_that_does_not_run_is_judged_by_its_state(machine: Machine, text: str | None, refused: bool) -> None:
+    machine.service()
+    if text is not None:
+        state_file(machine, text)
+    found = tailscale_host.refusals(machine.look(), wanted(has_secret=False))
+    assert ["not in the tailnet yet" in said for said in found] == ([True] if refused else [])

@@ -1,0 +1,325 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused before any host is touched, in which words, and what people write that is taken."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+import odd_inputs
+import pytest
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import validate, validate_mesh, validate_types
+
+PHONE = odd_inputs.PHONE
+Change = t.Mapping[str, t.Any]
+
+
+def found(changes: Change, inventory: t.Collection[str] = odd_inputs.HOSTS) -> str:
+    hosts = {host: {**copy.deepcopy(odd_inputs.SOUND), **changes} for host in odd_inputs.HOSTS}
+    return "\n".join(validate.problems(hosts, inventory=inventory))
+
+
+def folder(**keys: t.Any) -> Change:
+    return {"syncthing_mesh_folders": {"docs": {"path": "/srv/docs", "devices": ["nas", "pi"], **keys}}}
+
+
+def phone(**keys: t.Any) -> Change:
+    return {"syncthing_mesh_external_devices": {"phone": {"device_id": PHONE, **keys}}}
+
+
+def named(folder_id: t.Any) -> Change:
+    return {"syncthing_mesh_folders": {folder_id: {"path": "/srv/x", "devices": ["nas"]}}}
+
+
+def shares(**devices: t.Any) -> Change:
+    return folder(devices={"nas": {}, **devices})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        # wrong shapes of folders
+        (shares(pi="/mnt/x"), ["syncthing_mesh_folders.docs.devices.pi is text: write pi: {path: /mnt/x}"]),
+        (
+            folder(devices=[{"nas": {"path": "/x"}}, "pi"]),
+            ["syncthing_mesh_folders.docs.devices[0] is a mapping", "{nas: {"],
+        ),
+        (folder(settings="fast"), ["syncthing_mesh_folders.docs.settings is text: it must be a mapping"]),
+        (shares(pi={"settings": "fast"}), ["syncthing_mesh_folders.docs.devices.pi.settings is text"]),
+        ({"syncthing_mesh_folders": {"docs": ["nas"]}}, ["syncthing_mesh_folders.docs is a list"]),
+        ({"syncthing_mesh_folders": None}, ["syncthing_mesh_folders is empty (null)", "remove the line"]),
+        (folder(devices={"nas": {}, None: {}}), ["syncthing_mesh_folders.docs.devices has the name null"]),
+        # text where a number is wanted, and numbers out of range
+        ({"tailscale_port": "tailscale"}, ["tailscale_port is 'tailscale': it must be a whole number"]),
+        ({"tailscale_port": 70000}, ["tailscale_port is 70000: it must be from 0 to 65535"]),
+        ({"syncthing_mesh_port": True}, ["syncthing_mesh_port is true: it must be a whole number"]),
+        ({"firewall_proof_timeout": "soon"}, ["firewall_proof_timeout is 'soon'"]),
+        ({"tailscale_timeout": 0}, ["tailscale_timeout is 0: it must be from 1"]),
+        # members
+        ({"syncthing_mesh_hosts": ["nas", "pii", "vps"]}, ["syncthing_mesh_hosts[1] is 'pii'", "is pi meant?"]),
+        ({"syncthing_mesh_hosts": "nas"}, ["syncthing_mesh_hosts is 'nas': write a list, such as [nas]"]),
+        (folder(devices=["nas", "fridge"]), ["docs.devices names fridge, which is neither a host of the mesh nor in"]),
+        (folder(devices=["nas", "vsp"]), ["docs.devices names vsp", "(is vps meant?)"]),
+        (
+            {"syncthing_mesh_hosts": ["nas", "pi"]},
+            ["vps, which is a host of the inventory, but no member"],
+        ),
+        # values inside folders, devices, options, gui and defaults
+        (folder(fs_watcher_delay="ten"), ["syncthing_mesh_folders.docs.fs_watcher_delay is 'ten': it must be a whole number"]),
+        (folder(paused="maybe"), ["syncthing_mesh_folders.docs.paused is 'maybe': it must be true or false"]),
+        (folder(order="randm"), ["syncthing_mesh_folders.docs.order is 'randm': it must be one of", "random"]),
+        (folder(min_disk_free="lots"), ["syncthing_mesh_folders.docs.min_disk_free is 'lots'", "'1 %'"]),
+        (folder(rescan_interval=-5), ["syncthing_mesh_folders.docs.rescan_interval is -5: it must be from 0"]),
+        (folder(rescan_interval="-5"), ["syncthing_mesh_folders.docs.rescan_interval is -5"]),
+        (folder(fs_watcher_delay=0), ["syncthing_mesh_folders.docs.fs_watcher_delay is 0", "fs_watcher: false"]),
+        (folder(max_conflicts=-2), ["docs.max_conflicts is -2"]),
+        (folder(label=["x"]), ["syncthing_mesh_folders.docs.label is a list: it must be text"]),
+        (folder(versioning={"type": "simple", "kep": 5}), ["docs.versioning.kep is no key of it", "params"]),
+        (folder(versioning={}), ["docs.versioning has no type"]),
+        (folder(versioning={"type": "simple", "params": {"keep": [5]}}), ["docs.versioning.params.keep"]),
+        (folder(requires_mount="mnt"), ["docs.requires_mount is 'mnt'", "absolute"]),
+        (folder(ignores=[["x"]]), ["docs.ignores[0] is a list: it must be text"]),
+        (folder(settings={"encryptionPassword": "s3cr3t"}), ["docs.settings has the key encryptionPassword"]),
+        (shares(vps={"encryption_password": "x", "ignore_permissions": False}), ["devices.vps", "ignore_permissions"]),
+        (
+            phone(compression="zip"),
+            ["phone.compression is 'zip'"],
+        ),
+        (
+            phone(allowed_networks=["everything"]),
+            ["syncthing_mesh_external_devices.phone.allowed_networks[0] is 'everything'", "100.64.0.0/10"],
+        ),
+        ({"syncthing_mesh_allowed_networks": ["100.64.0.1"]}, ["syncthing_mesh_allowed_networks[0]", "write 100.64.0.1/32"]),
+        ({"syncthing_mesh_options": {"max_send_kbps": "fast"}}, ["syncthing_mesh_options.max_send_kbps is 'fast'"]),
+        ({"syncthing_mesh_options": {"relays_enabled": "maybe"}}, ["syncthing_mesh_options.relays_enabled is 'maybe'"]),
+        ({"syncthing_mesh_options": {"reconnection_interval": 4}}, ["reconnection_interval is 4: it must be from 5"]),
+        ({"syncthing_mesh_options": {"always_local_nets": ["lan"]}}, ["syncthing_mesh_options.always_local_nets[0] is 'lan'"]),
+        ({"syncthing_mesh_gui": {"tls": "maybe"}}, ["syncthing_mesh_gui.tls is 'maybe'"]),
+        ({"syncthing_mesh_gui": {"pasword": "s3cr3t"}}, ["syncthing_mesh_gui.pasword is no key of it (is password meant?)"]),
+        ({"syncthing_mesh_gui": "s3cr3t"}, ["syncthing_mesh_gui is text: it must be a mapping"]),
+        ({"syncthing_mesh_defaults": {"folder": {"order": "x"}}}, ["syncthing_mesh_defaults.folder.order is 'x'"]),
+        ({"syncthing_mesh_defaults": {"device": {"max_recv_kbps": -1}}}, ["syncthing_mesh_defaults.device.max_recv_kbps is -1"]),
+        # impossible IDs and paths
+        (
+            named(".."),
+            ["syncthing_mesh_folders has the folder ID .."],
+        ),
+        (named(""), ["syncthing_mesh_folders has the folder ID"]),
+        (named("a\nb"), ["has the folder ID", "use letters"]),
+        (folder(path="/srv/a\nb"), ["syncthing_mesh_folders.docs.path is '/srv/a\\nb'", "one line"]),
+        (folder(path="/srv/a\x00b"), ["syncthing_mesh_folders.docs.path", "one line"]),
+        # external devices
+        ({"syncthing_mesh_external_devices": {"phone": PHONE}}, [f"write phone: {{device_id: {PHONE}}}"]),
+        (
+            phone(untrusted=True),
+            ["documents.devices.phone", "untrusted"],
+        ),
+        # the firewall
+        ({"firewall_lan_ssh_from": ["192.168.1.0/33"]}, ["firewall_lan_ssh_from", "'192.168.1.0/33' must be a network"]),
+        ({"firewall_lan_ssh_from": ["999.1.1.0/24"]}, ["firewall_lan_ssh_from"]),
+        ({"firewall_public_ports": ["99999/tcp"]}, ["firewall_public_ports", "'99999/tcp'"]),
+        ({"firewall_public_ports": ["61000:60000/tcp"]}, ["firewall_public_ports", "'61000:60000/tcp'"]),
+        ({"firewall_public_ports": {"80": "tcp"}}, ["firewall_public_ports is a mapping: write a list"]),
+        ({"firewall_extra_rules": [{"port": "web"}]}, ["firewall_extra_rules[0].port: 'web' is no port"]),
+        ({"firewall_extra_rules": [{"prot": "tcp", "port": "80"}]}, ["firewall_extra_rules[0] has an unknown key prot"]),
+        ({"firewall_extra_rules": [{"port": "80", "action": "open"}]}, ["firewall_extra_rules[0].action is 'open'"]),
+        (
+            {"firewall_extra_rules": [{"port": "443", "proto": "tcp", "action": "deny"}]},
+            ["firewall_extra_rules[0] and firewall_public_ports[0] differ in nothing but action"],
+        ),
+        ({"firewall_docker_interfaces": ["docker 0"]}, ["firewall_docker_interfaces[0]"]),
+        ({"firewall_logging": "all"}, ["firewall_logging is 'all': it must be one of nothing, off, low"]),
+        ({"firewall_state": "absnt"}, ["firewall_state is 'absnt': it must be one of present, absent"]),
+        ({"firewall_ssh_port": 0}, ["firewall_ssh_port is 0: it must be from 1 to 65535"]),
+        # tags, routes, preferences, version
+        ({"tailscale_tags": ["server"]}, ["tailscale_tags has server: a tag is tag: and a name"]),
+        ({"tailscale_preferences": {"advertise_routes": ["x"]}}, ["tailscale_preferences.advertise_routes has x"]),
+        ({"tailscale_preferences": {"ssh": "maybe"}}, ["tailscale_preferences.ssh is 'maybe': it must be true or false"]),
+        ({"tailscale_preferences": {"acept_routes": True}}, ["tailscale_preferences.acept_routes", "is accept_routes meant?"]),
+        ({"tailscale_preferences": {"netfilter_mode": None}}, ["tailscale_preferences.netfilter_mode is empty", "nodivert"]),
+        ({"tailscale_preferences": ["ssh"]}, ["tailscale_preferences is a list: it must be a mapping"]),
+        ({"tailscale_version": 1.80}, ["tailscale_version is the number 1.8", "quotation marks"]),
+        ({"tailscale_hostname": "my_nas"}, ["tailscale_hostname is my_nas", "Set tailscale_hostname for this host"]),
+        ({"tailscale_login_server": "hs.example.org"}, ["tailscale_login_server is hs.example.org", "https://"]),
+        ({"tailscale_auth_key": "tskey-api-s3cr3t"}, ["tailscale_auth_key holds an API token", "tskey-auth-"]),
+        ({"tailscale_auth_key": 1234}, ["tailscale_auth_key must be text"]),
+        ({"tailscale_auth_key": "", "tailscale_oauth_client_secret": "x", "tailscale_tags": []}, ["tailscale_tags is empty"]),
+        ({"tailscale_api": "headscale"}, ["tailscale_api_url is empty"]),
+        ({"tailscale_package_source": "static"}, ["tailscale_version is empty", "tailscale_static_checksum is"]),
+        ({"tailscale_package_source": "static", "tailscale_static_url": None}, ["tailscale_static_url is empty"]),
+        ({"tailscale_daemon_flags": ["--port=1"]}, ["tailscale_daemon_flags[0] is '--port=1'", "tailscale_port"]),
+        (
+            {"tailscale_daemon_flags": "--verbose=1"},
+            ["tailscale_daemon_flags is '--verbose=1': write a list, such as ["],
+        ),
+        ({"tailscale_socket": "/run/x.sock"}, ["tailscale_socket is '/run/x.sock'", "tailscale_package_source: none"]),
+        ({"tailscale_repository_url": "https://me:s3cr3t@x y"}, ["tailscale_repository_url is 'https://…@x y'"]),
+        # numbers that nobody can have meant
+        ({"firewall_ssh_port": float("nan")}, ["firewall_ssh_port"]),
+        ({"firewall_ssh_port": float("inf")}, ["firewall_ssh_port"]),
+        ({"firewall_ssh_port": 10**5000}, ["firewall_ssh_port is a number that is too long"]),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place_and_the_fix(changes: Change, words: list[str]) -> None:
+    told = found(changes)
+    assert all(word in told for word in words), told
+    assert "s3cr3t" not in told
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tailscale_port": "41641"},  # as -e has it
+        {"tailscale_port": "0", "firewall_ssh_port": "2222", "syncthing_mesh_port": "22001", "tailscale_timeout": "60"},
+        {"firewall_direct_connection_port": "41641", "firewall_docker": "yes", "firewall_purge": "no"},
+        {"firewall_public_ports": 80},
+        {"firewall_public_ports": [80, "443/tcp", "60000:61000/udp"]},
+        {"firewall_public_ports": "80/tcp, 443/tcp"},
+        {"firewall_lan_ssh_from": "192.168.1.0/24"},
+        {"firewall_extra_rules": [{"app": "OpenSSH"}]},
+        {"firewall_extra_rules": [{"direction": "routed", "interface_out": "lxdbr0"}]},
+        {"firewall_extra_rules": [{"port": 445, "proto": "tcp", "from": "192.168.1.0/24", "log": None}]},
+        {"firewall_logging": False},  # `off` without quotation marks
+        {"tailscale_tags": "tag:server"},
+        {"tailscale_auth_key": None, "tailscale_oauth_client_secret": None, "tailscale_api_token": "  "},
+        {"tailscale_version": "1.80", "tailscale_hold": "true"},
+        {"tailscale_version": "latest"},
+        {"tailscale_login_server": None, "tailscale_api_url": None, "syncthing_gui_group": None},
+        {
+            "tailscale_preferences": {
+                "ssh": "yes",
+                "relay_server_port": "-1",
+                "advertise_routes": "10.0.0.0/24",
+            }
+        },
+        {"tailsync_accept": "gui_without_password"},
+        {"tailsync_connect_timeout": "10", "tailsync_tailscale_command": ["sudo", "tailscale"]},
+        folder(
+            ignores="*.tmp",
+            label=2024,
+            order=None,
+            paused="no",
+            rescan_interval="3600",
+            min_disk_free=5,
+            settings=None,
+            versioning=None,
+        ),
+        folder(fs_watcher_delay=1, max_conflicts=-1, order="newestFirst", requires_mount="/srv"),
+        shares(pi=None),
+        shares(vps={"encryption_password": "1234"}),
+        named(2024),
+        named("Bücher & Co."),
+        {
+            "syncthing_mesh_folders": {},
+            "syncthing_mesh_external_devices": {},
+            "syncthing_mesh_gui": {},
+            "syncthing_mesh_options": {},
+        },
+        {"syncthing_mesh_options": {"listen_addresses": None, "max_send_kbps": "100", "settings": {"maxFolderConcurrency": 2}}},
+        {"syncthing_mesh_allowed_networks": ["100.64.0.0/10", "!100.64.0.9/32", "192.168.1.7/24"]},
+        {"tailscale_package_source": "none", "tailscale_socket": "/run/x.sock"},
+    ],
+)
+def test_what_people_write_is_taken(changes: Change) -> None:
+    assert found(changes) == ""
+
+
+def test_all_problems_are_told_at_once_and_each_once() -> None:
+    told = found({"tailscale_port": 70000, "firewall_state": "x", **folder(order="x", paused="maybe", devices=["nas", "fridge"])})
+    assert len(told.splitlines()) == 5, told
+
+
+def test_hosts_are_named_unless_all_have_the_problem() -> None:
+    hosts = {f"h{number}": {"tailscale_hostname": "h", "tailscale_port": 70000 if number < 8 else 1} for number in range(20)}
+    (told,) = validate.problems(hosts, ["tailscale"])
+    assert told == "tailscale_port is 70000: it must be from 0 to 65535 (on h0, h1, h2, h3, h4 and 3 more)"
+
+
+@pytest.mark.parametrize(
+    ("given", "accept", "meant"),
+    [
+        ({"tailscale_authkey"}, [], "tailscale_auth_key"),
+        ({"syncthing_mesh_folder"}, [], "syncthing_mesh_folders"),
+        ({"tailscle_tags"}, [], "tailscale_tags"),
+        ({"tailscale_tag"}, [], "tailscale_tags"),
+        ({"firewall_public_prots"}, [], "firewall_public_ports"),
+        ({"tailscale_authkey", "tailscale_auth_key"}, [], None),  # then the other is another role's
+        ({"tailscale_authkey"}, ["unknown_variables"], None),
+        ({"tailscale_up_extra_args", "firewall_allowed_tcp_ports", "syncthing_version", "tailscale_iface", "x"}, [], None),
+        ({"tailscale_ipv4", "ansible_host", "tailsync_hosts"}, [], None),
+        ({"tailscale_ip", "tailscale_ips", "tailscale_up", "tailscale_host", "tailscale_args", "syncthing_name"}, [], None),
+    ],
+)
+def test_a_name_is_refused_if_it_is_nearly_one_that_is_not_set(given: set[str], accept: list[str], meant: str | None) -> None:
+    hosts = {"nas": {"tailscale_hostname": "nas", "tailsync_accept": accept}}
+    told = validate.problems(hosts, ["tailscale", "firewall", "syncthing_mesh"], names={"nas": given})
+    assert (
+        (told == [])
+        if meant is None
+        else (len(told) == 1 and f"{meant} is not set" in told[0] and "unknown_variables" in told[0])
+    )
+
+
+@pytest.mark.parametrize("command", ["/usr/local/bin/tailscale", "sudo,tailscale", ["sudo", "tailscale"]])
+def test_the_controllers_own_command_may_be_a_word(command: t.Any) -> None:
+    values = {"tailsync_tailscale_command": command, "verify_tailscale_command": command}
+    assert validate.problems({"nas": values}, ["verify"]) == []
+
+
+def test_no_password_in_a_url_is_shown() -> None:
+    (told,) = validate.problems(
+        {"nas": {"tailscale_hostname": "nas", "tailscale_login_server": "ftp://me:sesame@x.org"}}, ["tailscale"]
+    )
+    assert "tailscale_login_server is ftp://…@x.org" in told
+
+
+def test_names_are_told_in_the_same_order_in_each_run() -> None:
+    names = ["tailscale_authkey", "tailscale_hostnam", "tailscale_port_", "tailscale_stat", "tailscale_tag", "tailscale_timout"]
+    told = validate.problems({"nas": {"tailscale_hostname": "nas"}}, ["tailscale"], names={"nas": set(names)})
+    assert [words.split()[0] for words in told] == names
+
+
+def test_other_roles_variables_are_no_concern_of_one_that_is_used_alone() -> None:
+    assert (
+        validate.problems({"nas": {"tailscale_hostname": "nas"}}, ["tailscale"], names={"nas": {"syncthing_mesh_folder"}}) == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "far"),
+    [
+        ("abc", "abc", 0),
+        ("abc", "abd", 1),
+        ("abc", "acb", 1),
+        ("abc", "ab", 1),
+        ("abcde", "ab", 3),
+        ("ab", "ba", 1),
+    ],
+)
+def test_how_many_letters_are_between(one: str, other: str, far: int) -> None:
+    assert validate_types.distance(one, other, 2) == far
+    assert validate_types.distance(other, one, 2) == far
+
+
+def test_what_hosts_share_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    check = validate_mesh.problems
+
+    def counted(mesh: validate_mesh.Mesh) -> list[str]:
+        calls.append(mesh)
+        return check(mesh)
+
+    monkeypatch.setattr(validate_mesh, "problems", counted)
+    shared = copy.deepcopy(odd_inputs.SOUND)
+    validate.problems({f"h{number}": {**shared, "tailscale_hostname": f"h{number}"} for number in range(30)})
+    assert len(calls) == 1
+
+
+def test_the_home_of_a_host_outside_the_run_counts() -> None:
+    changes = {"syncthing_mesh_hosts": ["nas", "pi"], **folder(path="/mnt/ssd/sync")}
+    hosts = {"nas": {**odd_inputs.SOUND, **changes}}
+    assert validate.problems(hosts, ["syncthing_mesh"]) == []
+    (told,) = validate.problems(hosts, ["syncthing_mesh"], homes={"pi": "/mnt/ssd/sync"})
+    assert "syncthing_mesh_folders.docs.path" in told
+    assert "(on pi)" in told

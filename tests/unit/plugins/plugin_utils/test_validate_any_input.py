@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever stands in the inventory: no traceback, each refusal names its variable, and no module refuses what was accepted."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+import odd_inputs
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _refuse, _tables
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _options as node_options
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _tables as node_spec
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _options as ufw_options
+from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables import POLICY
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall, mesh_host, validate
+
+COUNT = 5200
+PARTS = 4
+SWITCHES = ("purge_devices", "purge_folders", "replace_devices", "allow_moves")
+KNOWN = validate.known_names()
+
+
+def parsed(spec: dict[str, t.Any], arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """As the module has them; fails with what it would say."""
+    result = ArgumentSpecValidator(spec).validate(json.loads(json.dumps(arguments)))
+    assert not result.error_messages, result.error_messages
+    return dict(result.validated_parameters)
+
+
+def whole(name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
+    return variables.get(name, validate.specs_of(validate.ROLES)[name].get("default"))
+
+
+def syncthing_cluster(variables: t.Mapping[str, t.Any], host: str) -> None:
+    names = ("external_devices", "allowed_networks", "options", "gui", "defaults", "home", "timeout", *SWITCHES)
+    given = {name: whole(f"syncthing_mesh_{name}", variables) for name in names}
+    arguments = mesh_host.arguments(
+        {
+            **given,
+            "folders": mesh_host.folders_of(whole("syncthing_mesh_folders", variables), host),
+            "members": {name: {"device_id": odd_inputs.PHONE, "addresses": []} for name in odd_inputs.HOSTS},
+            "folder_owner": whole("syncthing_mesh_user", variables),
+            "gui_address": whole("syncthing_gui_address", variables),
+            "gui_group": whole("syncthing_gui_group", variables),
+        },
+        host,
+    )
+    declared = parsed({**_tables.CONNECTION, **_tables.CLUSTER}, arguments)
+    _refuse.empty_secrets(declared)
+    _refuse.wrong_values(declared)
+
+
+def ufw_policy(variables: t.Mapping[str, t.Any]) -> None:
+    given = {"rules": firewall.rules(variables), "keep": whole("firewall_keep", variables)}
+    given["docker_interfaces"] = whole("firewall_docker_interfaces", variables)
+    policy = parsed(POLICY, given)
+    for name in ("rules", "keep"):
+        ufw_options.rules_of(policy[name], name)
+    ufw_options.refuse_odd_interfaces(policy["docker_interfaces"], "docker_interfaces")
+
+
+def tailscale_node(variables: t.Mapping[str, t.Any]) -> None:
+    names = {"login_server": "tailscale_login_server", "hostname": "tailscale_hostname", "tags": "tailscale_tags"}
+    names |= {"timeout": "tailscale_timeout", "auth_key": "tailscale_auth_key"}
+    given = {option: whole(name, variables) for option, name in names.items()}
+    given |= whole("tailscale_preferences", variables) or {}
+    given["tags"] = given["tags"] or None
+    node_options.wanted(parsed({**node_spec.CONNECTION, **node_spec.NODE}, given), "")
+
+
+def role_arguments(variables: t.Mapping[str, t.Any]) -> None:
+    """What ansible-core checks when a role is used alone, which comes second."""
+    for role in validate.ROLES:
+        spec = validate.options_of(role)
+        parsed(spec, {name: variables[name] for name in spec if name in variables})
+
+
+def test_what_it_is_made_of_is_sound() -> None:
+    assert validate.problems(dict.fromkeys(odd_inputs.HOSTS, odd_inputs.SOUND), inventory=odd_inputs.HOSTS) == []
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_mistake_ends_in_a_traceback_or_on_a_host(part: int) -> None:
+    accepted = 0
+    for hosts, names in odd_inputs.inventories(COUNT // PARTS, part):
+        found = validate.problems(hosts, inventory=odd_inputs.HOSTS)
+        for problem in found:
+            named = set(re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b", problem)) & KNOWN
+            assert named, (problem, names)
+            assert re.match(r"\w+", problem).group() in KNOWN, problem  # type: ignore[union-attr]
+            assert len(problem) < 900, problem
+            assert "s3cr3t" not in problem, problem
+        if not found:
+            accepted += 1
+            variables = hosts["nas"]
+            try:
+                role_arguments(variables)
+                ufw_policy(variables)
+                tailscale_node(variables)
+                for host in hosts:
+                    syncthing_cluster(variables, host)
+            except Exception as error:
+                raise AssertionError(f"accepted: { {name: variables.get(name) for name in names} }") from error
+    assert 0.1 < accepted / (COUNT // PARTS) < 0.7, "too few are accepted, or refused, to show anything"

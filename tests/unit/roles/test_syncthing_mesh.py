@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's own tasks for several hosts at once, up to the call of syncthing_cluster, which is not made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import role
+from device_ids import device_id
+
+pytestmark = pytest.mark.slow  # each runs ansible-playbook
+
+SUPPORT = pathlib.Path(__file__).resolve().parents[2] / "support"
+NAMES = ("nas", "pi", "vps")
+IDS = {name: device_id(number) for number, name in enumerate(NAMES)}
+Variables = t.Mapping[str, t.Any]
+NO_CHANGE: Variables = {"changed": False}
+
+
+# As the roles before this one leave them, in this run only.
+FACTS = {
+    "syncthing_device_id": "{{ ids[inventory_hostname] }}",
+    "tailscale_dns_name": "{{ inventory_hostname }}.tail1234.ts.net",
+    "tailscale_ipv4": "100.64.0.{{ 1 + groups['all'].index(inventory_hostname) }}",
+}
+# Without the checks of its input, which have tests of their own.
+ROLE = {"name": "mesh", "ansible.builtin.include_role": {"name": "homelab.tailsync.syncthing_mesh", "tasks_from": "cluster"}}
+
+
+@dataclasses.dataclass
+class Run:
+    code: int
+    text: str
+    calls: dict[str, Variables]
+
+    def members(self, host: str, folder: str) -> list[str]:
+        (found,) = [one for one in self.calls[host]["folders"] if one["id"] == folder]
+        return sorted([*found["device_names"], *(member["name"] for member in found["devices"])])
+
+    def devices(self, host: str) -> dict[str, Variables]:
+        return {device["name"]: device for device in self.calls[host]["devices"]}
+
+
+@dataclasses.dataclass
+class Mesh:
+    work: pathlib.Path
+
+    def __call__(
+        self,
+        *options: str,
+        hosts: t.Mapping[str, Variables] | None = None,
+        role: Variables | None = None,
+        result: Variables | None = None,
+        made: bool = False,  # the module itself is run
+        **variables: t.Any,
+    ) -> Run:
+        own = hosts or {}
+        inventory = {
+            "tailsync": {
+                "hosts": {name: own.get(name, {}) for name in NAMES},
+                "vars": {
+                    "ansible_connection": "local",
+                    "ansible_python_interpreter": sys.executable,
+                    "ids": IDS,
+                    "syncthing_mesh_folders": {"documents": {"path": "/srv/sync/documents", "devices": list(NAMES)}},
+                    **variables,
+                },
+            }
+        }
+        facts = {"name": "facts", "ansible.builtin.set_fact": FACTS}
+        checked = {"__tailsync_checked": NAMES}  # so that the role does not check its input
+        play = {"name": "play", "hosts": "tailsync", "gather_facts": False, "vars": checked, "tasks": [facts, role or ROLE]}
+        for name, content in (("hosts", inventory), ("play", [play]), ("result", result or NO_CHANGE)):
+            (self.work / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        environment = {
+            **os.environ,
+            "ANSIBLE_CALLBACK_PLUGINS": str(SUPPORT / "callback"),
+            **({} if made else {"ANSIBLE_CALLBACKS_ENABLED": "module_calls"}),
+            "TAILSYNC_CALLS": str(self.work),
+        }
+        command = ["ansible-playbook", "-i", str(self.work / "hosts.json"), str(self.work / "play.json"), *options]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        calls = {name: self.work / f"{name}.json" for name in NAMES}
+        read = {name: json.loads(path.read_text(encoding="utf-8"))["arguments"] for name, path in calls.items() if path.exists()}
+        return Run(done.returncode, done.stdout + done.stderr, read)
+
+
+@pytest.fixture
+def run(tmp_path: pathlib.Path) -> Mesh:
+    return Mesh(tmp_path)
+
+
+def test_each_host_is_told_where_the_others_are(run: Mesh) -> None:
+    own = {"vps": {"syncthing_mesh_addresses": ["tcp://{{ inventory_hostname }}.lan:22000"]}}
+    done = run(
+        hosts=own,
+        result={"warnings": ["folder x at /x is left out: set allow_moves: true " + role("syncthing_mesh_allow_moves")]},
+    )
+    assert done.code == 0, done.text
+    assert sorted(done.calls) == sorted(NAMES)
+    assert done.devices("nas")["pi"] == {
+        "name": "pi",
+        "device_id": IDS["pi"],
+        "addresses": ["tcp://pi.tail1234.ts.net:22000", "tcp://100.64.0.2:22000"],
+        "allowed_networks": ["100.64.0.0/10", "fd7a:115c:a1e0::/48"],
+    }
+    assert done.devices("nas")["vps"]["addresses"] == ["tcp://vps.lan:22000"]
+    assert done.members("vps", "documents") == ["nas", "pi"]
+    assert done.calls["vps"]["options"]["listen_addresses"] == ["tcp://100.64.0.3:22000"]
+    assert done.text.count("Collect device IDs") == 1
+    text = " ".join(done.text.split())
+    assert all(f"{name}: folder x at /x is left out: set syncthing_mesh_allow_moves: true" in text for name in NAMES), text
+
+
+def test_a_limit_takes_no_member_away(run: Mesh) -> None:
+    failed = {
+        "failed": True,
+        "msg": "gui.address is taken: set replace_devices: true for one run " + role("syncthing_mesh_replace_devices"),
+    }
+    done = run("--limit", "nas", result=failed)
+    assert list(done.calls) == ["nas"], done.text
+    assert done.members("nas", "documents") == ["pi", "vps"]
+    assert done.devices("nas")["pi"] == {"name": "pi", "allowed_networks": ["100.64.0.0/10", "fd7a:115c:a1e0::/48"]}
+    assert done.code == 2
+    assert "syncthing_mesh_gui.address is taken: set syncthing_mesh_replace_devices: true for one run" in done.text
+
+
+def test_two_meshes_in_one_run_and_addresses_of_the_roles_caller(run: Mesh) -> None:
+    mine = {"syncthing_mesh_folders": {"a": {"path": "/a", "devices": ["nas", "pi"]}}}
+    other = {"syncthing_mesh_folders": {"b": {"path": "/b", "devices": ["vps", "phone"]}}, "syncthing_mesh_hosts": ["vps"]}
+    called = {**ROLE, "vars": {"syncthing_mesh_addresses": ["tcp://{{ inventory_hostname }}.role:22000"]}}
+    phone = {"phone": {"device_id": device_id(9)}}
+    done = run(hosts={"nas": mine, "pi": mine, "vps": other}, role=called, syncthing_mesh_external_devices=phone)
+    assert done.code == 0, done.text
+    assert {name: list(done.devices(name)) for name in NAMES} == {"nas": ["pi"], "pi": ["nas"], "vps": ["phone"]}
+    assert done.devices("nas")["pi"]["addresses"] == ["tcp://pi.role:22000"], done.text
+    assert done.devices("pi")["nas"]["addresses"] == ["tcp://nas.role:22000"]
+
+
+def test_without_an_address_to_listen_on_a_check_goes_on_and_a_run_does_not(run: Mesh) -> None:
+    no_address = ("-e", json.dumps({"tailscale_ipv4": ""}))
+    done = run(*no_address)
+    assert (done.code, done.calls) == (2, {}), done.text
+    assert "no tailnet address" in done.text
+    done = run("--check", *no_address)
+    assert done.code == 0, done.text
+    assert "A real run joins the tailnet first" in " ".join(done.text.split())
+    assert "listen_addresses" not in done.calls["nas"]["options"]
+
+
+def test_an_address_that_is_none_is_refused_by_the_name_of_its_host(run: Mesh) -> None:
+    done = run(hosts={"pi": {"syncthing_mesh_addresses": ["tcp://{{ nothing | default('') }}:1"]}})
+    assert (done.code, done.calls) == (2, {})
+    assert "the address of pi has 'tcp://:1'" in " ".join(done.text.split()), done.text
+
+
+def test_warnings_and_errors_of_the_module_itself(run: Mesh, tmp_path: pathlib.Path) -> None:
+    """On a machine without Syncthing a check says what it would do there."""
+    real = {"ansible_become": False, "syncthing_mesh_home": str(tmp_path / "home"), "syncthing_mesh_user": None}
+    folder = {"path": "/mnt/none/photos", "devices": list(NAMES), "requires_mount": "/mnt/none"}
+    done = run("--check", "--limit", "nas", "-e", json.dumps(real), made=True, syncthing_mesh_folders={"photos": folder})
+    text = " ".join(done.text.split())
+    assert done.code == 0, text
+    assert "[WARNING]: nas: folder photos at /mnt/none/photos is left out: nothing is mounted at /mnt/none" in text
+    done = run("--check", "--limit", "nas", "-e", json.dumps({**real, "syncthing_mesh_gui": {"password": ""}}), made=True)
+    assert done.code == 2
+    assert "syncthing_mesh_gui: password is empty" in done.text
+    assert " gui: " not in done.text, done.text
+
+
+def test_a_condition_of_the_role_may_leave_out_the_first_host(run: Mesh) -> None:
+    """Ansible asks a condition of the first host only where a task runs once, and skips that for all hosts."""
+    called = {
+        "name": "mesh",
+        "ansible.builtin.import_role": {"name": "homelab.tailsync.syncthing_mesh"},
+        "when": "inventory_hostname != 'nas'",
+    }
+    done = run(role=called, syncthing_mesh_folders={"documents": {"path": "/srv/sync/documents", "devices": ["pi", "vps"]}})
+    assert done.code == 0, done.text
+    assert sorted(done.calls) == ["pi", "vps"]
+    assert done.devices("pi")["vps"]["device_id"] == IDS["vps"]
+    assert done.devices("pi")["vps"]["addresses"] == ["tcp://vps.tail1234.ts.net:22000", "tcp://100.64.0.3:22000"]

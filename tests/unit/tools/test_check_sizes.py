@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The check of sizes finds what is too long, where it is, and nothing else."""
+
+from __future__ import annotations
+
+import pathlib
+
+import check_sizes
+import pytest
+
+LONG = " + ".join(["a"] * 60)
+
+
+def found(path: pathlib.Path, text: str) -> list[int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return [line for line, _text in check_sizes.CHECKS[path.suffix](path)]
+
+
+@pytest.mark.parametrize(("lines", "expected"), [(400, []), (401, [1])])
+def test_a_file_has_at_most_400_lines(lines: int, expected: list[int], tmp_path: pathlib.Path) -> None:
+    assert found(tmp_path / "any.py", "pass\n" * lines) == expected
+
+
+@pytest.mark.parametrize(("folder", "lines", "expected"), [("modules", 30, []), ("modules", 31, [2]), ("module_utils", 31, [])])
+def test_main_of_a_module_has_at_most_30(folder: str, lines: int, expected: list[int], tmp_path: pathlib.Path) -> None:
+    text = "\ndef main():\n" + "    pass\n" * (lines - 1)
+    assert found(tmp_path / folder / "any.py", text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(f"a: '{{{{ {LONG} }}}}'", [1], id="braces"),
+        pytest.param(f"- b:\n  - a: >-\n      text {{{{ {LONG} }}}}", [2], id="folded and nested"),
+        pytest.param(f"when: {LONG}", [1], id="a condition has no braces"),
+        pytest.param(f"that:\n  - {LONG}", [2], id="one of several conditions"),
+        pytest.param("a: '{% if a %}" + " {{ b }}" * 30 + "{% endif %}'", [1], id="statements are one program"),
+        pytest.param("a: '" + " {{ b }}" * 60 + "'", [], id="many short ones"),
+        pytest.param(f"description: {LONG}", [], id="prose"),
+        pytest.param(f"a: !vault {'0' * 300}\nb: !unsafe {'0' * 300}", [], id="what Ansible tags"),
+    ],
+)
+def test_an_expression_has_at_most_200_characters(text: str, expected: list[int], tmp_path: pathlib.Path) -> None:
+    assert found(tmp_path / "any.yml", text) == expected
+
+
+def test_what_git_tracks_is_checked() -> None:
+    assert pathlib.Path(check_sizes.__file__) in check_sizes.tracked(check_sizes.CHECKOUT)
