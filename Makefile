@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Two commands matter: `make demo` shows the network, `make test` tests everything.
-# Both do their own set-up and are quick when it is there.
+# Three commands matter: `make demo` shows the network, `make quick` is for while you write, `make test` tests everything.
+# Each does its own set-up.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -24,7 +24,9 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export MOLECULE_GLOB := $(CURDIR)/molecule/*/molecule.yml
 export PY_COLORS ?= 0
 
-LAB := $(BIN)/python molecule/lab/lab.py
+# A name for this checkout.
+HERE := $(shell pwd | sha256sum | cut -c1-12)
+LAB := $(BIN)/python tests/lab/lab.py
 HOST ?= nas
 
 .PHONY: help
@@ -55,7 +57,7 @@ env: setup  ## Print the environment to work in: eval "$(make env)"
 
 .PHONY: demo
 demo: check-machine setup  ## Boot three bare hosts, make them a sync network, show it
-	@$(BIN)/python molecule/lab/demo.py
+	@$(BIN)/python tests/lab/demo.py
 
 .PHONY: demo-shell
 demo-shell:  ## Look around on a host of the demonstration: make demo-shell HOST=nas
@@ -75,19 +77,33 @@ test: check-machine setup lint all  ## Everything that CI runs
 all: artefacts
 	$(MAKE) --jobs=2 --output-sync=target integration $(addprefix molecule-,$(SCENARIOS)) sanity unit build
 
-.PHONY: lint
-lint: setup  ## Style, types and the rules of ansible-lint's profile production
+# Needs neither root nor Go, and no network once the virtual environment is there.
+.PHONY: quick
+quick: style types  ## While writing: style, types and the quick unit tests, in less than a minute
+	pytest --numprocesses=2 -m "not slow" tests/unit
+
+.PHONY: style
+style: setup
 	ruff check .
 	ruff format --check .
 	yamllint --strict .
+	python tests/tools/check_sizes.py
+
+.PHONY: types
+types: setup
 	cd collections && mypy --config-file ../pyproject.toml -p ansible_collections.homelab.tailsync.plugins
 	mypy tests molecule conftest.py
+
+.PHONY: lint
+lint: style types  ## Style, types, documentation and the rules of ansible-lint's profile production
 	ansible-lint
 	antsibull-changelog lint
+	antsibull-docs lint-collection-docs --plugin-docs .
 
+# Zero tests is a failure: pytest ends with 5 if ARGS leave none.
 .PHONY: unit
-unit: setup  ## Unit tests
-	pytest tests/unit
+unit: setup  ## Unit tests: make unit ARGS="tests/unit/plugins/plugin_utils -k introducer"
+	pytest $(or $(ARGS),--numprocesses=2 tests/unit)
 
 .PHONY: artefacts
 artefacts: check-machine setup
@@ -95,15 +111,23 @@ artefacts: check-machine setup
 
 .PHONY: integration
 integration: artefacts  ## The engines against real Syncthing daemons on loopback, and real ufw
-	unshare --mount --net sh -c "ip link set lo up && exec pytest tests/integration"
+	unshare --mount --net sh -c 'ip link set lo up && exec pytest $(or $(ARGS),tests/integration)'
 
+ANSIBLE_TEST = python tests/tools/run_ansible_test.py --work $(TAILSYNC_CACHE)/ansible-test-$(HERE)
+
+# Here the unit tests are only collected, which shows what they import; `make units` runs them.
 .PHONY: sanity
 sanity: setup  ## ansible-test sanity
-	python tests/sanity/run.py --work $(TAILSYNC_CACHE)/sanity-$(shell pwd | sha256sum | cut -c1-12)
+	$(ANSIBLE_TEST) sanity $(ARGS)
+	$(ANSIBLE_TEST) units --collect-only
+
+.PHONY: units
+units: setup  ## ansible-test units: the unit tests once more, those of hosts' code without the controller's Ansible
+	$(ANSIBLE_TEST) units $(ARGS)
 
 .PHONY: build
 build: setup  ## Build the collection and install the tarball into an empty path
-	bash tests/tools/build-and-install $(TAILSYNC_CACHE)/build-$(shell pwd | sha256sum | cut -c1-12)
+	bash tests/tools/build-and-install $(TAILSYNC_CACHE)/build-$(HERE)
 
 # Each scenario has a lab of its own, and says which folders of tests must have run.
 SCENARIOS := firewall dirty default node install
@@ -127,7 +151,6 @@ molecule-%: artefacts
 
 # --- what takes long --------------------------------------------------------------------------
 
-# Zero tests is a failure here as well: pytest ends with 5 if ARGS leave none.
 .PHONY: slow
 slow: artefacts  ## Whole tables and long runs, which CI runs once a week: make slow ARGS=tests/slow/test_tags.py
 	TAILSYNC_LAB=slow pytest $(or $(ARGS),tests/slow)
@@ -135,5 +158,6 @@ slow: artefacts  ## Whole tables and long runs, which CI runs once a week: make 
 # --- measuring --------------------------------------------------------------------------------
 
 .PHONY: benchmark
-benchmark: artefacts  ## What a call of syncthing_cluster costs, against the least that a module can do
-	unshare --net sh -c "ip link set lo up && PYTHONPATH=collections:molecule/lab:tests/support exec python tests/benchmark/run.py"
+benchmark: artefacts  ## What the controller does for 3 to 300 hosts, and what a call of syncthing_cluster costs
+	PYTHONPATH=collections:tests/support python tests/benchmark/controller.py
+	unshare --net sh -c "ip link set lo up && PYTHONPATH=collections:tests/lab:tests/support exec python tests/benchmark/run.py"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run ansible-test's sanity tests on what git tracks or would track.
+"""Run ansible-test on what git tracks or would track: `sanity` or `units`, and its own arguments.
 
 ansible-test wants a real path that ends in ansible_collections/NAMESPACE/NAME, skips
 every file of a copy inside somebody's git checkout and then reports success. So the
@@ -31,6 +31,13 @@ arguments = [argument for argument in sys.argv[1:] if argument not in ("--no-set
 sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *arguments], env=environment))
 """
 
+# What shows that a test ran, for each of ansible-test's commands, and what such a line is about.
+RAN = {
+    "sanity": re.compile(r'^Running sanity test "'),
+    "units": re.compile(r"^=+ .*\b[1-9][0-9]* (passed|tests? collected)"),
+}
+WHAT = {"sanity": "tests run", "units": "contexts run"}
+
 
 def tracked_files(checkout: pathlib.Path) -> list[str]:
     command = ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -56,19 +63,13 @@ def provide_get_pip() -> None:
             path.write_text(GET_PIP, encoding="utf-8")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for the copy, outside any git checkout")
-    parser.add_argument("tests", nargs=argparse.REMAINDER, help="arguments for ansible-test sanity")
-    arguments = parser.parse_args()
-    checkout = pathlib.Path(__file__).resolve().parents[2]
-    collection = arguments.work / "ansible_collections" / "homelab" / "tailsync"
-    copy(checkout, collection)
-    provide_get_pip()
+def run(command: list[str], collection: pathlib.Path) -> int:
+    """Run ansible-test; a run that names no test is a failure."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     ansible_test = pathlib.Path(sys.executable).with_name("ansible-test")
+    kind, *arguments = command
     process = subprocess.Popen(
-        [ansible_test, "sanity", "--venv", "--python", version, "--color", "no", *arguments.tests],
+        [ansible_test, kind, "--venv", "--python", version, "--color", "no", *arguments],
         cwd=collection,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -76,14 +77,27 @@ def main() -> int:
     )
     ran = 0
     for line in process.stdout or ():
-        print(line, end="", flush=True)
-        ran += bool(re.match(r'Running sanity test "', line))
+        if not line.lstrip().startswith("<"):  # each of the tests that pytest collects
+            print(line, end="", flush=True)
+        ran += bool(RAN[kind].search(line))
     code = process.wait()
     if code == 0 and ran == 0:
-        print("ansible-test sanity ran no test", file=sys.stderr)
+        print(f"ansible-test {kind} ran no test", file=sys.stderr)
         return 1
-    print(f"sanity: {ran} tests run, exit {code}")
+    print(f"{kind}: {ran} {WHAT[kind]}, exit {code}")
     return code
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for the copy, outside any git checkout")
+    parser.add_argument("kind", choices=RAN)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments for ansible-test")
+    given = parser.parse_args()
+    collection = given.work / "ansible_collections" / "homelab" / "tailsync"
+    copy(pathlib.Path(__file__).resolve().parents[2], collection)
+    provide_get_pip()
+    return run([given.kind, *given.arguments], collection)
 
 
 if __name__ == "__main__":
