@@ -8,7 +8,6 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
-import functools
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
@@ -24,9 +23,20 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
 )
 
 
-def runner(module: t.Any) -> t.Callable[[list[str]], tuple[int, str, str]]:
-    """Runs commands; what is no UTF-8, such as an old comment of a rule, is replaced, because Ansible refuses it in a result."""
-    return functools.partial(module.run_command, errors="replace")
+def runner(module: t.Any) -> t.Callable[..., tuple[int, str, str]]:
+    """Runs commands; a program that is not there ends with 127, as in a shell.
+
+    What is no UTF-8, such as an old comment of a rule, is replaced, because Ansible refuses it in a result.
+    """
+
+    def execute(command: list[str], **options: t.Any) -> tuple[int, str, str]:
+        try:
+            done: tuple[int, str, str] = module.run_command(command, errors="replace", handle_exceptions=False, **options)
+        except OSError as error:
+            return 127, "", str(error)
+        return done
+
+    return execute
 
 
 def gather(module: t.Any) -> dict[str, t.Any]:

@@ -155,11 +155,13 @@ def test_alpine_up_to_its_package_manager(role: t.Any, settle: t.Any, nas: Host)
     unit = (
         "[Service]\nEnvironmentFile=/etc/conf.d/tailscale\nRuntimeDirectory=tailscale\nStateDirectory=tailscale\nType=notify\n"
         "Environment=TS_NO_LOGS_NO_SUPPORT=true\n"
-        "ExecStart=/srv/tailscaled --state=/var/lib/tailscale/tailscaled.state --port=${TAILSCALED_PORT} $TAILSCALED_OPTS\n"
+        "ExecStart=/usr/sbin/tailscaled --state=/var/lib/tailscale/tailscaled.state --port=${TAILSCALED_PORT} $TAILSCALED_OPTS\n"
     )
     put(nas, "/etc/systemd/system/lab-tailscaled.service", unit)
     nas.check_output("python3 -c %s", PROGRAM)
-    nas.check_output("mkdir -p /etc/apk && : > /etc/apk/world && systemctl daemon-reload && mv /usr/bin/systemctl /srv/")
+    nas.check_output("mkdir -p /etc/apk && : > /etc/apk/world && systemctl daemon-reload")
+    put(nas, "/srv/systemctl", SYSTEMCTL)
+    nas.check_output("mv /usr/bin/systemctl /srv/real && mv /run/systemd/system /run/systemd/away")
     alpine: dict[str, t.Any] = {"openrc": True, "tailscale_port": 41888}
     held = role("nas", **alpine, tailscale_hold=True)
     assert held.code != 0
@@ -196,6 +198,14 @@ def test_a_system_that_it_cannot_install_on_is_told_what_to_do(role: t.Any, nas:
     assert "does not install packages with xbps: set tailscale_package_source to static" in " ".join(refused.output.split())
 
 
+# By this directory all know that systemd runs, its own systemctl as well.
+SYSTEMCTL = """#!/bin/sh
+mv /run/systemd/away /run/systemd/system
+/srv/real "$@"
+code=$?
+mv /run/systemd/system /run/systemd/away
+exit $code
+"""
 # The archive's program, from where Alpine's package would have brought it.
 PROGRAM = f"""
 import io, tarfile, urllib.request
@@ -204,5 +214,5 @@ with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
     for entry in tar:
         if entry.name.endswith("/tailscaled"):
             entry.name = "tailscaled"
-            tar.extract(entry, "/srv", filter="data")
+            tar.extract(entry, "/usr/sbin", filter="data")
 """

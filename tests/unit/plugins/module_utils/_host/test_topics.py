@@ -15,3 +15,12 @@ def test_output_that_is_no_utf_8_can_be_returned() -> None:
         module = AnsibleModule({})
     code, output, _error = topics.runner(module)(["printf", r"--comment caf\351"])
     assert (code, output.encode()) == (0, b"--comment caf\xef\xbf\xbd")
+
+
+def test_a_program_that_is_not_there_is_no_failure() -> None:
+    """Else a host without systemctl, such as one of OpenRC, could not be looked at."""
+    with patch_module_args({}):
+        module = AnsibleModule({})
+    code, output, error = topics.runner(module)(["no-such-program", "show"])
+    assert (code, output) == (127, "")
+    assert "No such file" in error
