@@ -25,20 +25,9 @@ description:
   - Runs on the controller and makes no connection. Give it C(run_once), and the connection and become settings of the tasks that
     have the secrets. Without C(run_once), and by the strategies P(ansible.builtin.free#strategy) and
     P(ansible.builtin.host_pinned#strategy), it checks the host that it runs for, alone.
-attributes:
-  check_mode:
-    support: full
-    description: Runs in check mode as well; it changes nothing.
-  diff_mode:
-    support: none
-    description: There is nothing to differ.
-  platform:
-    support: full
-    platforms: posix
-    description: Runs on the controller.
-  idempotent:
-    support: full
-    description: It changes nothing.
+extends_documentation_fragment:
+  - homelab.tailsync.attributes.info
+  - homelab.tailsync.attributes.controller
 options:
   roles:
     description: Roles of this collection whose variables are checked, without the collection's name.

@@ -15,20 +15,13 @@ author:
 description:
   - Gathers in one call what the roles of this collection must know of a host before they change it.
   - It changes nothing and leaves nothing behind.
+extends_documentation_fragment:
+  - homelab.tailsync.attributes.info
 attributes:
-  check_mode:
-    support: full
-    description: Runs in check mode as well; it changes nothing.
-  diff_mode:
-    support: none
-    description: There is nothing to differ.
   platform:
     support: full
     platforms: linux
     description: Reads C(/proc), C(/sys) and the output of C(ip), C(iptables), C(systemctl) and the package manager.
-  idempotent:
-    support: full
-    description: It changes nothing.
 options:
   syncthing_home:
     description: Syncthing's home folder, with its key pair and config.xml.

@@ -18,17 +18,8 @@ description:
   - Use it before a firewall is closed, and again with the new rules in force.
   - It opens TCP connections to the control servers, and sends nothing over them.
 extends_documentation_fragment:
+  - homelab.tailsync.attributes.info
   - homelab.tailsync.tailscale
-attributes:
-  check_mode:
-    support: full
-    description: Runs in check mode as well; it changes nothing.
-  diff_mode:
-    support: none
-    description: The module changes nothing.
-  idempotent:
-    support: full
-    description: It changes nothing.
 options:
   interface:
     description: The tailnet's interface.

@@ -18,20 +18,13 @@ description:
   - A tailscaled or a Syncthing that does not answer is no failure. Its part then says why, and the others are there.
 requirements:
   - requests (Python library, on the host)
+extends_documentation_fragment:
+  - homelab.tailsync.attributes.info
 attributes:
-  check_mode:
-    support: full
-    description: Runs in check mode as well; it changes nothing.
-  diff_mode:
-    support: none
-    description: There is nothing to differ.
   platform:
     support: full
     platforms: linux
     description: Reads C(/proc/net) and asks the kernel by netlink.
-  idempotent:
-    support: full
-    description: It changes nothing.
 options:
   tailscale_socket:
     description: The socket of tailscaled's LocalAPI.

@@ -18,20 +18,13 @@ description:
   - It asks the network and the kernel, not the firewall's or Syncthing's own word. A check that is to prove
     something about them therefore does not depend on them.
   - It needs no program on the host. Where C(ssh-keyscan) is there, it can tell whose SSH server answers.
+extends_documentation_fragment:
+  - homelab.tailsync.attributes.info
 attributes:
-  check_mode:
-    support: full
-    description: Runs in check mode as well; it changes nothing.
-  diff_mode:
-    support: none
-    description: The module changes nothing.
   platform:
     support: full
     platforms: linux
     description: Reads C(/proc/net) and asks the kernel by netlink.
-  idempotent:
-    support: full
-    description: It changes nothing.
 options:
   tcp:
     description: TCP ports to try to connect to. A connection is closed as soon as it is open.

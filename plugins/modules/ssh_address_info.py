@@ -23,20 +23,9 @@ description:
     name counts only if SSH checks its host key.
   - A machine whose firewall lets only the tailnet in does not answer at its RV(ignore:ansible_host) any more.
     This is how one inventory serves the first run and all later ones.
-attributes:
-  check_mode:
-    support: full
-    description: Runs in check mode as well; it changes nothing.
-  diff_mode:
-    support: none
-    description: There is nothing to differ.
-  platform:
-    support: full
-    platforms: posix
-    description: The hosts this plugin can be used against.
-  idempotent:
-    support: full
-    description: It changes nothing.
+extends_documentation_fragment:
+  - homelab.tailsync.attributes.info
+  - homelab.tailsync.attributes.controller
 options:
   tailnet_name:
     description:

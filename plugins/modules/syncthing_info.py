@@ -16,17 +16,8 @@ description:
   - Returns listeners, dial errors, connections, folders and what waits for an answer, without any secret.
   - It can wait, in one call, until devices are connected and folders are in sync, or seen to come nearer to it.
 extends_documentation_fragment:
+  - homelab.tailsync.attributes.info
   - homelab.tailsync.syncthing
-attributes:
-  check_mode:
-    support: full
-    description: Runs in check mode as well; it changes nothing.
-  diff_mode:
-    support: none
-    description: There is nothing to differ.
-  idempotent:
-    support: full
-    description: It changes nothing.
 options:
   wait_for:
     description:

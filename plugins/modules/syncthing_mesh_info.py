@@ -18,20 +18,9 @@ description:
   - Of each host of the inventory it takes the device ID that this run has learned, and C(syncthing_mesh_addresses) as that host
     has it. A host that is not part of the run has no device ID, and is left out.
   - Runs on the controller and makes no connection.
-attributes:
-  check_mode:
-    support: full
-    description: Runs in check mode as well; it changes nothing.
-  diff_mode:
-    support: none
-    description: There is nothing to differ.
-  platform:
-    support: full
-    platforms: posix
-    description: Runs on the controller.
-  idempotent:
-    support: full
-    description: It changes nothing.
+extends_documentation_fragment:
+  - homelab.tailsync.attributes.info
+  - homelab.tailsync.attributes.controller
 seealso:
   - module: homelab.tailsync.syncthing_mesh
 options: {}

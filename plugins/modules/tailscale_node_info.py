@@ -17,17 +17,8 @@ description:
     M(homelab.tailsync.tailscale_node) would have to log in.
   - Warns when the node's key has expired.
 extends_documentation_fragment:
+  - homelab.tailsync.attributes.info
   - homelab.tailsync.tailscale
-attributes:
-  check_mode:
-    support: full
-    description: Runs in check mode as well; it changes nothing.
-  diff_mode:
-    support: none
-    description: The module changes nothing.
-  idempotent:
-    support: full
-    description: It changes nothing.
 options:
   missing_ok:
     description: Return a node whose values are all null instead of failing when tailscaled is not running.
