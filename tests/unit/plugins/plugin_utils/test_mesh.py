@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _refuse
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import mesh as _mesh
+from variations import README_FOLDERS
 
 PHONE = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
 NETWORKS = ["100.64.0.0/10", "fd7a:115c:a1e0::/48"]
@@ -22,17 +23,7 @@ def mesh() -> Mesh:
     """The inventory of the README."""
     return {
         "hosts": ["nas", "pi", "vps"],
-        "folders": {
-            "documents": {"path": "/srv/sync/documents", "devices": ["nas", "pi", "phone"]},
-            "photos": {
-                "path": "/srv/sync/photos",
-                "devices": {
-                    "nas": {},
-                    "pi": {"path": "/mnt/ssd/photos", "versioning": {"type": "staggered"}},
-                    "vps": {"encryption_password": "secret"},
-                },
-            },
-        },
+        "folders": copy.deepcopy(README_FOLDERS),
         "external_devices": {"phone": {"device_id": PHONE.lower()}},
         "device_ids": {"nas": "NAS", "pi": "PI", "vps": "VPS"},
         "addresses": {name: [f"tcp://{name}.tailnet.test:22000"] for name in ("nas", "pi", "vps")},

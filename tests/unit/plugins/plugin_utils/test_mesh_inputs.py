@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import copy
 import typing as t
 
 import pytest
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import validate
+from variations import README_FOLDERS
 
 PHONE = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
 
@@ -143,17 +145,7 @@ def readmes() -> dict[str, t.Any]:
     """The inventory of the README."""
     return {
         "hosts": ["nas", "pi", "vps"],
-        "folders": {
-            "documents": {"path": "/srv/sync/documents", "devices": ["nas", "pi", "phone"]},
-            "photos": {
-                "path": "/srv/sync/photos",
-                "devices": {
-                    "nas": {},
-                    "pi": {"path": "/mnt/ssd/photos", "versioning": {"type": "staggered"}},
-                    "vps": {"encryption_password": "secret"},
-                },
-            },
-        },
+        "folders": copy.deepcopy(README_FOLDERS),
         "external_devices": {"phone": {"device_id": PHONE.lower()}},
         "allowed_networks": ["100.64.0.0/10", "fd7a:115c:a1e0::/48"],
         "homes": dict.fromkeys(("nas", "pi", "vps"), "/var/lib/syncthing"),

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import typing as t
 
 import pytest
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import syncthing_steps
+from variations import changed
 
 LIST, PIN = "/etc/apt/sources.list.d/syncthing.list", "/etc/apt/preferences.d/syncthing.pref"
 FOLDER = "/etc/systemd/system/syncthing@syncthing.service.d"
@@ -53,22 +53,8 @@ LOOK: dict[str, t.Any] = {
 SHARED = {"gui_group": "family"}
 
 
-def changed(*changes: tuple[str, t.Any]) -> dict[str, t.Any]:
-    """A look in which some things are otherwise."""
-    other = copy.deepcopy(LOOK)
-    for path, value in changes:
-        place, keys = other, path.split("|")
-        for key in keys[:-1]:
-            place = place[key]
-        if value is KeyError:
-            del place[keys[-1]]
-        else:
-            place[keys[-1]] = copy.deepcopy(value)
-    return other
-
-
 def steps(*changes: tuple[str, t.Any], **wanted: t.Any) -> list[str]:
-    return syncthing_steps.steps(changed(*changes), {**WANTED, **wanted})
+    return syncthing_steps.steps(changed(LOOK, *changes), {**WANTED, **wanted})
 
 
 FAMILY = (

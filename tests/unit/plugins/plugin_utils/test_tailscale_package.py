@@ -8,20 +8,7 @@ import typing as t
 
 import pytest
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import tailscale_package
-
-WANTED: dict[str, t.Any] = {
-    "source": "vendor",
-    "version": "",
-    "hold": False,
-    "repository_url": "https://pkgs.tailscale.com",
-    "repository_track": "stable",
-    "repository_key_url": "",
-    "static_url": "https://pkgs.tailscale.com/stable/tailscale_{version}_{arch}.tgz",
-    "static_checksum": "",
-    "port": 41641,
-    "daemon_flags": [],
-    "userspace_networking": False,
-}
+from variations import TAILSCALE_WANTED
 
 
 def facts(distribution: str, manager: str, **others: t.Any) -> dict[str, t.Any]:
@@ -31,7 +18,7 @@ def facts(distribution: str, manager: str, **others: t.Any) -> dict[str, t.Any]:
 
 
 def plan(of: t.Mapping[str, t.Any], os_release: str = "", **wanted: t.Any) -> dict[str, t.Any]:
-    return tailscale_package.package(of, {**WANTED, **wanted}, os_release)
+    return tailscale_package.package(of, {**TAILSCALE_WANTED, **wanted}, os_release)
 
 
 RASPBIAN = 'PRETTY_NAME="Raspbian GNU/Linux 12 (bookworm)"\nID=raspbian\nVERSION_CODENAME=bookworm\n'

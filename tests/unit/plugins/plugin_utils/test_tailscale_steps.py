@@ -4,26 +4,14 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import typing as t
 
 import pytest
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import tailscale_steps
+from variations import TAILSCALE_WANTED, changed
 
-WANTED: dict[str, t.Any] = {
-    "source": "vendor",
-    "version": "",
-    "hold": False,
-    "repository_url": "https://pkgs.tailscale.com",
-    "repository_track": "stable",
-    "repository_key_url": "",
-    "static_url": "https://pkgs.tailscale.com/stable/tailscale_{version}_{arch}.tgz",
-    "static_checksum": "sha256:0",
-    "port": 41641,
-    "daemon_flags": [],
-    "userspace_networking": False,
-}
+WANTED = {**TAILSCALE_WANTED, "static_checksum": "sha256:0"}
 LIST, REPO = "/etc/apt/sources.list.d/tailscale.list", "/etc/yum.repos.d/tailscale.repo"
 KEYRING = "/usr/share/keyrings/tailscale-archive-keyring.gpg"
 CURRENT = "/opt/tailscale/current"
@@ -137,19 +125,6 @@ def test_whatever_is_wanted_otherwise_is_seen(found: dict[str, t.Any], wanted: d
     assert steps(found, **wanted) == due
 
 
-def changed(found: dict[str, t.Any], path: str, value: t.Any) -> dict[str, t.Any]:
-    """A look in which one thing is otherwise."""
-    other = copy.deepcopy(found)
-    place, keys = other, path.split("|")
-    for key in keys[:-1]:
-        place = place[key]
-    if value is KeyError:
-        del place[keys[-1]]
-    else:
-        place[keys[-1]] = copy.deepcopy(value)
-    return other
-
-
 @pytest.mark.parametrize(
     ("found", "path", "value", "due"),
     [
@@ -177,23 +152,23 @@ def changed(found: dict[str, t.Any], path: str, value: t.Any) -> dict[str, t.Any
     ],
 )
 def test_whatever_differs_on_the_host_is_seen(found: dict[str, t.Any], path: str, value: t.Any, due: list[str] | None) -> None:
-    assert steps(changed(found, path, value), **(STATIC if found is ARCHIVE else {})) == (due or ALL)
+    assert steps(changed(found, (path, value)), **(STATIC if found is ARCHIVE else {})) == (due or ALL)
 
 
 def test_the_settings_that_it_runs_with_are_compared_to_the_letter() -> None:
-    as_wanted = changed(DEBIAN, f"files|{SETTINGS}", file(blocks=['PORT="41999"\nFLAGS="--verbose=1"']))
+    as_wanted = changed(DEBIAN, (f"files|{SETTINGS}", file(blocks=['PORT="41999"\nFLAGS="--verbose=1"'])))
     wanted: dict[str, t.Any] = {"port": 41999, "daemon_flags": ["--verbose=1"]}
     assert steps(as_wanted, **wanted) == []
     # As a run leaves it that died before the restart.
     marked = 'PORT="41999"\nFLAGS="--verbose=1"\n# tailscaled has not been started with this yet.'
-    assert steps(changed(as_wanted, f"files|{SETTINGS}", file(blocks=[marked])), **wanted) == ["service"]
-    assert steps(changed(as_wanted, f"files|{SETTINGS}", None), **wanted) == ["service"]
+    assert steps(changed(as_wanted, (f"files|{SETTINGS}", file(blocks=[marked]))), **wanted) == ["service"]
+    assert steps(changed(as_wanted, (f"files|{SETTINGS}", None)), **wanted) == ["service"]
 
 
 def test_the_distributions_package_wants_no_repository() -> None:
-    found = changed(DEBIAN, f"files|{LIST}", None)
+    found = changed(DEBIAN, (f"files|{LIST}", None))
     assert steps(found, source="distribution") == []
-    assert steps(changed(found, "packages|tailscale", KeyError), source="distribution") == ALL
+    assert steps(changed(found, ("packages|tailscale", KeyError)), source="distribution") == ALL
 
 
 def test_what_cannot_be_installed_is_refused_elsewhere() -> None:
@@ -221,4 +196,4 @@ def test_a_repository_of_dnf_that_holds_the_package() -> None:
 )
 def test_no_key_is_asked_for_where_no_login_can_come(path: str, value: t.Any, todo: list[str], may: bool) -> None:
     wanted = {"login_server": "", "tags": []}
-    assert tailscale_steps.may_log_in(changed(DEBIAN, path, value), wanted, todo) is may
+    assert tailscale_steps.may_log_in(changed(DEBIAN, (path, value)), wanted, todo) is may
