@@ -131,6 +131,8 @@ def boot(missing: set[str]) -> None:
     if "coordinator" in missing or not whole:
         coordinator("require-key", auth_key())
     if missing & {"coordinator", "laptop"} or not whole:
+        with contextlib.suppress(LabError):  # a coordinator that is new does not know it
+            coordinator("delete", "laptop")
         join_laptop()
     if missing & set(hosts()) or not whole:
         write_known_hosts()

@@ -274,9 +274,12 @@ keyring=/usr/share/keyrings/tailscale-archive-keyring.gpg
 echo "deb [signed-by=$keyring] {MIRROR}/tailscale/stable/debian {artefacts.SUITE} main" > /etc/apt/sources.list.d/tailscale.list
 apt-get update -qq
 command -v tailscale >/dev/null || apt-get install -y -qq tailscale >/dev/null 2>&1
-# One that has lost its control server asks again less and less often; a new one asks at once.
-systemctl restart tailscaled
-tailscale up --login-server={CONTROL} --auth-key=file:/dev/stdin --hostname=laptop --timeout=30s --force-reauth --reset
+# As a new machine: one that was in another tailnet asks by its old key, and what it is told then would end the login.
+systemctl stop tailscaled
+rm -rf /var/lib/tailscale
+ip neighbour flush all  # a new coordinator has another MAC address at the same place
+systemctl start tailscaled
+tailscale up --login-server={CONTROL} --auth-key=file:/dev/stdin --hostname=laptop --timeout=30s
 """
     execute("laptop", "sh", "-c", script, input=auth_key())
 
