@@ -50,6 +50,7 @@ PLAYBOOKS: dict[str, t.Any] = {
     "tailsync_connect_timeout": {"type": "int", "default": 5},
     "tailsync_tailscale_command": {"type": "list", "elements": "str", "default": ["tailscale"]},
     "tailsync_verify_retries": {"type": "int"},
+    "tailsync_verify_timeout": {"type": "int"},
 }
 # What the roles set themselves.
 FACTS = frozenset({"syncthing_device_id", "tailscale_dns_name", "tailscale_ipv4", "tailscale_ipv6"})

@@ -13,6 +13,7 @@ import errno
 import os
 import pathlib
 import pwd
+import re
 import tempfile
 
 
@@ -22,6 +23,14 @@ def user_named(name: str) -> pwd.struct_passwd | None:
         return pwd.getpwnam(name)
     except KeyError:
         return None
+
+
+def remove_stale(path: pathlib.Path) -> None:
+    """Remove what `write_whole` has left of a file where it was killed; nothing of another's, such as `.config.xml.bak`."""
+    left = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")  # as tempfile names them
+    for stale in path.parent.iterdir():
+        if left.fullmatch(stale.name) and stale.is_file() and not stale.is_symlink():
+            stale.unlink()
 
 
 def write_whole(

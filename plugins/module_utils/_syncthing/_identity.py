@@ -152,6 +152,5 @@ def _generate(staging: Path, syncthing: str | None, owner: pwd.struct_passwd) ->
 
 def _write(path: Path, text: str, owner: pwd.struct_passwd) -> None:
     """Put a file in its place at once, readable by its owner only."""
-    for stale in path.parent.glob(f".{path.name}.*"):  # of a run that was cut off
-        stale.unlink()
+    files.remove_stale(path)
     files.write_whole(path, (text.rstrip("\n") + "\n").encode(), owner=(owner.pw_uid, owner.pw_gid))

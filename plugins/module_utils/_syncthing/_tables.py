@@ -158,10 +158,11 @@ OPTIONS_ROWS: Table = (
     Key("announce_lan_addresses", "announceLANAddresses", BOOL),
     Key("relays_enabled", "relaysEnabled", BOOL),
     Key("nat_enabled", "natEnabled", BOOL),
-    Key("stun_keepalive_start", "stunKeepaliveStartS", INT, check=checks.between(0, LARGEST)),
+    # Syncthing takes 0 and all below it for "off", as with auto_upgrade_interval.
+    Key("stun_keepalive_start", "stunKeepaliveStartS", INT, check=checks.between(-LARGEST, LARGEST)),
     Key("crash_reporting_enabled", "crashReportingEnabled", BOOL),
     Key("ur_accepted", "urAccepted", INT, check=checks.between(-1, LARGEST)),
-    Key("auto_upgrade_interval", "autoUpgradeIntervalH", INT, check=checks.between(0, LARGEST)),
+    Key("auto_upgrade_interval", "autoUpgradeIntervalH", INT, check=checks.between(-LARGEST, LARGEST)),
     Key("reconnection_interval", "reconnectionIntervalS", INT, check=checks.between(5, LARGEST)),
     Key("always_local_nets", "alwaysLocalNets", STRINGS, check=checks.each(checks.network)),
     Key("max_send_kbps", "maxSendKbps", INT, check=checks.between(0, LARGEST)),

@@ -93,6 +93,7 @@ def shares(**devices: t.Any) -> Change:
         ({"syncthing_mesh_allowed_networks": ["100.64.0.1"]}, ["syncthing_mesh_allowed_networks[0]", "write 100.64.0.1/32"]),
         ({"syncthing_mesh_options": {"max_send_kbps": "fast"}}, ["syncthing_mesh_options.max_send_kbps is 'fast'"]),
         ({"syncthing_mesh_options": {"relays_enabled": "maybe"}}, ["syncthing_mesh_options.relays_enabled is 'maybe'"]),
+        ({"tailsync_verify_timeout": "soon"}, ["tailsync_verify_timeout is 'soon': "]),
         ({"syncthing_mesh_options": {"reconnection_interval": 4}}, ["reconnection_interval is 4: it must be from 5"]),
         ({"syncthing_mesh_options": {"always_local_nets": ["lan"]}}, ["syncthing_mesh_options.always_local_nets[0] is 'lan'"]),
         ({"syncthing_mesh_gui": {"tls": "maybe"}}, ["syncthing_mesh_gui.tls is 'maybe'"]),
@@ -194,6 +195,7 @@ def test_what_is_wrong_is_told_with_its_place_and_the_fix(changes: Change, words
             }
         },
         {"tailsync_accept": "gui_without_password"},
+        {"tailsync_verify_timeout": "90", "syncthing_mesh_options": {"stun_keepalive_start": -1, "auto_upgrade_interval": -1}},
         {"tailsync_connect_timeout": "10", "tailsync_tailscale_command": ["sudo", "tailscale"]},
         folder(
             ignores="*.tmp",

@@ -89,3 +89,13 @@ def test_a_user_by_name() -> None:
     assert root is not None
     assert root.pw_uid == 0
     assert files.user_named("no-such-user") is None
+
+
+def test_only_what_was_left_of_a_file_is_removed(tmp_path: pathlib.Path) -> None:
+    place = tmp_path / "config.xml"
+    mine = [".config.xml.bak", ".config.xml.2026-11-26", "config.xml", ".other.xml.abcd1234"]
+    for name in (*mine, ".config.xml.k3_x9a0z"):
+        (tmp_path / name).write_text("", encoding="ascii")
+    (tmp_path / ".config.xml.abcdefgh").mkdir()
+    files.remove_stale(place)
+    assert sorted(one.name for one in tmp_path.iterdir()) == sorted([*mine, ".config.xml.abcdefgh"])
