@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pathlib
 import re
-import subprocess
 import sys
 import typing as t
 
 import pytest
 from ansible_collections.homelab.tailsync.plugins.filter.syncthing import FilterModule
 from jinja2 import Environment, StrictUndefined
+from playbook import ansible_playbook
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 MANAGED = "# Managed by Ansible (homelab.tailsync.%s).\n"
@@ -168,18 +167,12 @@ def test_a_host_that_is_as_declared_is_asked_four_times_and_little_is_said(tmp_p
     (tmp_path / "hosts.json").write_text(json.dumps(INVENTORY), encoding="utf-8")
     (tmp_path / "ansible.cfg").write_text("[defaults]\n", encoding="ascii")
     playbook = collection / "playbooks" / "site.yml"
-    done = subprocess.run(
-        ["ansible-playbook", "-i", str(tmp_path / "hosts.json"), str(playbook), "--skip-tags", "verify"],
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(tmp_path),
-            "STAND_IN": str(tmp_path),
-        },
+    done = ansible_playbook(
+        *("-i", "hosts.json", str(playbook), "--skip-tags", "verify"),
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
+        ANSIBLE_CONFIG=str(tmp_path / "ansible.cfg"),
+        ANSIBLE_COLLECTIONS_PATH=str(tmp_path),
+        STAND_IN=str(tmp_path),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "changed=0" in done.stdout

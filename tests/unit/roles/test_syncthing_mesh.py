@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import typing as t
 
 import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import role
 from device_ids import device_id
+from playbook import ansible_playbook
 
 pytestmark = pytest.mark.slow  # each runs ansible-playbook
 
@@ -81,13 +80,11 @@ class Mesh:
         for name, content in (("hosts", inventory), ("play", [play]), ("result", result or NO_CHANGE)):
             (self.work / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
         environment = {
-            **os.environ,
             "ANSIBLE_CALLBACK_PLUGINS": str(SUPPORT / "callback"),
             **({} if made else {"ANSIBLE_CALLBACKS_ENABLED": "module_calls"}),
             "TAILSYNC_CALLS": str(self.work),
         }
-        command = ["ansible-playbook", "-i", str(self.work / "hosts.json"), str(self.work / "play.json"), *options]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = ansible_playbook("-i", "hosts.json", "play.json", *options, cwd=self.work, **environment)
         calls = {name: self.work / f"{name}.json" for name in NAMES}
         read = {name: json.loads(path.read_text(encoding="utf-8"))["arguments"] for name, path in calls.items() if path.exists()}
         return Run(done.returncode, done.stdout + done.stderr, read)

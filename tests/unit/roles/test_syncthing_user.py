@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import re
-import subprocess
 
 import pytest
 import yaml
+from playbook import ansible_playbook
 
 
 @pytest.mark.slow
@@ -23,9 +22,7 @@ def test_only_a_user_that_is_missing_is_created(user: str, expected: str, tmp_pa
         "vars": {"syncthing_user": user, "ansible_become": False},  # a check needs no root
     }
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
-    environment = {**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "true"}
-    command = ["ansible-playbook", "--check", "play.yml"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    done = ansible_playbook("--check", "play.yml", cwd=tmp_path, ANSIBLE_DISPLAY_SKIPPED_HOSTS="true")
     assert done.returncode == 0, done.stdout + done.stderr
     outcome = re.search(r"TASK \[homelab\.tailsync\.syncthing : Create the account\] \*+\n(\w+):", done.stdout)
     assert outcome, done.stdout

@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import typing as t
 
 import pytest
 import yaml
 from control_double import SECRET, TOKEN, ControlServer
+from playbook import ansible_playbook
 
 pytestmark = pytest.mark.slow  # each runs ansible-playbook
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
@@ -103,21 +102,12 @@ def role(tmp_path: pathlib.Path, server: ControlServer) -> t.Callable[..., Run]:
         (tmp_path / "variables.json").write_text(json.dumps(given), encoding="utf-8")
         (tmp_path / "answers").write_text(json.dumps(answers), encoding="utf-8")
         (tmp_path / "calls").write_text("[]", encoding="ascii")
-        done = subprocess.run(
-            [
-                str(pathlib.Path(sys.executable).with_name("ansible-playbook")),
-                *("-i", "localhost,", "-e", f"@{tmp_path / 'variables.json'}", *arguments, str(tmp_path / "play.yml")),
-            ],
-            env={
-                **os.environ,
-                "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
-                "ANSIBLE_COLLECTIONS_PATH": str(tmp_path),
-                "STAND_IN": str(tmp_path),
-            },
+        done = ansible_playbook(
+            *("-i", "localhost,", "-e", "@variables.json", *arguments, "play.yml"),
             cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
+            ANSIBLE_CONFIG=str(tmp_path / "ansible.cfg"),
+            ANSIBLE_COLLECTIONS_PATH=str(tmp_path),
+            STAND_IN=str(tmp_path),
         )
         calls = json.loads((tmp_path / "calls").read_text(encoding="utf-8"))
         return Run(done.returncode, " ".join(f"{done.stdout} {done.stderr}".split()), calls)

@@ -49,10 +49,12 @@ def test_a_key_that_will_expire_is_warned_of_with_its_days(take: t.Any, tell: t.
 
 
 def test_an_expired_key_takes_a_new_login_with_a_key_and_never_over_the_tailnet(
-    take: t.Any, tell: t.Any, key: str, status: t.Any
+    take: t.Any, tell: t.Any, key: str, status: t.Any, eyes: dict[str, Host], eventually: t.Any
 ) -> None:
     address = status("pi")["TailscaleIPs"]
     tell("key-expiry", f"{in_days(-1)} pi")
+    # Others reach it all the same, once they have taken in the change.
+    assert eventually(lambda: eyes["laptop"].run("ping -c 1 -W 1 %s", address[0]).rc == 0, 30)
     (refused,) = take({"pi": [{"node": joining(key)}]}, tailnet=True).of("pi")
     assert "its key has expired. A new login would end the connection that this run came in by" in refused["msg"]
     steps = [

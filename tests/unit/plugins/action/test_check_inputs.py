@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import subprocess
 import typing as t
 
 import pytest
 import yaml
+from playbook import ansible_playbook
 
 pytestmark = pytest.mark.slow  # each runs ansible-playbook
 CHECKOUT = pathlib.Path(__file__).resolve().parents[4]
@@ -41,14 +41,7 @@ class Place:
         group = {"hosts": self.of_hosts, "vars": self.variables}
         whole = {"all": {"hosts": {"other": {"ansible_connection": "local"}}, "children": {self.group: group}}}
         (self.path / "hosts.yml").write_text(yaml.safe_dump(whole), encoding="utf-8")
-        return subprocess.run(
-            ["ansible-playbook", "-i", "hosts.yml", *arguments, playbook],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.path,
-            env={**os.environ, "ANSIBLE_SSH_RETRIES": "0"},
-        )
+        return ansible_playbook("-i", "hosts.yml", *arguments, playbook, cwd=self.path, ANSIBLE_SSH_RETRIES="0")
 
 
 @pytest.fixture

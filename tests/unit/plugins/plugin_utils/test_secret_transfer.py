@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import subprocess
 import typing as t
@@ -12,6 +11,7 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import secret_transfer
+from playbook import ansible_playbook
 
 CLEAR = "a-neighbour-in-clear"
 HOSTS = "all: {hosts: {nas: {ansible_host: 127.0.0.9}, pi: {ansible_host: 127.0.0.8}}}\n"
@@ -39,14 +39,8 @@ def play(
     (place / "hosts.yml").write_text(HOSTS, encoding="utf-8")
     (place / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, **run}]), encoding="utf-8")
     (place / "mine").write_text("mine", encoding="ascii")
-    return subprocess.run(
-        ["ansible-playbook", "-i", "hosts.yml", "--vault-id", "mine@mine", "-vvvv", *arguments, "play.yml"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=place,
-        env={**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", **environment},
-    )
+    given = ("-i", "hosts.yml", "--vault-id", "mine@mine", "-vvvv", *arguments, "play.yml")
+    return ansible_playbook(*given, cwd=place, **environment)
 
 
 def inline(vaulted: str, indent: int) -> str:
