@@ -17,7 +17,7 @@ class FilterModule:
             "firewall_host_warnings": firewall_host.warnings,
             "firewall_lost_control": lockdown.lost_control,
             "firewall_openings": firewall.openings,
+            "firewall_policy": firewall.policy,
             "firewall_refusals": lockdown.refusals,
-            "firewall_rules": firewall.rules,
             "firewall_warnings": lockdown.warnings,
         }

@@ -26,8 +26,17 @@ ONLY = "firewall_tailnet_only_ports"
 EVERYBODY = "To open a port to everybody, say it in firewall_public_ports"
 
 
+def policy(variables: Variables) -> dict[str, list[Option]]:
+    """What is allowed and what is kept, as ufw_policy takes it: Ansible refuses a null where a module has choices."""
+    listed = {"rules": rules(variables), "keep": value_of(variables, "firewall_keep", [])}
+    return {
+        name: [{key: value for key, value in rule.items() if value is not None} for rule in found]
+        for name, found in listed.items()
+    }
+
+
 def rules(variables: Variables) -> list[Option]:
-    """The policy, as ufw_policy takes it."""
+    """What is allowed, as it was written."""
     tailnet = value_of(variables, "firewall_tailnet_interface", "tailscale0")
     only = value_of(variables, ONLY, [])
     direct = int(value_of(variables, "firewall_direct_connection_port", 0))
@@ -55,7 +64,7 @@ def ssh_rule(network: str, port: t.Any) -> Option:
     """A rule that allows SSH from a network of the LAN."""
     return {
         "from": str(ipaddress.ip_network(str(network), strict=False)),
-        "port": str(port),
+        "port": str(port).strip(),
         "proto": "tcp",
         "comment": "SSH if Tailscale is down",
     }

@@ -100,6 +100,9 @@ MAY_BE_A_WORD = frozenset(
         "verify_tailscale_command",
     }
 )
+# Of these, what the roles themselves read as none: parts of a text that are blank, or a text that is empty.
+PARTS_MAY_BE_BLANK = frozenset({"firewall_lan_ssh_from", "firewall_public_ports"})
+MAY_BE_EMPTY = frozenset({*PARTS_MAY_BE_BLANK, "tailscale_tags"})
 LARGEST = 2**31 - 1
 LIMITS = {
     "firewall_direct_connection_port": (0, 65535),
@@ -261,6 +264,8 @@ def _typed(name: str, value: t.Any, spec: Values) -> tuple[t.Any, list[str]]:
     """A variable by its specification and its limits."""
     if spec.get("type") == "raw":
         return value, []
+    if isinstance(value, str) and (name in PARTS_MAY_BE_BLANK or (name in MAY_BE_EMPTY and not value)):
+        value = firewall.list_of({name: value}, name)
     sound, found = checked(value, spec, name, strict_lists=name not in MAY_BE_A_WORD)
     least, most = LIMITS.get(name, (-LARGEST, LARGEST))
     if isinstance(sound, int) and not isinstance(sound, bool) and not least <= sound <= most:

@@ -81,7 +81,7 @@ def _checked_list(value: t.Any, spec: Spec, where: str, strict: bool) -> tuple[t
         if elements == "dict" or isinstance(value, dict) or (strict and not isinstance(value, (list, tuple))):
             return UNSOUND, [_no_list(value, spec, where)]
         value = [part.strip() for part in value.split(",")] if isinstance(value, str) else [_converted(value, "str")]
-        value = [part for part in value if part not in ("", UNSOUND)]
+        value = [part for part in value if part is not UNSOUND]
     sound, found = [], []
     for index, item in enumerate(value):
         inner, problems = _checked_element(item, spec, f"{where}[{index}]", elements)
@@ -172,7 +172,9 @@ def _converted(value: t.Any, kind: str) -> t.Any:
         return UNSOUND
     try:
         if kind == "int":
-            return UNSOUND if value is True else int(validation.check_type_int(value))
+            # Python reads the digits of every script, ufw and Syncthing do not.
+            odd = value is True or (isinstance(value, str) and not value.isascii())
+            return UNSOUND if odd else int(validation.check_type_int(value))
         if kind == "bool":
             return validation.check_type_bool(value)
         if kind == "float":

@@ -123,6 +123,13 @@ def test_the_rules() -> None:
     ]
 
 
+def test_what_is_null_is_not_passed_on() -> None:
+    nothing = {"port": "445", "proto": None, "log": None}
+    policy = firewall.policy({"firewall_extra_rules": [nothing], "firewall_keep": [nothing]})
+    assert policy["rules"][-1] == {"port": "445"}
+    assert policy["keep"] == [{"port": "445"}]
+
+
 def test_what_is_open_beyond_the_tailnet() -> None:
     found = firewall.openings(
         {

@@ -39,6 +39,10 @@ def shares(**devices: t.Any) -> Change:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"firewall_docker_interfaces": ""}, ["firewall_docker_interfaces[0]: '' is no name of an interface"]),
+        ({"firewall_ssh_port": "٣"}, ["firewall_ssh_port is '٣': it must be a whole number"]),
+        ({"tailscale_tags": " "}, ["tailscale_tags has ", "tag:server"]),
+        ({"tailscale_preferences": {"advertise_routes": ""}}, ["tailscale_preferences.advertise_routes has ", "as CIDR"]),
         # wrong shapes of folders
         (shares(pi="/mnt/x"), ["syncthing_mesh_folders.docs.devices.pi is text: write pi: {path: /mnt/x}"]),
         (
@@ -178,6 +182,7 @@ def test_what_is_wrong_is_told_with_its_place_and_the_fix(changes: Change, words
         {"firewall_public_ports": [80, "443/tcp", "60000:61000/udp"]},
         {"firewall_public_ports": "80/tcp, 443/tcp"},
         {"firewall_lan_ssh_from": "192.168.1.0/24"},
+        {"firewall_lan_ssh_from": "", "firewall_public_ports": "443/tcp, ", "tailscale_tags": ""},
         {"firewall_extra_rules": [{"app": "OpenSSH"}]},
         {"firewall_extra_rules": [{"direction": "routed", "interface_out": "lxdbr0"}]},
         {"firewall_extra_rules": [{"port": 445, "proto": "tcp", "from": "192.168.1.0/24", "log": None}]},

@@ -18,7 +18,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _opti
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables import POLICY
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall, mesh_host, validate
 
-COUNT = 5200
+COUNT = 6000
 PARTS = 4
 SWITCHES = ("purge_devices", "purge_folders", "replace_devices", "allow_moves")
 KNOWN = validate.known_names()
@@ -55,8 +55,7 @@ def syncthing_cluster(variables: t.Mapping[str, t.Any], host: str) -> None:
 
 
 def ufw_policy(variables: t.Mapping[str, t.Any]) -> None:
-    given = {"rules": firewall.rules(variables), "keep": whole("firewall_keep", variables)}
-    given["docker_interfaces"] = whole("firewall_docker_interfaces", variables)
+    given = {**firewall.policy(variables), "docker_interfaces": whole("firewall_docker_interfaces", variables)}
     policy = parsed(POLICY, given)
     for name in ("rules", "keep"):
         ufw_options.rules_of(policy[name], name)
