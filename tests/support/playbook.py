@@ -6,14 +6,22 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+
+
+def program(name: str) -> str:
+    """One of ansible-core's: next to this Python, or where ansible-test puts it."""
+    found = shutil.which(name, path=os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]]))
+    assert found, f"{name} is neither next to {sys.executable} nor in PATH"
+    return found
 
 
 def ansible_playbook(*arguments: str, cwd: pathlib.Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """A run, ended however it will; whatever it says is deprecated fails the test."""
     done = subprocess.run(
-        [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), *arguments],
+        [program("ansible-playbook"), *arguments],
         capture_output=True,
         text=True,
         check=False,

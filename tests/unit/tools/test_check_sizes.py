@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
 
 import check_sizes
 import pytest
@@ -46,5 +47,10 @@ def test_an_expression_has_at_most_200_characters(text: str, expected: list[int]
     assert found(tmp_path / "any.yml", text) == expected
 
 
-def test_what_git_tracks_is_checked() -> None:
-    assert pathlib.Path(check_sizes.__file__) in check_sizes.tracked(check_sizes.CHECKOUT)
+def test_files_that_git_ignores_are_not_checked(tmp_path: pathlib.Path) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    for name in ("tracked.py", "new.py", "ignored.py"):
+        (tmp_path / name).touch()
+    (tmp_path / ".gitignore").write_text("ignored.py\n", encoding="utf-8")
+    subprocess.run(["git", "-C", tmp_path, "add", "tracked.py", ".gitignore"], check=True)
+    assert {path.name for path in check_sizes.tracked(tmp_path)} == {".gitignore", "tracked.py", "new.py"}

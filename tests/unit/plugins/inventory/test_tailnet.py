@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import typing as t
 
 import pytest
@@ -16,6 +15,7 @@ from ansible.errors import AnsibleParserError
 from ansible_collections.homelab.tailsync.plugins.inventory import tailnet
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _control
 from control_double import SECRET, TOKEN, ControlServer
+from playbook import program
 
 STATUS = {
     "BackendState": "Running",
@@ -66,7 +66,7 @@ def ask(tmp_path: pathlib.Path) -> t.Callable[..., dict[str, t.Any]]:
         path = tmp_path / "lab.tailnet.yml"
         path.write_text(json.dumps({"plugin": "homelab.tailsync.tailnet", **options}), encoding="utf-8")
         done = subprocess.run(
-            [pathlib.Path(sys.executable).with_name("ansible-inventory"), "-i", path, "--list"],
+            [program("ansible-inventory"), "-i", path, "--list"],
             env={
                 **{name: value for name, value in os.environ.items() if name not in CREDENTIALS},
                 "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",

@@ -8,6 +8,7 @@ import json
 import re
 import typing as t
 
+import module_arguments
 import odd_inputs
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -16,7 +17,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _tables as node_spec
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _options as ufw_options
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables import POLICY
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall, mesh_host, validate
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import validate
 
 COUNT = 6000
 PARTS = 4
@@ -31,44 +32,24 @@ def parsed(spec: dict[str, t.Any], arguments: t.Mapping[str, t.Any]) -> dict[str
     return dict(result.validated_parameters)
 
 
-def whole(name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
-    return variables.get(name, validate.specs_of(validate.ROLES)[name].get("default"))
-
-
 def syncthing_cluster(variables: t.Mapping[str, t.Any], host: str) -> None:
+    members = {name: {"device_id": odd_inputs.PHONE, "addresses": []} for name in odd_inputs.HOSTS}
     names = ("external_devices", "allowed_networks", "options", "gui", "defaults", "home", "timeout", *SWITCHES)
-    given = {name: whole(f"syncthing_mesh_{name}", variables) for name in names}
-    arguments = mesh_host.arguments(
-        {
-            **given,
-            "folders": mesh_host.folders_of(whole("syncthing_mesh_folders", variables), host),
-            "members": {name: {"device_id": odd_inputs.PHONE, "addresses": []} for name in odd_inputs.HOSTS},
-            "folder_owner": whole("syncthing_mesh_user", variables),
-            "gui_address": whole("syncthing_gui_address", variables),
-            "gui_group": whole("syncthing_gui_group", variables),
-        },
-        host,
-    )
+    arguments = module_arguments.syncthing_cluster(variables, host, members, names)
     declared = parsed({**_tables.CONNECTION, **_tables.CLUSTER}, arguments)
     _refuse.empty_secrets(declared)
     _refuse.wrong_values(declared)
 
 
 def ufw_policy(variables: t.Mapping[str, t.Any]) -> None:
-    given = {**firewall.policy(variables), "docker_interfaces": whole("firewall_docker_interfaces", variables)}
-    policy = parsed(POLICY, given)
+    policy = parsed(POLICY, module_arguments.ufw_policy(variables))
     for name in ("rules", "keep"):
         ufw_options.rules_of(policy[name], name)
     ufw_options.refuse_odd_interfaces(policy["docker_interfaces"], "docker_interfaces")
 
 
 def tailscale_node(variables: t.Mapping[str, t.Any]) -> None:
-    names = {"login_server": "tailscale_login_server", "hostname": "tailscale_hostname", "tags": "tailscale_tags"}
-    names |= {"timeout": "tailscale_timeout", "auth_key": "tailscale_auth_key"}
-    given = {option: whole(name, variables) for option, name in names.items()}
-    given |= whole("tailscale_preferences", variables) or {}
-    given["tags"] = given["tags"] or None
-    node_options.wanted(parsed({**node_spec.CONNECTION, **node_spec.NODE}, given), "")
+    node_options.wanted(parsed({**node_spec.CONNECTION, **node_spec.NODE}, module_arguments.tailscale_node(variables)), "")
 
 
 def role_arguments(variables: t.Mapping[str, t.Any]) -> None:
