@@ -122,7 +122,7 @@ def test_the_control_server_is_lost_or_ufw_is_switched_off_or_the_timer_stopped(
     )
     eyes["nas"].check_output(f"iptables -D {NO_CONTROL}")
     nas, pi = (" ".join(runs[name].output.split()) for name in ("nas", "pi"))
-    assert "no new connection to the control server http://172.31.77.2:8080 comes about" in nas, nas
+    assert "cannot open a new connection to the control server http://172.31.77.2:8080" in nas, nas
     assert "ufw does not filter any more (ufw.conf says ENABLED=no)" in pi, pi
     for run in (nas, pi):
         assert "The firewall is what it was before: " in run, run
