@@ -1,23 +1,23 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Three commands matter: `make demo` shows the network, `make quick` is for while you write, `make test` tests everything.
-# Each does its own set-up.
+# Three main commands: `make demo` shows the network, `make quick` is for use while you write, `make test` tests everything.
+# Each sets up what it needs.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-# Everything slow to build lies outside the work tree, under a name made of what it is built from.
+# Everything that is slow to build is kept outside the work tree, under a hash of its inputs.
 export TAILSYNC_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tailsync
 PYTHON ?= python3
-# The Python that a virtual environment is made of, so that one which is in the PATH already does not make another.
+# Computed from the base interpreter, so that a virtual environment in the PATH does not cause a second one.
 VENV := $(TAILSYNC_CACHE)/venv-$(shell { cat requirements-dev.txt; $(PYTHON) -c 'import os, sys; print(sys.version, os.path.realpath(sys._base_executable))'; } | sha256sum | cut -c1-12)
 BIN := $(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-# The checkout's own collection only: one in ~/.ansible would silently be used instead.
+# Only the checkout's own collection: otherwise one in ~/.ansible would silently be used.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 # A scenario folder at the root is fine as long as molecule is told where it is.
@@ -34,9 +34,9 @@ help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 .PHONY: setup
-setup: $(VENV)/.complete  ## Make the virtual environment
+setup: $(VENV)/.complete  ## Create the virtual environment
 
-# Its name says what it is made of; the files' times, which every clone sets anew, say nothing.
+# No prerequisites: the hash in its name covers its inputs, and every clone changes the files' times.
 $(VENV)/.complete:
 	@echo "==> virtual environment (about a minute, once)" >&2
 	@rm -rf $(VENV)
@@ -49,18 +49,18 @@ check-machine:
 	@bash tests/tools/check-machine
 
 .PHONY: env
-env: setup  ## Print the environment to work in: eval "$(make env)"
+env: setup  ## Print the development environment: eval "$(make env)"
 	@echo 'export PATH="$(BIN):$$PATH" ANSIBLE_CONFIG="$(ANSIBLE_CONFIG)" ANSIBLE_COLLECTIONS_PATH="$(ANSIBLE_COLLECTIONS_PATH)"'
 	@echo 'export TAILSYNC_CACHE="$(TAILSYNC_CACHE)" MOLECULE_GLOB="$(MOLECULE_GLOB)"'
 
 # --- the demonstration ------------------------------------------------------------------------
 
 .PHONY: demo
-demo: check-machine setup  ## Boot three bare hosts, make them a sync network, show it
+demo: check-machine setup  ## Boot three bare hosts, turn them into a sync network, show it
 	@$(BIN)/python tests/lab/demo.py
 
 .PHONY: demo-shell
-demo-shell:  ## Look around on a host of the demonstration: make demo-shell HOST=nas
+demo-shell:  ## Open a shell on a host of the demonstration: make demo-shell HOST=nas
 	@$(LAB) shell $(HOST)
 
 .PHONY: demo-down
@@ -72,14 +72,14 @@ demo-down:  ## Remove what `make demo` started
 .PHONY: test
 test: check-machine setup lint all  ## Everything that CI runs
 
-# They mostly wait, so two run at a time, the longest first.
+# These targets mostly wait, so two run at a time, the longest first.
 .PHONY: all
 all: artefacts
 	$(MAKE) --jobs=2 --output-sync=target integration $(addprefix molecule-,$(SCENARIOS)) sanity unit build
 
-# Needs neither root nor Go, and no network once the virtual environment is there.
+# Needs neither root nor Go, and no network once the virtual environment exists.
 .PHONY: quick
-quick: style types  ## While writing: style, types and the quick unit tests, in less than a minute
+quick: style types  ## Style, types and the quick unit tests, in about a minute
 	pytest --numprocesses=2 -m "not slow" tests/unit
 
 .PHONY: style
@@ -95,12 +95,12 @@ types: setup
 	mypy tests molecule conftest.py
 
 .PHONY: lint
-lint: style types  ## Style, types, documentation and the rules of ansible-lint's profile production
+lint: style types  ## Style, types, documentation and ansible-lint's profile production
 	ansible-lint
 	antsibull-changelog lint
 	antsibull-docs lint-collection-docs --plugin-docs .
 
-# Zero tests is a failure: pytest ends with 5 if ARGS leave none.
+# Zero tests is a failure: pytest exits with 5 if ARGS select none.
 .PHONY: unit
 unit: setup  ## Unit tests: make unit ARGS="tests/unit/plugins/plugin_utils -k introducer"
 	pytest $(or $(ARGS),--numprocesses=2 tests/unit)
@@ -115,24 +115,24 @@ integration: artefacts  ## The engines against real Syncthing daemons on loopbac
 
 ANSIBLE_TEST = python tests/tools/run_ansible_test.py --work $(TAILSYNC_CACHE)/ansible-test-$(HERE)
 
-# Here the unit tests are only collected, which shows what they import; `make units` runs them.
+# The unit tests are only collected here, which checks their imports; `make units` runs them.
 .PHONY: sanity
 sanity: setup  ## ansible-test sanity
 	$(ANSIBLE_TEST) sanity $(ARGS)
 	$(ANSIBLE_TEST) units --collect-only
 
 .PHONY: units
-units: setup  ## ansible-test units: the unit tests once more, those of hosts' code without the controller's Ansible
+units: setup  ## ansible-test units: the unit tests again, those of host code without the controller's Ansible
 	$(ANSIBLE_TEST) units $(ARGS)
 
 .PHONY: build
 build: setup  ## Build the collection and install the tarball into an empty path
 	bash tests/tools/build-and-install $(TAILSYNC_CACHE)/build-$(HERE)
 
-# Each scenario has a lab of its own, and says which folders of tests must have run.
+# Each scenario has its own lab, and names the test folders that must have run.
 SCENARIOS := firewall dirty default node install
 .PHONY: molecule
-molecule: artefacts  ## The real thing: every host, every daemon, looked at from the outside
+molecule: artefacts  ## All scenarios on real hosts with real daemons, checked from the outside
 	$(MAKE) --jobs=2 --output-sync=target $(addprefix molecule-,$(SCENARIOS))
 
 molecule-default: FOLDERS := bare mesh
@@ -152,12 +152,12 @@ molecule-%: artefacts
 # --- what takes long --------------------------------------------------------------------------
 
 .PHONY: slow
-slow: artefacts  ## Whole tables and long runs, which CI runs once a week: make slow ARGS=tests/slow/test_tags.py
+slow: artefacts  ## Whole tables and long runs, weekly in CI: make slow ARGS=tests/slow/test_tags.py
 	TAILSYNC_LAB=slow pytest $(or $(ARGS),tests/slow)
 
 # --- measuring --------------------------------------------------------------------------------
 
 .PHONY: benchmark
-benchmark: artefacts  ## What the controller does for 3 to 300 hosts, and what a call of syncthing_cluster costs
+benchmark: artefacts  ## Measure the controller with 3 to 300 hosts, and the calls of syncthing_cluster
 	PYTHONPATH=collections:tests/support python tests/benchmark/controller.py
 	unshare --net sh -c "ip link set lo up && PYTHONPATH=collections:tests/lab:tests/support exec python tests/benchmark/run.py"

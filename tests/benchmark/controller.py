@@ -29,7 +29,7 @@ MOST_SHARED = 1.2  # seconds for each host, at 300 hosts as a multiple of those 
 ASSERT, SHARED, OWN = (
     "assert",
     "Collect device IDs and addresses of the members",
-    "Bring devices and folders to what the inventory says",
+    "Configure devices and folders as declared in the inventory",
 )
 
 

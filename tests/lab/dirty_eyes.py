@@ -53,7 +53,7 @@ def site(*arguments: str, playbook: str = "site.yml", variables: dict[str, t.Any
         for line in map(json.loads, file):
             if line["kind"] == "changed":
                 outcome.changed.setdefault(line["host"], []).append(line["task"])
-            elif line["task"].endswith(" : Report what is not as it should be"):
+            elif line["task"].endswith(" : Report the result"):
                 told = json.loads(line["text"])["msg"]
                 outcome.findings = told if isinstance(told, list) else told.splitlines()
             else:

@@ -165,7 +165,7 @@ def test_why_no_key_was_made_is_said_and_no_secret(role: t.Any, server: ControlS
     server.script = [TOKEN_ANSWER, answer] if answer else []
     run = role("-vvvv", answers=[FORESEEN, JOINED], tailscale_api_token="", tailscale_oauth_client_secret=secret)
     assert run.code == 2
-    assert words in run.output.partition("Explain why no key was made")[2].partition("TASK")[0], run.output
+    assert words in run.output.partition("Explain why no key was created")[2].partition("TASK")[0], run.output
     assert len(run.calls) == 1, "it went on without a key"
     before = run.output.partition("hostvars")[0]  # in which the user's own variables are
     assert secret not in before

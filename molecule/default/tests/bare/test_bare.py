@@ -105,7 +105,7 @@ def test_a_key_is_made_for_a_host_that_is_logged_out_and_for_no_other(
     assert len(mint.keys) == 1
     assert mint.keys[0]["description"] == "tailsync for vps"
     assert eyes["vps"].run("tailscale ip -4").succeeded
-    assert "TASK [homelab.tailsync.tailscale : Make a key for this one host]" in first.output
+    assert "TASK [homelab.tailsync.tailscale : Create an auth key for this host]" in first.output
     for secret in (SECRET, TOKEN, mint.key):
         assert secret not in first.output
     mint.requests.clear()

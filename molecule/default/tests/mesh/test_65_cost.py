@@ -18,7 +18,7 @@ MOST_HEADINGS = 60
 # The role for backups, which is to come, may add two for its hosts.
 MOST_CALLS = 12
 HEADING = re.compile(r"^(?:.*\| )?(?:TASK|RUNNING HANDLER) \[(.*)\] \*", re.MULTILINE)
-FIRST_RUN = "PLAY [Bring the hosts into one private network]"
+FIRST_RUN = "PLAY [Connect the hosts in one private network]"
 PREPARED = "PLAY [Watch what the run sends and says]"
 VERIFY = "PLAY [Verify the network]"
 
