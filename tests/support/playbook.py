@@ -20,13 +20,15 @@ def program(name: str) -> str:
 
 def ansible_playbook(*arguments: str, cwd: pathlib.Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """A run, ended however it will; whatever it says is deprecated fails the test."""
+    # ansible-test makes an error of a group that is not there, which Ansible itself only warns of.
+    given = {name: value for name, value in os.environ.items() if name != "ANSIBLE_HOST_PATTERN_MISMATCH"}
     done = subprocess.run(
         [program("ansible-playbook"), *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=cwd,
-        env={**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", **environment},
+        env={**given, "ANSIBLE_LOCALHOST_WARNING": "false", **environment},
     )
     assert "[DEPRECATION" not in done.stdout + done.stderr, done.stdout + done.stderr
     return done

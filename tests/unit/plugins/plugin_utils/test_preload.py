@@ -13,6 +13,8 @@ import pytest
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload
 
 PLUGINS = pathlib.Path(__file__).resolve().parents[4] / "plugins"
+# The folder that has ansible_collections: the checkout's own, or ansible-test's.
+COLLECTIONS = pathlib.Path(preload.__file__).parents[5]
 
 
 def test_all_filters_are_imported() -> None:
@@ -24,7 +26,8 @@ def test_all_filters_are_imported() -> None:
 def test_the_first_action_of_a_run_imports_them(action: str) -> None:
     plugins = "ansible_collections.homelab.tailsync.plugins"
     code = f"import {plugins}.action.{action}, sys; print(*[name for name in sys.modules if '{plugins}.filter.' in name])"
-    environment = {**os.environ, "PYTHONPATH": str(PLUGINS.parent / "collections")}
+    paths = [str(COLLECTIONS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     found = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     ).stdout.split()
