@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-pytest_plugins = ["eyes"]
+pytest_plugins = ["lab_fixtures"]
 
 
 @pytest.fixture(scope="module")

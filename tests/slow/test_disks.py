@@ -8,7 +8,7 @@ import re
 import typing as t
 
 import pytest
-from dirty_eyes import put, situation
+from dirty_fixtures import put, situation
 from testinfra.host import Host
 
 WHERE = "/media/usb"
@@ -56,9 +56,9 @@ QUIET = "2>/dev/null || ! mountpoint -q /media/usb"  # the loop device goes with
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, mesh: None, lab: t.Any, eyes: dict[str, Host]) -> t.Iterator[Kind]:
+def kind(request: pytest.FixtureRequest, mesh: None, lab: t.Any, lab_hosts: dict[str, Host]) -> t.Iterator[Kind]:
     """On pi, whose disk holds two of the six photos that nas has."""
-    pi, given = eyes["pi"], KINDS[request.param]
+    pi, given = lab_hosts["pi"], KINDS[request.param]
     loop = pi.check_output("ls /dev/loop[0-9]* | head -n 1")
     situation("shared_root", "pi")
     pi.check_output("systemctl restart syncthing@syncthing")  # which has looked at / before that was so
@@ -82,8 +82,8 @@ def configured(pi: Host, folder: str) -> str:
     return found.group(0) if found else ""
 
 
-def test_away_back_and_away_again(kind: Kind, play: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
-    nas, pi, share, there = eyes["nas"], eyes["pi"], f"/srv/sync/{kind.folder}", f"{WHERE}/{kind.folder}"
+def test_away_back_and_away_again(kind: Kind, play: t.Any, lab_hosts: dict[str, Host], eventually: t.Any) -> None:
+    nas, pi, share, there = lab_hosts["nas"], lab_hosts["pi"], f"/srv/sync/{kind.folder}", f"{WHERE}/{kind.folder}"
     folder = {"path": share, "fs_watcher_delay": 1, "devices": {"nas": {}, "pi": {"path": there, **kind.declared}}}
     variables = {"syncthing_mesh_folders": {kind.folder: folder}, "syncthing_mesh_purge_folders": True}
 

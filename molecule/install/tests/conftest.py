@@ -8,7 +8,7 @@ import typing as t
 import pytest
 from testinfra.host import Host
 
-pytest_plugins = ["eyes"]
+pytest_plugins = ["lab_fixtures"]
 # How the role is told of the lab's mirror and coordinator stands in inventories/lab; the rest is each test's own.
 PLAYBOOK = "molecule/install/role.yml"
 
@@ -50,21 +50,21 @@ def settle(role: t.Any) -> t.Callable[..., t.Any]:
 
 
 @pytest.fixture(scope="session")
-def daemon(eyes: dict[str, Host]) -> t.Callable[[str], str]:
+def daemon(lab_hosts: dict[str, Host]) -> t.Callable[[str], str]:
     """The command line that tailscaled runs with, and its process number in front."""
 
     def of(host: str) -> str:
-        return str(eyes[host].check_output("pgrep --list-full --exact tailscaled || true"))
+        return str(lab_hosts[host].check_output("pgrep --list-full --exact tailscaled || true"))
 
     return of
 
 
 @pytest.fixture(scope="session")
-def udp_ports(eyes: dict[str, Host]) -> t.Callable[[str], set[int]]:
+def udp_ports(lab_hosts: dict[str, Host]) -> t.Callable[[str], set[int]]:
     """The UDP ports at which tailscaled can be reached from everywhere."""
 
     def of(host: str) -> set[int]:
-        lines = eyes[host].check_output("ss -H -ulnp").splitlines()
+        lines = lab_hosts[host].check_output("ss -H -ulnp").splitlines()
         return {
             int(found.group(1))
             for line in lines

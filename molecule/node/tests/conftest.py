@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from testinfra.host import Host
 
-pytest_plugins = ["eyes"]
+pytest_plugins = ["lab_fixtures"]
 CONTROL = "http://172.31.77.2:8080"  # tests/lab/coordinator/main.go
 Steps = t.Dict[str, t.List[t.Dict[str, t.Any]]]  # noqa: UP006
 
@@ -72,19 +72,19 @@ def tell(lab: t.Any) -> t.Callable[[str, str], None]:
 
 
 @pytest.fixture
-def prefs(eyes: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
+def prefs(lab_hosts: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
     """The preferences as tailscaled itself shows them."""
 
     def of(name: str) -> dict[str, t.Any]:
-        return dict(json.loads(eyes[name].check_output("tailscale debug prefs")))
+        return dict(json.loads(lab_hosts[name].check_output("tailscale debug prefs")))
 
     return of
 
 
 @pytest.fixture
-def status(eyes: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
+def status(lab_hosts: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
     def of(name: str) -> dict[str, t.Any]:
-        return dict(json.loads(eyes[name].check_output("tailscale status --json")))
+        return dict(json.loads(lab_hosts[name].check_output("tailscale status --json")))
 
     return of
 

@@ -11,17 +11,17 @@ import sys
 import typing as t
 
 import pytest
-from eyes import CHECKOUT
+from lab_fixtures import CHECKOUT
 from testinfra.host import Host
 
 HOSTS = ("nas", "pi", "vps")
 
 
 @pytest.fixture(scope="module")
-def secrets(eyes: dict[str, Host], lab: t.Any) -> dict[str, str]:
+def secrets(lab_hosts: dict[str, Host], lab: t.Any) -> dict[str, str]:
     found = {"auth key": lab("auth-key").stdout.strip(), "folder password": "a-password-for-the-photos"}
     for name in HOSTS:
-        config = eyes[name].file("/var/lib/syncthing/config.xml").content_string
+        config = lab_hosts[name].file("/var/lib/syncthing/config.xml").content_string
         api_key = re.search("<apikey>(.+)</apikey>", config)
         assert api_key, name
         found[f"API key of {name}"] = api_key.group(1)
@@ -51,28 +51,28 @@ def test_not_in_any_process_arguments(evidence: pathlib.Path, secrets: dict[str,
     assert holds(sample, secrets) == []
 
 
-def test_not_in_the_journal(eye: Host, secrets: dict[str, str]) -> None:
-    journal = eye.check_output("journalctl --no-pager")
+def test_not_in_the_journal(lab_host: Host, secrets: dict[str, str]) -> None:
+    journal = lab_host.check_output("journalctl --no-pager")
     assert "syncthing" in journal
     assert holds(journal, secrets) == []
 
 
-def test_not_in_a_file_that_anybody_can_read(eye: Host, secrets: dict[str, str]) -> None:
+def test_not_in_a_file_that_anybody_can_read(lab_host: Host, secrets: dict[str, str]) -> None:
     patterns = "\n".join(secrets.values())
-    found = eye.run(
+    found = lab_host.run(
         "find / -xdev -type f -perm /o+r -size -2M -not -path '/proc/*' -not -path '/sys/*' -print0 "
         f"| xargs -0 grep -l -F '{patterns}' 2>/dev/null"
     )
     assert found.stdout == ""
 
 
-def test_the_auth_key_is_on_no_disk(eye: Host, secrets: dict[str, str]) -> None:
-    found = eye.run(
+def test_the_auth_key_is_on_no_disk(lab_host: Host, secrets: dict[str, str]) -> None:
+    found = lab_host.run(
         "find / -xdev -type f -size -20M -not -path '/proc/*' -not -path '/sys/*' -print0 "
         f"| xargs -0 grep -l -F '{secrets['auth key']}' 2>/dev/null"
     )
     assert found.stdout == ""
 
 
-def test_nothing_of_ansibles_stays_behind(eye: Host) -> None:
-    assert eye.run("ls -d /home/*/.ansible/tmp/* /root/.ansible/tmp/*").stdout == ""
+def test_nothing_of_ansibles_stays_behind(lab_host: Host) -> None:
+    assert lab_host.run("ls -d /home/*/.ansible/tmp/* /root/.ansible/tmp/*").stdout == ""

@@ -11,7 +11,7 @@ import re
 import typing as t
 
 import pytest
-from eyes import CHECKOUT
+from lab_fixtures import CHECKOUT
 
 LAB = CHECKOUT / "tests" / "lab"
 MOST_HEADINGS = 60

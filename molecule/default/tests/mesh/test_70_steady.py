@@ -46,21 +46,21 @@ def test_a_role_alone_in_somebody_elses_playbook_needs_nothing_of_the_others(pla
 
 
 def test_nor_after_syncthing_and_tailscaled_were_restarted(
-    play: t.Any, lab: t.Any, eyes: dict[str, Host], eventually: t.Any
+    play: t.Any, lab: t.Any, lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
     lab("coordinator", "require-key", "")  # the test's control server asks known nodes for it, too
     for name in NOTHING:
-        eyes[name].check_output("systemctl restart tailscaled syncthing@syncthing")
+        lab_hosts[name].check_output("systemctl restart tailscaled syncthing@syncthing")
     for name in NOTHING:
-        assert eventually(lambda name=name: eyes[name].run("tailscale ip -4").succeeded, 30)
+        assert eventually(lambda name=name: lab_hosts[name].run("tailscale ip -4").succeeded, 30)
     run = play("site.yml")
     assert run.code == 0, run.output
     assert run.changed == NOTHING
 
 
-def test_a_rebooted_host_comes_back_by_itself(lab: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
+def test_a_rebooted_host_comes_back_by_itself(lab: t.Any, lab_hosts: dict[str, Host], eventually: t.Any) -> None:
     lab("reboot", "pi")
-    pi = eyes["pi"]
+    pi = lab_hosts["pi"]
     assert eventually(lambda: pi.run("tailscale ip -4").succeeded, 60)
     address = pi.check_output("tailscale ip -4")
     assert eventually(lambda: f"{address}:22000" in pi.run("ss -H -ltn").stdout, 90)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import typing as t
 
-import dirty_eyes
+import dirty_fixtures
 import pytest
-from dirty_eyes import DONE, LABS, Logins, Outcome, Snapshot, site
-from eyes import HOSTS
+from dirty_fixtures import DONE, LABS, Logins, Outcome, Snapshot, site
+from lab_fixtures import HOSTS
 
 KNOWN_HOSTS = LABS / "known_hosts"
 
@@ -20,7 +20,7 @@ class Watched(t.NamedTuple):
 
 @pytest.fixture(scope="session")
 def before() -> dict[str, Snapshot]:
-    return dirty_eyes.prepare()
+    return dirty_fixtures.prepare()
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def first(checked: Outcome) -> Watched:
 @pytest.fixture(scope="session")
 def again(first: Watched, lab: t.Any) -> Watched:
     """The second run: the disk is there, and another controller, which knows what an administrator knows before the first."""
-    dirty_eyes.situation("plug", "disks", "usb", "/media/usb")
+    dirty_fixtures.situation("plug", "disks", "usb", "/media/usb")
     lab("exec", "disks", "--", "chown", "-R", "syncthing:", "/media/usb/photos")  # whose they were before
     lab("exec", "laptop", "--", "tailscale", "set", "--accept-dns=true")
     known = [line for line in KNOWN_HOSTS.read_text(encoding="ascii").splitlines() if line.startswith("172.31.77.")]

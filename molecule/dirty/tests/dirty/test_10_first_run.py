@@ -8,8 +8,8 @@ import re
 import typing as t
 
 import pytest
-from dirty_eyes import DONE, PHOTOS, differences, put, snapshot
-from eyes import HOSTS
+from dirty_fixtures import DONE, PHOTOS, differences, put, snapshot
+from lab_fixtures import HOSTS
 from testinfra.host import Host
 
 SERVICE = r"(445\D.{0,120}smbd|smbd.{0,120}\b445\b)"
@@ -48,12 +48,12 @@ def test_and_is_as_it_was(first: t.Any, before: t.Any, name: str) -> None:
 
 
 def test_a_taken_name_stops_the_host_before_its_firewall_closes(
-    first: t.Any, eyes: dict[str, Host], door: t.Any, addresses: t.Any
+    first: t.Any, lab_hosts: dict[str, Host], door: t.Any, addresses: t.Any
 ) -> None:
     reason = first.outcome.failed.get("taken", "")
     assert "taken-1" in reason, reason
     assert "tailscale_hostname" in reason
-    assert door(addresses(eyes["taken"], "4"), 22)
+    assert door(addresses(lab_hosts["taken"], "4"), 22)
 
 
 def test_the_others_are_done_right(first: t.Any) -> None:
@@ -73,37 +73,39 @@ def test_a_login_succeeds_at_every_moment(first: t.Any, name: str) -> None:
     assert story["apart"] < 2, "seconds from the end of one login to the beginning of the next"
 
 
-def test_an_account_that_exists_is_not_changed(first: t.Any, before: t.Any, eyes: dict[str, Host]) -> None:
+def test_an_account_that_exists_is_not_changed(first: t.Any, before: t.Any, lab_hosts: dict[str, Host]) -> None:
     assert "owner" not in first.outcome.failed
     after = snapshot("owner")
     for path in ("/home/admin", "/home/admin/documents/letter.txt", "/home/admin/.ssh/authorized_keys"):
         assert after["files"][path] == before["owner"]["files"][path], path
-    assert eyes["owner"].check_output("getent passwd admin").endswith(":/home/admin:/bin/bash")
-    assert eyes["owner"].check_output("id -nG admin") == "admin"
+    assert lab_hosts["owner"].check_output("getent passwd admin").endswith(":/home/admin:/bin/bash")
+    assert lab_hosts["owner"].check_output("id -nG admin") == "admin"
 
 
-def test_its_files_are_synced(first: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
+def test_its_files_are_synced(first: t.Any, lab_hosts: dict[str, Host], eventually: t.Any) -> None:
     letter = "/srv/sync/documents/letter.txt"
-    assert eventually(lambda: eyes["neighbour"].run(f"cat {letter}").stdout == "a letter\n", 60)
+    assert eventually(lambda: lab_hosts["neighbour"].run(f"cat {letter}").stdout == "a letter\n", 60)
 
 
-def test_a_folder_whose_disk_is_away_is_left_out(first: t.Any, before: t.Any, eyes: dict[str, Host]) -> None:
+def test_a_folder_whose_disk_is_away_is_left_out(first: t.Any, before: t.Any, lab_hosts: dict[str, Host]) -> None:
     assert "disks" not in first.outcome.failed
     assert re.search(r"photos.{0,200}/media/usb|/media/usb.{0,200}photos", first.outcome.text)
-    assert eyes["disks"].check_output("ls -A /media/usb") == ""
+    assert lab_hosts["disks"].check_output("ls -A /media/usb") == ""
     for name, text in PHOTOS.items():  # what its peer has meanwhile
         put("neighbour", f"/srv/sync/photos/{name}", text.encode())
-    eyes["neighbour"].check_output("chown syncthing: /srv/sync/photos/*")
+    lab_hosts["neighbour"].check_output("chown syncthing: /srv/sync/photos/*")
 
 
-def test_declared_doors_are_open_and_others_are_not(first: t.Any, eyes: dict[str, Host], door: t.Any, addresses: t.Any) -> None:
-    address = addresses(eyes["control"], "4")
+def test_declared_doors_are_open_and_others_are_not(
+    first: t.Any, lab_hosts: dict[str, Host], door: t.Any, addresses: t.Any
+) -> None:
+    address = addresses(lab_hosts["control"], "4")
     assert {port: door(address, port) for port in (443, 8090, 22, 22000)} == {443: True, 8090: True, 22: True, 22000: False}
-    address = addresses(eyes["neighbour"], "4")
+    address = addresses(lab_hosts["neighbour"], "4")
     assert {port: door(address, port) for port in (445, 22, 8080)} == {445: False, 22: False, 8080: False}
 
 
-def test_neighbours_keep_what_is_theirs(first: t.Any, before: t.Any, eyes: dict[str, Host]) -> None:
+def test_neighbours_keep_what_is_theirs(first: t.Any, before: t.Any, lab_hosts: dict[str, Host]) -> None:
     after = snapshot("neighbour")
     for path in (
         "/home/alice",
@@ -118,9 +120,11 @@ def test_neighbours_keep_what_is_theirs(first: t.Any, before: t.Any, eyes: dict[
 
 
 def test_a_restarted_host_finds_its_control_server_which_is_a_managed_host(
-    first: t.Any, eyes: dict[str, Host], lab: t.Any, eventually: t.Any
+    first: t.Any, lab_hosts: dict[str, Host], lab: t.Any, eventually: t.Any
 ) -> None:
-    address = eyes["owner"].check_output("tailscale ip -4")
+    address = lab_hosts["owner"].check_output("tailscale ip -4")
     lab("reboot", "owner")
-    assert eventually(lambda: eyes["owner"].run('tailscale status --json | grep -q \'"BackendState": "Running"\'').succeeded, 60)
-    assert eventually(lambda: eyes["laptop"].run(f"nc -z -w 3 {address} 22").succeeded, 30)
+    assert eventually(
+        lambda: lab_hosts["owner"].run('tailscale status --json | grep -q \'"BackendState": "Running"\'').succeeded, 60
+    )
+    assert eventually(lambda: lab_hosts["laptop"].run(f"nc -z -w 3 {address} 22").succeeded, 30)

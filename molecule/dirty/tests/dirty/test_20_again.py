@@ -8,7 +8,7 @@ import re
 import typing as t
 
 import pytest
-from dirty_eyes import DONE, PHOTOS, site
+from dirty_fixtures import DONE, PHOTOS, site
 from testinfra.host import Host
 
 LISTENING = "ss -H -ltnu | awk '{print $1, $5}' | sort"
@@ -30,26 +30,28 @@ def test_and_nobody_is_locked_out(again: t.Any, name: str) -> None:
     assert again.logins[name]["logins"] > 5
 
 
-def test_a_disk_with_an_older_copy_takes_nothing_from_its_peers(again: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
+def test_a_disk_with_an_older_copy_takes_nothing_from_its_peers(
+    again: t.Any, lab_hosts: dict[str, Host], eventually: t.Any
+) -> None:
     def files(name: str, folder: str) -> list[str]:
-        return sorted(eyes[name].run(f"cd {folder} && ls").stdout.split())
+        return sorted(lab_hosts[name].run(f"cd {folder} && ls").stdout.split())
 
     assert eventually(lambda: files("disks", "/media/usb/photos") == sorted(PHOTOS), 60)
     assert files("neighbour", "/srv/sync/photos") == sorted(PHOTOS)
-    assert eyes["disks"].check_output("findmnt -n -o TARGET --target /media/usb/photos") == "/media/usb"
+    assert lab_hosts["disks"].check_output("findmnt -n -o TARGET --target /media/usb/photos") == "/media/usb"
 
 
-def test_a_tag_and_a_limit_on_a_locked_mesh_change_nothing(again: t.Any, eyes: dict[str, Host]) -> None:
+def test_a_tag_and_a_limit_on_a_locked_mesh_change_nothing(again: t.Any, lab_hosts: dict[str, Host]) -> None:
     """One of them; tests/slow has all."""
-    ports = eyes["owner"].check_output(LISTENING)
+    ports = lab_hosts["owner"].check_output(LISTENING)
     outcome = site("--tags", "syncthing_mesh", "--limit", "owner")
     assert (outcome.run.code, outcome.changed) == (0, {}), outcome.run.output
-    assert eyes["owner"].check_output(LISTENING) == ports
+    assert lab_hosts["owner"].check_output(LISTENING) == ports
 
 
-def test_a_name_that_leads_to_another_machine_is_not_followed(again: t.Any, eyes: dict[str, Host]) -> None:
+def test_a_name_that_leads_to_another_machine_is_not_followed(again: t.Any, lab_hosts: dict[str, Host]) -> None:
     """Also where nobody looks at host keys."""
-    wrong, laptop = eyes["owner"], eyes["laptop"]
+    wrong, laptop = lab_hosts["owner"], lab_hosts["laptop"]
     sudo = "journalctl --no-pager -t sudo | grep -c COMMAND= || true"
     before = wrong.check_output(sudo)
     laptop.check_output(f"echo '{wrong.check_output('tailscale ip -4')} neighbour' >>/etc/hosts")

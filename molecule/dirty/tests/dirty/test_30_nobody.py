@@ -9,7 +9,7 @@ import re
 import typing as t
 
 import pytest
-from dirty_eyes import put
+from dirty_fixtures import put
 from testinfra.host import Host
 
 HOME = "/var/lib/syncthing"
@@ -55,21 +55,21 @@ print(json.dumps({"found": found, "readable": readable, "doors": doors}))
 
 
 @pytest.fixture(scope="module")
-def nobody(again: t.Any, eyes: dict[str, Host]) -> t.Callable[[list[str]], dict[str, t.Any]]:
-    eye = eyes["neighbour"]
-    eye.check_output("install -d -o syncthing -g syncthing -m 0700 /srv/sync/private; echo x >/srv/sync/private/letter")
+def nobody(again: t.Any, lab_hosts: dict[str, Host]) -> t.Callable[[list[str]], dict[str, t.Any]]:
+    host = lab_hosts["neighbour"]
+    host.check_output("install -d -o syncthing -g syncthing -m 0700 /srv/sync/private; echo x >/srv/sync/private/letter")
     put("neighbour", "/usr/local/lib/look.py", LOOK.encode())
 
     def look(secrets: list[str]) -> dict[str, t.Any]:
         put("neighbour", "/root/secrets", "\n".join(secrets).encode(), "0600")
         who = "setpriv --reuid=nobody --regid=nogroup --clear-groups"
-        return dict(json.loads(eye.check_output(f"{who} python3 /usr/local/lib/look.py </root/secrets")))
+        return dict(json.loads(host.check_output(f"{who} python3 /usr/local/lib/look.py </root/secrets")))
 
     return look
 
 
-def test_nothing_can_be_read(nobody: t.Any, eyes: dict[str, Host]) -> None:
-    config = eyes["neighbour"].check_output(f"cat {HOME}/config.xml")
+def test_nothing_can_be_read(nobody: t.Any, lab_hosts: dict[str, Host]) -> None:
+    config = lab_hosts["neighbour"].check_output(f"cat {HOME}/config.xml")
     key = re.search("<apikey>(.+?)</apikey>", config)
     assert key, config
     assert "a-password-for-the-photos" in config, "or the search for it proves nothing"
@@ -77,6 +77,6 @@ def test_nothing_can_be_read(nobody: t.Any, eyes: dict[str, Host]) -> None:
     assert seen == {"found": [], "readable": [], "doors": []}
 
 
-def test_and_the_search_finds_what_can_be(nobody: t.Any, eyes: dict[str, Host]) -> None:
-    eyes["neighbour"].check_output("echo something-open >/etc/something-open")
+def test_and_the_search_finds_what_can_be(nobody: t.Any, lab_hosts: dict[str, Host]) -> None:
+    lab_hosts["neighbour"].check_output("echo something-open >/etc/something-open")
     assert nobody(["something-open"])["found"] == [["/etc/something-open", "something-open"]]

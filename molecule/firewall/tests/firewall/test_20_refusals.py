@@ -53,18 +53,18 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_refused_with_what_to_do(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], name: str) -> None:
-    case, eye = CASES[name], eyes["vps"]
-    eye.check_output(case.make)
+def test_it_is_refused_with_what_to_do(firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host], name: str) -> None:
+    case, host = CASES[name], lab_hosts["vps"]
+    host.check_output(case.make)
     try:
         run = firewall.run("vps")
         assert run.code != 0
         assert case.sentence in " ".join(run.output.split()), run.output
-        assert eye.run("test ! -e /etc/tailsync/firewall/rollback").succeeded
-        assert not eye.run("iptables -n -L ufw-user-input").succeeded, "ufw filters"
+        assert host.run("test ! -e /etc/tailsync/firewall/rollback").succeeded
+        assert not host.run("iptables -n -L ufw-user-input").succeeded, "ufw filters"
         assert firewall.lets_the_lan_in("vps")
     finally:
-        eye.check_output(case.undo)
+        host.check_output(case.undo)
     firewall.is_back("vps", before["vps"])
 
 
@@ -80,19 +80,19 @@ IMAGE = (
 
 
 def test_what_would_cut_hosts_off_after_a_restart_or_decides_without_ufw(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]
 ) -> None:
     """Each host has a trouble of its own; nas is where the others' control server is said to be."""
-    eyes["vps"].check_output(" && ".join(f"iptables {rule}" for rule in IMAGE))
-    eyes["pi"].check_output("systemctl disable tailscaled")
+    lab_hosts["vps"].check_output(" && ".join(f"iptables {rule}" for rule in IMAGE))
+    lab_hosts["pi"].check_output("systemctl disable tailscaled")
     interface = "{{ 'eth0' if inventory_hostname == 'pi' else 'tailscale0' }}"
     try:
         run = firewall.run(
             "nas", "pi", "vps", tailscale_login_server="http://172.31.77.11:8090", firewall_tailnet_interface=interface
         )
     finally:
-        eyes["pi"].check_output("systemctl enable tailscaled")
-        eyes["vps"].check_output(" && ".join(f"iptables {rule.replace('-A', '-D', 1)}" for rule in IMAGE))
+        lab_hosts["pi"].check_output("systemctl enable tailscaled")
+        lab_hosts["vps"].check_output(" && ".join(f"iptables {rule.replace('-A', '-D', 1)}" for rule in IMAGE))
     assert run.code != 0
     said = " ".join(run.output.split())
     for line in IMAGE[3:]:
@@ -101,24 +101,24 @@ def test_what_would_cut_hosts_off_after_a_restart_or_decides_without_ufw(
     assert "firewall_tailnet_interface is eth0, which does not carry this node's address" in said, said
     assert "set firewall_public_ports: [8090/tcp] for this host" in said, said
     for name, old in before.items():
-        assert eyes[name].run("test ! -e /etc/tailsync/firewall/rollback").succeeded
+        assert lab_hosts[name].run("test ! -e /etc/tailsync/firewall/rollback").succeeded
         firewall.is_back(name, old)
 
 
 def test_a_key_that_expires_soon(
-    firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any, eyes: dict[str, Host]
+    firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any, lab_hosts: dict[str, Host]
 ) -> None:
     soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=3, hours=1)
     lab("coordinator", "key-expiry", soon.strftime("%Y-%m-%dT%H:%M:%SZ vps"))
     try:
-        assert eventually(lambda: "KeyExpiry" in eyes["vps"].check_output("tailscale status --json --peers=false"), 20)
+        assert eventually(lambda: "KeyExpiry" in lab_hosts["vps"].check_output("tailscale status --json --peers=false"), 20)
         run = firewall.run("vps")
         assert run.code != 0
         assert "the node's key expires in 3 days" in run.output, run.output
         assert "firewall_key_expiry_days" in run.output
     finally:
         lab("coordinator", "key-expiry", "never")
-    assert eventually(lambda: "KeyExpiry" not in eyes["vps"].check_output("tailscale status --json --peers=false"), 20)
+    assert eventually(lambda: "KeyExpiry" not in lab_hosts["vps"].check_output("tailscale status --json --peers=false"), 20)
     firewall.is_back("vps", before["vps"])
 
 

@@ -9,7 +9,7 @@ import re
 import typing as t
 
 import yaml
-from firewall_eyes import GONE, ROLE, lab_command, tailscaled_rules
+from firewall_fixtures import GONE, ROLE, lab_command, tailscaled_rules
 from testinfra.host import Host
 
 PROOF = "Prove that a new SSH login works"
@@ -36,26 +36,26 @@ def tasks_from_armed_to_disarmed() -> list[str]:
     return [str(task["name"]) for task in flat[states.index("armed") : states.index("disarmed") + 1]]
 
 
-def test_a_run_that_is_killed_at_any_task(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]) -> None:
+def test_a_run_that_is_killed_at_any_task(firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]) -> None:
     names = tasks_from_armed_to_disarmed()
     assert len(names) >= 5
-    rules = {name: tailscaled_rules(eyes[name]) for name in before}
+    rules = {name: tailscaled_rules(lab_hosts[name]) for name in before}
     queue = list(names)
     while queue:
         plan = {host: {"at": queue.pop(0), "do": "kill"} for host in before if queue}
         for host, run in firewall.run_all(plan).items():
             assert run.code == -9, f"{host}, {plan[host]['at']}: {run.output}"
-            armed = not eyes[host].run(GONE).succeeded
+            armed = not lab_hosts[host].run(GONE).succeeded
             assert armed is (plan[host]["at"] != names[0]), f"{host}, {plan[host]['at']}: it was cut off elsewhere"
         for host in plan:
             firewall.is_back(host, before[host])
-            assert tailscaled_rules(eyes[host]) == rules[host]
+            assert tailscaled_rules(lab_hosts[host]) == rules[host]
 
 
 def test_the_next_run_says_why_and_finishes_and_absent_undoes_it(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]
 ) -> None:
-    rules = {name: tailscaled_rules(eyes[name]) for name in before}
+    rules = {name: tailscaled_rules(lab_hosts[name]) for name in before}
     # A wrong port for SSH makes the LAN's way useless, and nothing else.
     run = firewall.run(*before, firewall_ssh_port=2222, firewall_lan_ssh_from=["172.31.77.0/24"])
     assert run.code == 0, run.output
@@ -65,25 +65,25 @@ def test_the_next_run_says_why_and_finishes_and_absent_undoes_it(
     for name in before:
         assert firewall.lets_the_tailnet_in(name)
         assert not firewall.lets_the_lan_in(name)
-        assert eyes[name].run(GONE).succeeded
+        assert lab_hosts[name].run(GONE).succeeded
     foretold = firewall.run(*before, check=True, firewall_state="absent")
     assert foretold.changed == dict.fromkeys(before, 1), foretold.output
     absent = firewall.run(*before, firewall_state="absent")
     assert absent.code == 0, absent.output
     for name, old in before.items():
         firewall.is_back(name, old)
-        assert eyes[name].run("test ! -e /etc/tailsync").succeeded
-        assert tailscaled_rules(eyes[name]) == rules[name]
+        assert lab_hosts[name].run("test ! -e /etc/tailsync").succeeded
+        assert tailscaled_rules(lab_hosts[name]) == rules[name]
     again = firewall.run(*before, firewall_state="absent")
     assert (again.code, again.changed) == (0, dict.fromkeys(before, 0)), again.output
 
 
 def test_tailscaled_stops_or_the_disk_is_full_or_ufw_takes_too_long(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], eventually: t.Any
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
     """Each on a host of its own, at the same time."""
-    eyes["vps"].check_output(f"printf '#!/bin/sh\nsleep 5\nexec /usr/sbin/ufw \"$@\"\n' >{SLOW_UFW} && chmod 755 {SLOW_UFW}")
-    eyes["pi"].check_output(SMALL_DISK)
+    lab_hosts["vps"].check_output(f"printf '#!/bin/sh\nsleep 5\nexec /usr/sbin/ufw \"$@\"\n' >{SLOW_UFW} && chmod 755 {SLOW_UFW}")
+    lab_hosts["pi"].check_output(SMALL_DISK)
     fill = lab_command("exec", "pi", "--", "sh", "-c", "cat /dev/zero >/etc/full; df /etc | grep 100%")
     runs = firewall.run_all(
         {
@@ -98,18 +98,18 @@ def test_tailscaled_stops_or_the_disk_is_full_or_ufw_takes_too_long(
     # A run that came in over the tailnet itself leaves it to the host.
     assert TAKEN_BACK.search(runs["nas"].output), runs["nas"].output
     assert "The firewall is what it was before" in runs["pi"].output, runs["pi"].output
-    eyes["vps"].check_output(f"rm {SLOW_UFW}")
+    lab_hosts["vps"].check_output(f"rm {SLOW_UFW}")
     for name in runs:
         firewall.is_back(name, before[name])
-    eyes["pi"].check_output("rm /etc/full")
-    eyes["nas"].check_output("systemctl start tailscaled")
-    eyes["pi"].check_output(LARGE_DISK)
+    lab_hosts["pi"].check_output("rm /etc/full")
+    lab_hosts["nas"].check_output("systemctl start tailscaled")
+    lab_hosts["pi"].check_output(LARGE_DISK)
     for name in before:
-        assert eventually(lambda name=name: eyes[name].run("tailscale ip -4").succeeded, 30)
+        assert eventually(lambda name=name: lab_hosts[name].run("tailscale ip -4").succeeded, 30)
 
 
 def test_the_control_server_is_lost_or_ufw_is_switched_off_or_the_timer_stopped(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]
 ) -> None:
     """Each on a host of its own, at the same time."""
     timer = lab_command("exec", "vps", "--", "systemctl", "stop", "tailsync-firewall-rollback.timer")
@@ -120,7 +120,7 @@ def test_the_control_server_is_lost_or_ufw_is_switched_off_or_the_timer_stopped(
             "vps": {"at": PROOF, "do": f"{timer} && kill -9 -$(ps -o pgid= $$ | tr -d ' ')"},
         }
     )
-    eyes["nas"].check_output(f"iptables -D {NO_CONTROL}")
+    lab_hosts["nas"].check_output(f"iptables -D {NO_CONTROL}")
     nas, pi = (" ".join(runs[name].output.split()) for name in ("nas", "pi"))
     assert "no new connection to the control server http://172.31.77.2:8080 comes about" in nas, nas
     assert "ufw does not filter any more (ufw.conf says ENABLED=no)" in pi, pi
@@ -131,7 +131,7 @@ def test_the_control_server_is_lost_or_ufw_is_switched_off_or_the_timer_stopped(
         firewall.is_back(name, old)
 
 
-def test_the_last_answer_is_lost(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]) -> None:
+def test_the_last_answer_is_lost(firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]) -> None:
     run = firewall.run("vps", at=KEEP, do=lab_command("exec", "vps", "--", "sh", "-c", LOSE_ANSWER))
     assert "UNREACHABLE!" in run.output, run.output
     assert run.code == 0, "the change was kept, and the host says so"
@@ -143,22 +143,22 @@ def test_the_last_answer_is_lost(firewall: t.Any, before: dict[str, str], eyes: 
     firewall.is_back("vps", before["vps"])
 
 
-def test_the_host_restarts(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], eventually: t.Any) -> None:
+def test_the_host_restarts(firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host], eventually: t.Any) -> None:
     run = firewall.run("vps", at=PROOF, do=lab_command("reboot", "vps"))
     assert run.code > 0, run.output
     firewall.is_back("vps", before["vps"])
-    fired = eyes["vps"].file("/etc/tailsync/firewall/fired").content_string
+    fired = lab_hosts["vps"].file("/etc/tailsync/firewall/fired").content_string
     assert "the host was restarted before a new SSH login was proven" in fired
-    assert eventually(lambda: eyes["vps"].run("tailscale ip -4").succeeded, 60)
+    assert eventually(lambda: lab_hosts["vps"].run("tailscale ip -4").succeeded, 60)
 
 
-def test_no_room_to_keep_what_there_is(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]) -> None:
-    eyes["pi"].check_output(f"{SMALL_DISK} && {{ cat /dev/zero > /etc/full || true; }}")
+def test_no_room_to_keep_what_there_is(firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]) -> None:
+    lab_hosts["pi"].check_output(f"{SMALL_DISK} && {{ cat /dev/zero > /etc/full || true; }}")
     run = firewall.run("pi")
     assert run.code != 0
     assert "cannot be kept in /etc/tailsync/firewall, so nothing was changed" in run.output, run.output
     firewall.is_back("pi", before["pi"])
-    eyes["pi"].check_output(LARGE_DISK)
+    lab_hosts["pi"].check_output(LARGE_DISK)
 
 
 def test_the_tailnet_is_blocked_in_the_middle(firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any) -> None:
@@ -173,14 +173,14 @@ def test_the_tailnet_is_blocked_in_the_middle(firewall: t.Any, before: dict[str,
 
 
 def test_the_controller_is_gone_and_the_tailnet_with_it(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], eventually: t.Any
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
     """Nobody is left to tell the host to go back, and tailscaled holds its socket and does not answer."""
     hang = lab_command("exec", "nas", "--", "systemctl", "kill", "--signal=STOP", "tailscaled")
     run = firewall.run("nas", at=PROOF, do=f"{hang} && kill -9 -$(ps -o pgid= $$ | tr -d ' ')")
     assert run.code == -9
     firewall.is_back("nas", before["nas"])
-    fired = eyes["nas"].file("/etc/tailsync/firewall/fired").content_string
+    fired = lab_hosts["nas"].file("/etc/tailsync/firewall/fired").content_string
     assert "tailscaled was active and had no address" in fired
-    eyes["nas"].check_output("systemctl kill --signal=CONT tailscaled")
-    assert eventually(lambda: eyes["nas"].run("tailscale ip -4").succeeded, 30)
+    lab_hosts["nas"].check_output("systemctl kill --signal=CONT tailscaled")
+    assert eventually(lambda: lab_hosts["nas"].run("tailscale ip -4").succeeded, 30)

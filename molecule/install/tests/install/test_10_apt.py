@@ -18,12 +18,12 @@ SETTINGS = "/etc/default/tailscaled"
 
 
 @pytest.fixture
-def pi(eyes: dict[str, Host]) -> Host:
-    return eyes["pi"]
+def pi(lab_hosts: dict[str, Host]) -> Host:
+    return lab_hosts["pi"]
 
 
-def installed(eye: Host) -> str:
-    return str(eye.run("dpkg-query -W -f '${Version}' tailscale").stdout)
+def installed(host: Host) -> str:
+    return str(host.run("dpkg-query -W -f '${Version}' tailscale").stdout)
 
 
 def test_the_key_comes_from_where_it_is_said_to_be_and_a_run_without_it_is_finished_by_the_next(

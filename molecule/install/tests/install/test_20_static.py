@@ -16,8 +16,8 @@ UNIT = "/etc/systemd/system/tailscaled.service"
 
 
 @pytest.fixture
-def vps(eyes: dict[str, Host]) -> Host:
-    return eyes["vps"]
+def vps(lab_hosts: dict[str, Host]) -> Host:
+    return lab_hosts["vps"]
 
 
 def test_an_archive_with_another_checksum_is_refused(role: t.Any, vps: Host) -> None:

@@ -63,28 +63,28 @@ exec /usr/bin/grep "$@"
 
 
 @pytest.fixture
-def nas(eyes: dict[str, Host]) -> Host:
-    return eyes["nas"]
+def nas(lab_hosts: dict[str, Host]) -> Host:
+    return lab_hosts["nas"]
 
 
-def call_it(eye: Host, system: str) -> None:
+def call_it(host: Host, system: str) -> None:
     """Ansible's facts go by these files."""
     name, version, release = SYSTEMS[system]
     text = f'NAME="{name}"\nID={system}\nVERSION_ID={version}\nPRETTY_NAME="{name} {version}"\n'
-    eye.check_output(f"rm -f /etc/os-release /etc/*-release /etc/debian_version; printf %s '{text}' > /etc/os-release")
+    host.check_output(f"rm -f /etc/os-release /etc/*-release /etc/debian_version; printf %s '{text}' > /etc/os-release")
     if release:
-        eye.check_output(f"echo '{release}' > /etc/redhat-release")
+        host.check_output(f"echo '{release}' > /etc/redhat-release")
     if system in ("arch", "alpine"):
-        eye.check_output(f"echo '{version}' > /etc/{system}-release")
+        host.check_output(f"echo '{version}' > /etc/{system}-release")
 
 
-def put(eye: Host, path: str, text: str) -> None:
-    eye.check_output("mkdir -p $(dirname %s) && printf %%s %s > %s && chmod 755 %s", path, text, path, path)
+def put(host: Host, path: str, text: str) -> None:
+    host.check_output("mkdir -p $(dirname %s) && printf %%s %s > %s && chmod 755 %s", path, text, path, path)
 
 
-def calls(eye: Host) -> list[str]:
+def calls(host: Host) -> list[str]:
     """What was called since the last time."""
-    return str(eye.check_output("cat /var/log/calls 2>/dev/null; rm -f /var/log/calls")).splitlines()
+    return str(host.check_output("cat /var/log/calls 2>/dev/null; rm -f /var/log/calls")).splitlines()
 
 
 def test_fedora(role: t.Any, settle: t.Any, nas: Host) -> None:

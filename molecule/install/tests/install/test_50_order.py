@@ -19,12 +19,14 @@ exec /usr/bin/tailscale.real "$@"
 """
 
 
-def state(eye: Host) -> str:
-    return str(eye.run(f"systemctl show --property SubState --value {UNIT}").stdout).strip()
+def state(host: Host) -> str:
+    return str(host.run(f"systemctl show --property SubState --value {UNIT}").stdout).strip()
 
 
-def test_it_listens_after_a_reboot_at_the_first_try(play: t.Any, lab: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
-    pi = eyes["pi"]
+def test_it_listens_after_a_reboot_at_the_first_try(
+    play: t.Any, lab: t.Any, lab_hosts: dict[str, Host], eventually: t.Any
+) -> None:
+    pi = lab_hosts["pi"]
     variables = {"role": "syncthing", "syncthing_address_timeout": PATIENCE}
     run = play("tests/lab/playbooks/alone.yml", "--limit", "pi", variables=variables)
     assert run.code == 0, run.output
@@ -38,9 +40,9 @@ def test_it_listens_after_a_reboot_at_the_first_try(play: t.Any, lab: t.Any, eye
 
 
 def test_it_waits_with_a_tailscale_that_cannot_wait_and_starts_without_an_address_in_the_end(
-    eyes: dict[str, Host], eventually: t.Any
+    lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
-    pi = eyes["pi"]
+    pi = lab_hosts["pi"]
     pi.check_output("mv /usr/bin/tailscale /usr/bin/tailscale.real")
     pi.check_output("printf %s > /usr/bin/tailscale && chmod 755 /usr/bin/tailscale", OLD)
     pi.check_output(f"systemctl mask --runtime --now tailscaled && systemctl restart --no-block {UNIT}")

@@ -61,7 +61,7 @@ class Seen(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def watch(watchers: pathlib.Path, eyes: dict[str, Host], pytestconfig: pytest.Config) -> t.Callable[..., t.Any]:
+def watch(watchers: pathlib.Path, lab_hosts: dict[str, Host], pytestconfig: pytest.Config) -> t.Callable[..., t.Any]:
     """Watch the files of a host, or with "controller" those of this machine."""
     program = watchers / "watch_files.py"
 
@@ -104,7 +104,7 @@ def seen(
     subprocess.run([*sampler, "start", str(place / "arguments")], check=True)
     try:
         with contextlib.ExitStack() as stack:
-            eyes = {name: stack.enter_context(watch(name, secrets)) for name in ("nas", "vps", "controller")}
+            lab_hosts = {name: stack.enter_context(watch(name, secrets)) for name in ("nas", "vps", "controller")}
             wrong = play(ALONE, "-vvvv", variables={"role": "tailscale", "tailscale_auth_key": WRONG}, **settings)
             minted = play(ALONE, "-vvvv", "--limit", "vps", variables={"role": "tailscale", **by_mint}, **settings)
             joined = play(ALONE, "-vvvv", "--limit", "nas,pi", variables={"role": "tailscale"}, **settings)
@@ -112,12 +112,12 @@ def seen(
         subprocess.run([*sampler, "stop", str(place / "arguments")], check=True)
         mint.close()
         variables, tempfile.tempdir = tempfile.tempdir, before
-    eyes["controller"].hits = [hit for hit in eyes["controller"].hits if not hit["path"].startswith(variables)]
-    return Seen(wrong, minted, joined, secrets, (place / "arguments").read_text(errors="replace"), eyes, mint)
+    lab_hosts["controller"].hits = [hit for hit in lab_hosts["controller"].hits if not hit["path"].startswith(variables)]
+    return Seen(wrong, minted, joined, secrets, (place / "arguments").read_text(errors="replace"), lab_hosts, mint)
 
 
 @pytest.mark.parametrize("name", ["nas", "controller"])
-def test_the_watcher_catches_a_file_that_is_gone_at_once(watch: t.Any, eyes: dict[str, Host], name: str) -> None:
+def test_the_watcher_catches_a_file_that_is_gone_at_once(watch: t.Any, lab_hosts: dict[str, Host], name: str) -> None:
     planted = "planted-0123456789"
     script = (
         f"cd /dev/shm; printf 'a {planted} b' > one; rm one; cd ${{HOME:-/root}}; printf 'x{planted}' | base64 > .two; rm .two"
@@ -126,7 +126,7 @@ def test_the_watcher_catches_a_file_that_is_gone_at_once(watch: t.Any, eyes: dic
         if name == "controller":
             subprocess.run(["sh", "-c", script], check=True)
         else:
-            eyes[name].check_output(script)
+            lab_hosts[name].check_output(script)
     assert sorted(pathlib.Path(hit["path"]).name for hit in watcher.hits) == [".two", "one"]
 
 
@@ -143,15 +143,15 @@ def test_a_key_is_made_for_the_host_that_joins_by_it(seen: Seen, status: t.Any) 
 
 
 def test_the_same_command_joins_over_the_lan_and_comes_by_the_tailnet_later(
-    seen: Seen, play: t.Any, eyes: dict[str, Host], status: t.Any
+    seen: Seen, play: t.Any, lab_hosts: dict[str, Host], status: t.Any
 ) -> None:
     assert seen.joined.code == 0, seen.joined.output
     assert status("nas")["BackendState"] == "Running"
     journal = "journalctl --unit ssh --no-pager --output cat | grep Accepted | tail -1"
-    assert " from 172.31.77." in eyes["nas"].check_output(journal)
+    assert " from 172.31.77." in lab_hosts["nas"].check_output(journal)
     again = play(ALONE, "--limit", "nas,pi", variables={"role": "tailscale", "tailscale_auth_key": ""})
     assert (again.code, again.changed) == (0, {"nas": 0, "pi": 0}), again.output
-    assert " from 100.64." in eyes["nas"].check_output(journal)
+    assert " from 100.64." in lab_hosts["nas"].check_output(journal)
 
 
 def test_as_declared_costs_two_reads_and_no_write_and_no_key(seen: Seen, take: t.Any) -> None:
@@ -188,7 +188,7 @@ def test_no_secret_in_what_the_runs_said_at_vvvv(seen: Seen) -> None:
         assert holds(run.output, seen.secrets) == []
 
 
-def test_no_secret_in_the_journal(seen: Seen, eye: Host) -> None:
-    journal = eye.check_output("journalctl --no-pager")
+def test_no_secret_in_the_journal(seen: Seen, lab_host: Host) -> None:
+    journal = lab_host.check_output("journalctl --no-pager")
     assert "tailscaled" in journal
     assert holds(journal, seen.secrets) == []

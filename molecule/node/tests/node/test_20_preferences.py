@@ -21,7 +21,7 @@ class Came(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def came(take: t.Any, tell: t.Any, eyes: t.Any) -> dict[str, Came]:
+def came(take: t.Any, tell: t.Any, lab_hosts: t.Any) -> dict[str, Came]:
     """All of it, each host a third."""
     tell("ssh", "true")
     steps: dict[str, list[dict[str, t.Any]]] = {}
@@ -38,7 +38,7 @@ def came(take: t.Any, tell: t.Any, eyes: t.Any) -> dict[str, Came]:
     for host, options in SHARE.items():
         answers = outcome.of(host)
         assert (answers[-1]["changed"], answers[-1]["requests"]["writes"]) == (False, 0), "as declared, and yet changed"
-        prefs = json.loads(eyes[host].check_output("tailscale debug prefs"))
+        prefs = json.loads(lab_hosts[host].check_output("tailscale debug prefs"))
         for number, option in enumerate(options):
             found[option] = Came(answers[number], answers[len(options) + number], prefs)
     return found

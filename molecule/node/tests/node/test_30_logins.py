@@ -49,12 +49,12 @@ def test_a_key_that_will_expire_is_warned_of_with_its_days(take: t.Any, tell: t.
 
 
 def test_an_expired_key_takes_a_new_login_with_a_key_and_never_over_the_tailnet(
-    take: t.Any, tell: t.Any, key: str, status: t.Any, eyes: dict[str, Host], eventually: t.Any
+    take: t.Any, tell: t.Any, key: str, status: t.Any, lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
     address = status("pi")["TailscaleIPs"]
     tell("key-expiry", f"{in_days(-1)} pi")
     # Others reach it all the same, once they have taken in the change.
-    assert eventually(lambda: eyes["laptop"].run("ping -c 1 -W 1 %s", address[0]).rc == 0, 30)
+    assert eventually(lambda: lab_hosts["laptop"].run("ping -c 1 -W 1 %s", address[0]).rc == 0, 30)
     (refused,) = take({"pi": [{"node": joining(key)}]}, tailnet=True).of("pi")
     assert "its key has expired. A new login would end the connection that this run came in by" in refused["msg"]
     steps = [
@@ -92,7 +92,7 @@ def test_approval_is_reported_as_what_it_is(take: t.Any, tell: t.Any, key: str) 
 
 
 def test_a_silent_coordinator_is_waited_for_so_long_and_the_next_run_finishes(
-    take: t.Any, tell: t.Any, key: str, eyes: dict[str, Host]
+    take: t.Any, tell: t.Any, key: str, lab_hosts: dict[str, Host]
 ) -> None:
     leave, join = {"node": {"state": "absent", "timeout": 4}}, {"node": joining(key, timeout=4)}
     take({"pi": [leave], "nas": [leave]})
@@ -119,9 +119,9 @@ def test_a_silent_coordinator_is_waited_for_so_long_and_the_next_run_finishes(
     assert (back.of("vps")[0]["changed"], back.of("vps")[1]["joined"]) == (False, True)
 
 
-def test_tailscaled_may_restart_between_runs_and_under_one(take: t.Any, tell: t.Any, eyes: dict[str, Host]) -> None:
+def test_tailscaled_may_restart_between_runs_and_under_one(take: t.Any, tell: t.Any, lab_hosts: dict[str, Host]) -> None:
     tell("require-key", "")  # this control server wants to see it of nodes that it knows, too
-    eyes["pi"].check_output("systemctl restart tailscaled")
+    lab_hosts["pi"].check_output("systemctl restart tailscaled")
     under = ["sh", "-c", "for _ in 1 2 3; do sleep 0.7; systemctl restart tailscaled; done >/dev/null 2>&1 &"]
     flips = [{"node": {"hostname": name}} for name in ("attic", "cellar", "attic", "cellar", "pi")]
     steps = [

@@ -13,8 +13,8 @@ import subprocess
 import tempfile
 import typing as t
 
-import eyes as lab_eyes
-from eyes import CHECKOUT, EVIDENCE, HOSTS, LAB, Run, run_lab
+import lab_fixtures
+from lab_fixtures import CHECKOUT, EVIDENCE, HOSTS, LAB, Run, run_lab
 
 HERE = CHECKOUT / "tests" / "lab"
 INVENTORY = CHECKOUT / "molecule" / "dirty" / "hosts.yml"
@@ -38,7 +38,7 @@ class Outcome:
 
 def site(*arguments: str, playbook: str = "site.yml", variables: dict[str, t.Any] | None = None, **environment: t.Any) -> Outcome:
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl", encoding="utf-8") as file:
-        run = lab_eyes.run_playbook(
+        run = lab_fixtures.run_playbook(
             playbook,
             *arguments,
             f"--forks={len(HOSTS)}",

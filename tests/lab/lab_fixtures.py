@@ -120,15 +120,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def eyes() -> dict[str, Host]:
+def lab_hosts() -> dict[str, Host]:
     """testinfra's view of every machine of the lab, by name."""
     return {name: Host(LabBackend(name)) for name in (*HOSTS, "laptop", "outsider")}
 
 
 @pytest.fixture(params=HOSTS)
-def eye(request: pytest.FixtureRequest, eyes: dict[str, Host]) -> Host:
+def lab_host(request: pytest.FixtureRequest, lab_hosts: dict[str, Host]) -> Host:
     """The same for one of the hosts after the other."""
-    return eyes[request.param]
+    return lab_hosts[request.param]
 
 
 # The helpers above as fixtures, so that test files need not know where they are.
@@ -156,18 +156,18 @@ def evidence() -> pathlib.Path:
 def addresses() -> t.Callable[[Host, str], str]:
     """A host's own address on the LAN, by IP family ("4" or "6")."""
 
-    def of(eye: Host, family: str) -> str:
-        listed = eye.check_output(f"ip -{family} -oneline address show dev eth0 scope global")
+    def of(host: Host, family: str) -> str:
+        listed = host.check_output(f"ip -{family} -oneline address show dev eth0 scope global")
         return str(listed.split()[3].split("/")[0])
 
     return of
 
 
 @pytest.fixture(scope="session")
-def door(eyes: dict[str, Host]) -> t.Callable[[str, int], bool]:
+def door(lab_hosts: dict[str, Host]) -> t.Callable[[str, int], bool]:
     """Whether the outsider gets a TCP connection."""
 
     def opens(address: str, port: int) -> bool:
-        return bool(eyes["outsider"].run(f"nc -z -w 3 {address} {port}").succeeded)
+        return bool(lab_hosts["outsider"].run(f"nc -z -w 3 {address} {port}").succeeded)
 
     return opens
