@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role firewall on the lab, and what is then so: for the scenario of that name."""
+"""Helpers for the scenario firewall: run the role on the lab's hosts and read their rules."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from testinfra.host import Host
 
 CALLBACKS = lab_fixtures.CHECKOUT / "molecule" / "firewall" / "callback"
 ROLE = lab_fixtures.CHECKOUT / "roles" / "firewall" / "tasks"
-# As short as the role allows, so that the tests need not wait long for a rollback.
+# The shortest times that the role allows, so that a rollback comes soon.
 QUICK = {"role": "firewall", "firewall_proof_timeout": 5, "firewall_rollback_timeout": 30}
-GONE = "test ! -e /etc/tailsync/firewall/rollback"
+NO_ROLLBACK_PENDING = "test ! -e /etc/tailsync/firewall/rollback"
 
 
 def lab_command(*words: str) -> str:
@@ -23,7 +23,7 @@ def lab_command(*words: str) -> str:
 
 
 def look(host: Host) -> str:
-    """Everything that is kept and brought back: the files with their modes, the rules in force, the policies."""
+    """Everything that a rollback restores: the files with their modes, the active rules and the policies."""
     return str(
         host.check_output(
             "find /etc/ufw /etc/default/ufw -type f -exec sha256sum {} + | sort; "
@@ -37,7 +37,7 @@ def look(host: Host) -> str:
 
 
 def tailscaled_rules(host: Host) -> list[int]:
-    """How many rules of tailscaled's own are in force, IPv4 and IPv6, and whether they are asked first."""
+    """How many of tailscaled's own rules are active, IPv4 and IPv6."""
     return [
         int(host.check_output(f"{table}-save | grep -c -E '^-A (ts-|(INPUT|FORWARD|POSTROUTING) -j ts-)'"))
         for table in ("iptables", "ip6tables")
@@ -45,12 +45,12 @@ def tailscaled_rules(host: Host) -> list[int]:
 
 
 class Firewall:
-    """The role on some of the hosts, and what is then so."""
+    """Runs the role on some of the hosts, and checks which networks are then allowed."""
 
     def __init__(
-        self, lab_hosts: dict[str, Host], door: t.Callable[[str, int], bool], addresses: t.Callable[[Host, str], str]
+        self, lab_hosts: dict[str, Host], port_is_open: t.Callable[[str, int], bool], addresses: t.Callable[[Host, str], str]
     ) -> None:
-        self.hosts, self.door, self.addresses = lab_hosts, door, addresses
+        self.hosts, self.port_is_open, self.addresses = lab_hosts, port_is_open, addresses
 
     def run(self, *hosts: str, at: str = "", do: str = "", check: bool = False, **variables: t.Any) -> lab_fixtures.Run:
         return lab_fixtures.run_playbook(
@@ -65,21 +65,23 @@ class Firewall:
         )
 
     def run_all(self, plan: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, lab_fixtures.Run]:
-        """Each host by a run of its own, all at the same time."""
+        """One run for each host, all at the same time."""
         with concurrent.futures.ThreadPoolExecutor(max_workers=3) as pool:
             return dict(zip(plan, pool.map(lambda item: self.run(item[0], **item[1]), plan.items())))
 
-    def is_back(self, name: str, before: str, seconds: float = 60) -> None:
-        """By itself, and to the letter; whoever is on the LAN can log in again."""
+    def assert_rolled_back(self, name: str, before: str, seconds: float = 60) -> None:
+        """Wait until the host has restored exactly its old rules, and SSH is reachable over the LAN again."""
         host = self.hosts[name]
-        assert lab_fixtures.wait_until(lambda: bool(host.run(GONE).succeeded), seconds), f"{name}: nothing was brought back"
+        assert lab_fixtures.wait_until(lambda: bool(host.run(NO_ROLLBACK_PENDING).succeeded), seconds), (
+            f"{name}: no rollback has run"
+        )
         assert look(host) == before, name
-        # A neighbour's memory of a machine that was made anew, with another MAC address, takes a while to fade.
-        assert lab_fixtures.wait_until(lambda: self.lets_the_lan_in(name), 60)
+        # The neighbours' ARP entries of a machine that was created again, with another MAC address, take a while to expire.
+        assert lab_fixtures.wait_until(lambda: self.lan_reaches_ssh(name), 60)
 
-    def lets_the_lan_in(self, name: str) -> bool:
-        return all(self.door(self.addresses(self.hosts[name], family), 22) for family in ("4", "6"))
+    def lan_reaches_ssh(self, name: str) -> bool:
+        return all(self.port_is_open(self.addresses(self.hosts[name], family), 22) for family in ("4", "6"))
 
-    def lets_the_tailnet_in(self, name: str) -> bool:
+    def tailnet_reaches_ssh(self, name: str) -> bool:
         address = self.hosts[name].check_output("tailscale ip -4")
         return bool(self.hosts["laptop"].run(f"nc -z -w 5 {address} 22").succeeded)

@@ -14,7 +14,7 @@ OWN = {"tailscale_package_source": "none", "tailscale_socket": "/run/ts2.sock", 
 
 
 def test_the_rest_works_with_it(
-    bare: None, lab: t.Any, play: t.Any, lab_hosts: dict[str, Host], door: t.Any, addresses: t.Any
+    bare: None, lab: t.Any, play: t.Any, lab_hosts: dict[str, Host], port_is_open: t.Any, addresses: t.Any
 ) -> None:
     situation("second_tailscaled", "vps")
     lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too
@@ -28,7 +28,7 @@ def test_the_rest_works_with_it(
     assert (again.code, again.changed) == (0, {"vps": 0}), again.output
     vps = lab_hosts["vps"]
     assert not vps.package("tailscale").is_installed
-    assert not door(addresses(vps, "4"), 22)
+    assert not port_is_open(addresses(vps, "4"), 22)
     lab("reboot", "vps")
     address = vps.check_output("until /opt/tailscale/usr/bin/tailscale --socket=/run/ts2.sock ip -4; do sleep 1; done")
     assert lab_hosts["laptop"].run(f"nc -z -w 30 {address} 22").succeeded

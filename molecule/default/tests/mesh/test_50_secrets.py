@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets are nowhere but where they belong."""
+"""Secrets appear only where they belong."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def holds(text: str, secrets: dict[str, str]) -> list[str]:
     return [name for name, secret in secrets.items() if secret in text]
 
 
-def test_not_in_what_the_run_said_at_vvv(evidence: pathlib.Path, secrets: dict[str, str]) -> None:
+def test_no_secret_in_the_output_at_vvv(evidence: pathlib.Path, secrets: dict[str, str]) -> None:
     log = (evidence / "converge.log").read_text(encoding="utf-8", errors="replace")
     assert "PLAY RECAP" in log
     assert "ESTABLISH SSH CONNECTION" in log, "this is not the log of a run at -vvv"
     assert holds(log, secrets) == []
 
 
-def test_not_in_any_process_arguments(evidence: pathlib.Path, secrets: dict[str, str]) -> None:
+def test_no_secret_in_sampled_process_arguments(evidence: pathlib.Path, secrets: dict[str, str]) -> None:
     sampler = CHECKOUT / "tests" / "lab" / "sample_arguments.py"
     subprocess.run([sys.executable, sampler, "stop", evidence / "arguments"], check=True)
     sample = (evidence / "arguments").read_text(encoding="utf-8", errors="replace")
@@ -51,13 +51,13 @@ def test_not_in_any_process_arguments(evidence: pathlib.Path, secrets: dict[str,
     assert holds(sample, secrets) == []
 
 
-def test_not_in_the_journal(lab_host: Host, secrets: dict[str, str]) -> None:
+def test_no_secret_in_the_hosts_journal(lab_host: Host, secrets: dict[str, str]) -> None:
     journal = lab_host.check_output("journalctl --no-pager")
     assert "syncthing" in journal
     assert holds(journal, secrets) == []
 
 
-def test_not_in_a_file_that_anybody_can_read(lab_host: Host, secrets: dict[str, str]) -> None:
+def test_no_secret_in_a_world_readable_file(lab_host: Host, secrets: dict[str, str]) -> None:
     patterns = "\n".join(secrets.values())
     found = lab_host.run(
         "find / -xdev -type f -perm /o+r -size -2M -not -path '/proc/*' -not -path '/sys/*' -print0 "
@@ -66,7 +66,7 @@ def test_not_in_a_file_that_anybody_can_read(lab_host: Host, secrets: dict[str, 
     assert found.stdout == ""
 
 
-def test_the_auth_key_is_on_no_disk(lab_host: Host, secrets: dict[str, str]) -> None:
+def test_auth_key_is_in_no_file(lab_host: Host, secrets: dict[str, str]) -> None:
     found = lab_host.run(
         "find / -xdev -type f -size -20M -not -path '/proc/*' -not -path '/sys/*' -print0 "
         f"| xargs -0 grep -l -F '{secrets['auth key']}' 2>/dev/null"
@@ -74,5 +74,5 @@ def test_the_auth_key_is_on_no_disk(lab_host: Host, secrets: dict[str, str]) -> 
     assert found.stdout == ""
 
 
-def test_nothing_of_ansibles_stays_behind(lab_host: Host) -> None:
+def test_ansible_leaves_no_temporary_files(lab_host: Host) -> None:
     assert lab_host.run("ls -d /home/*/.ansible/tmp/* /root/.ansible/tmp/*").stdout == ""

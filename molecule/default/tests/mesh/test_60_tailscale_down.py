@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The recipe's own proof: with Tailscale down nothing connects, although the LAN is there."""
+"""Without Tailscale nothing connects, although the LAN works."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ print(connection.getresponse().read().decode())
 
 
 def ask(host: Host, path: str) -> dict[str, t.Any]:
-    """What a host's Syncthing says, or nothing while it does not answer."""
+    """The answer of a host's Syncthing, or an empty dict while it does not answer."""
     done = host.run("python3 -c %s", ASK.replace("PATH", path))
     return dict(json.loads(done.stdout)) if done.succeeded else {}
 
@@ -42,10 +42,12 @@ def pi_is_down(lab_hosts: dict[str, Host]) -> t.Iterator[str]:
     name = device_id(lab_hosts["pi"])
     lab_hosts["pi"].check_output("tailscale down")
     yield name
-    lab_hosts["pi"].run("tailscale up")  # for when a test failed on the way
+    lab_hosts["pi"].run("tailscale up")  # in case a test failed before this
 
 
-def test_peers_show_it_disconnected(pi_is_down: str, lab_hosts: dict[str, Host], eventually: t.Any) -> None:
+def test_peers_of_a_host_without_tailscale_show_it_disconnected(
+    pi_is_down: str, lab_hosts: dict[str, Host], eventually: t.Any
+) -> None:
     for name in ("nas", "vps"):
         # A connection that was open lasts until Syncthing's receive time-out of 300 s; a fresh start does not wait.
         lab_hosts[name].check_output("systemctl restart syncthing@syncthing")
@@ -53,24 +55,24 @@ def test_peers_show_it_disconnected(pi_is_down: str, lab_hosts: dict[str, Host],
         assert not eventually(lambda name=name: connected(lab_hosts[name], pi_is_down), 15, pause=1), name
 
 
-def test_the_lan_between_them_still_works(pi_is_down: str, lab_hosts: dict[str, Host], addresses: t.Any) -> None:
+def test_lan_works_while_tailscale_is_down(pi_is_down: str, lab_hosts: dict[str, Host], addresses: t.Any) -> None:
     assert lab_hosts["nas"].run(f"ping -c 1 -W 3 {addresses(lab_hosts['pi'], '4')}").succeeded
 
 
-def test_no_file_arrives(pi_is_down: str, lab_hosts: dict[str, Host]) -> None:
+def test_no_file_arrives_while_tailscale_is_down(pi_is_down: str, lab_hosts: dict[str, Host]) -> None:
     lab_hosts["nas"].check_output(f"su syncthing -s /bin/sh -c 'echo later > {SHARED}/later.txt'")
     # A change takes some seconds to arrive when Tailscale is up (test_10_sync.py).
     assert not lab_hosts["pi"].run(f"for i in $(seq 30); do [ -e {SHARED}/later.txt ] && exit 0; sleep 1; done; exit 1").succeeded
 
 
-def test_verify_names_the_host(pi_is_down: str, play: t.Any) -> None:
+def test_verify_names_the_host_without_tailscale(pi_is_down: str, play: t.Any) -> None:
     run = play("playbooks/verify.yml")
     assert run.code != 0
     assert "pi cannot be reached by SSH" in run.output
-    assert "nas is not connected to pi" not in run.output, "that follows from it"
+    assert "nas is not connected to pi" not in run.output, "an effect is not reported together with its cause"
 
 
-def test_coming_back_heals_it_and_the_file_arrives(
+def test_file_arrives_once_tailscale_is_up_again(
     pi_is_down: str, lab_hosts: dict[str, Host], eventually: t.Any, play: t.Any
 ) -> None:
     lab_hosts["pi"].check_output("tailscale up")

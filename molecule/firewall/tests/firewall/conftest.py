@@ -11,18 +11,18 @@ from testinfra.host import Host
 
 
 @pytest.fixture(scope="session")
-def firewall(lab_hosts: dict[str, Host], door: t.Any, addresses: t.Any) -> Firewall:
-    return Firewall(lab_hosts, door, addresses)
+def firewall(lab_hosts: dict[str, Host], port_is_open: t.Any, addresses: t.Any) -> Firewall:
+    return Firewall(lab_hosts, port_is_open, addresses)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def before(lab_hosts: dict[str, Host], lab: t.Any) -> dict[str, str]:
-    """What the hosts have before the first run: nas rules of its owner's, in force; pi some that are not; vps none."""
+    """The hosts' rules before the first run: nas has active rules of its owner, pi has inactive ones, vps has none."""
     lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too
-    # These tests knock at sshd's door, and cut logins off, more often than it lets anybody (sshd_config(5)).
-    patient = "echo PerSourcePenalties no >/etc/ssh/sshd_config.d/lab.conf && systemctl restart ssh"
+    # These tests open and cut off more SSH connections than sshd allows by default (sshd_config(5)).
+    no_penalties = "echo PerSourcePenalties no >/etc/ssh/sshd_config.d/lab.conf && systemctl restart ssh"
     for name in HOSTS:
-        lab_hosts[name].check_output(patient)
+        lab_hosts[name].check_output(no_penalties)
         lab_hosts[name].check_output(
             "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ufw >/dev/null 2>&1"
         )

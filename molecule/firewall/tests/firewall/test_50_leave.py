@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way back, from hosts that are locked down."""
+"""playbooks/leave.yml on hosts that are locked down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from testinfra.host import Host
 TAILNET_ONLY = "/etc/ssh/sshd_config.d/tailnet-only.conf"
 
 
-def test_a_host_that_answers_only_over_the_tailnet_is_not_logged_out(play: t.Any, lab_hosts: dict[str, Host]) -> None:
+def test_host_reachable_only_over_the_tailnet_is_not_logged_out(play: t.Any, lab_hosts: dict[str, Host]) -> None:
     lab_hosts["nas"].check_output(f"echo ListenAddress $(tailscale ip -4) >{TAILNET_ONLY} && systemctl restart ssh")
     try:
         run = play("playbooks/leave.yml", "--limit=nas")
@@ -23,16 +23,16 @@ def test_a_host_that_answers_only_over_the_tailnet_is_not_logged_out(play: t.Any
     assert lab_hosts["nas"].run("tailscale ip -4").succeeded
 
 
-def test_leaving_brings_back_what_was_there(
+def test_leaving_restores_the_old_rules_and_logs_out(
     firewall: t.Any, play: t.Any, lab_hosts: dict[str, Host], before: dict[str, str]
 ) -> None:
     rules = tailscaled_rules(lab_hosts["pi"])
     run = play("playbooks/leave.yml", "--limit=vps,pi")
     assert run.code == 0, run.output
     for name in ("vps", "pi"):
-        # Docker came in between, and set this before the firewall was changed.
+        # Docker was started after the snapshot of the first rules, and set this before the firewall was changed.
         docker = lab_hosts[name].run("iptables -n -L DOCKER").succeeded
-        firewall.is_back(name, before[name].replace(":FORWARD ACCEPT", ":FORWARD DROP") if docker else before[name])
+        firewall.assert_rolled_back(name, before[name].replace(":FORWARD ACCEPT", ":FORWARD DROP") if docker else before[name])
         assert not lab_hosts[name].run("tailscale ip -4").succeeded
     assert rules != [0, 0]
     again = play("playbooks/leave.yml", "--limit=vps,pi")

@@ -15,7 +15,7 @@ Views = dict[str, View]
 DOCUMENTS = "nas/syncthing/folders/documents"
 BEHIND: dict[str, t.Any] = {"need_items": 3, "need_bytes": 580, "global_bytes": 1000}
 DENIED = {"path": "a/b.txt", "error": "open /srv/documents/a/b.txt: permission denied"}
-GONE = {"path": "a/b.txt", "error": "no connected device has the required version of this file"}
+NO_ROLLBACK_PENDING = {"path": "a/b.txt", "error": "no connected device has the required version of this file"}
 MODIFIED = {"path": "a/b.txt", "error": "file modified but not rescanned; will try again later"}
 
 
@@ -119,14 +119,14 @@ def incomplete(peer: str) -> dict[str, t.Any]:
     return {IDS[peer]: {"remote_state": "valid", "completion": 42.0}, PHONE: {"remote_state": "unknown", "completion": 0}}
 
 
-@pytest.mark.parametrize("failures", [[], [GONE]])
+@pytest.mark.parametrize("failures", [[], [NO_ROLLBACK_PENDING]])
 def test_files_that_only_a_phone_has_wait_for_it(views: Views, failures: list[dict[str, str]]) -> None:
     found = report(views, **BEHIND, moving=False, completion=incomplete("pi"), failures=failures, errors=len(failures))
     assert found.findings == []
     assert found.notes[0].startswith("folder documents on nas waits for phone, who is not connected")
 
 
-@pytest.mark.parametrize("failures", [[], [GONE]])
+@pytest.mark.parametrize("failures", [[], [NO_ROLLBACK_PENDING]])
 def test_the_phone_is_no_excuse_if_somebody_else_has_it_all(views: Views, failures: list[dict[str, str]]) -> None:
     assert len(report(views, **BEHIND, moving=False, failures=failures, errors=len(failures)).findings) == 1
 
@@ -189,7 +189,7 @@ def test_data_is_waited_for_until_it_moves(views: Views) -> None:
         {"error": "folder marker missing"},
         {"paused": True, "completion": {}},
         {"type": "sendonly"},
-        {"completion": incomplete("pi"), "failures": [GONE], "errors": 1},
+        {"completion": incomplete("pi"), "failures": [NO_ROLLBACK_PENDING], "errors": 1},
     ],
 )
 def test_what_will_not_move_is_not_waited_for(views: Views, more: dict[str, t.Any]) -> None:
