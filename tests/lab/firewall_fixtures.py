@@ -22,7 +22,7 @@ def lab_command(*words: str) -> str:
     return shlex.join([*lab_fixtures.LAB, *words])
 
 
-def look(host: Host) -> str:
+def restorable_state(host: Host) -> str:
     """Everything that a rollback restores: the files with their modes, the active rules and the policies."""
     return str(
         host.check_output(
@@ -75,7 +75,7 @@ class Firewall:
         assert lab_fixtures.wait_until(lambda: bool(host.run(NO_ROLLBACK_PENDING).succeeded), seconds), (
             f"{name}: no rollback has run"
         )
-        assert look(host) == before, name
+        assert restorable_state(host) == before, name
         # The neighbours' ARP entries of a machine that was created again, with another MAC address, take a while to expire.
         assert lab_fixtures.wait_until(lambda: self.lan_reaches_ssh(name), 60)
 

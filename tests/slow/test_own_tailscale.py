@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who has a Tailscale of his own says so, and the rest of the collection works with it."""
+"""A host with its own Tailscale declares it, and the other roles work with it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typing as t
 from dirty_fixtures import situation
 from testinfra.host import Host
 
-# Its peers take no part in these runs, so there is nothing to pair with.
+# The run is limited to this host, so it has no peers to pair with.
 OWN = {"tailscale_package_source": "none", "tailscale_socket": "/run/ts2.sock", "syncthing_mesh_folders": {}}
 
 
-def test_the_rest_works_with_it(
+def test_other_roles_work_with_a_declared_tailscale(
     bare: None, lab: t.Any, play: t.Any, lab_hosts: dict[str, Host], port_is_open: t.Any, addresses: t.Any
 ) -> None:
     situation("second_tailscaled", "vps")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every documented tag, and --limit: on a locked mesh nothing changes; on bare hosts it does its part or is refused."""
+"""Every documented tag, and --limit: a locked-down mesh is not changed; on bare hosts a tag runs or is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testinfra.host import Host
 TAGS = ("tailscale", "firewall", "syncthing", "syncthing_mesh", "verify")
 LIMITS = ("nas", "pi,vps", "all")
 LISTENING = "ss -H -ltnu | awk '{print $1, $5}' | sort"
-# What must have been there before a tag can do its part on a host.
+# The tag that must have run on a host before another one can.
 FIRST = {"firewall": "tailscale", "syncthing": "tailscale", "syncthing_mesh": "syncthing"}
 
 
@@ -27,7 +27,9 @@ def ports(lab_hosts: dict[str, Host]) -> dict[str, str]:
     ("tag", "limit"),
     [*itertools.product(TAGS, LIMITS), *((",".join(pair), "all") for pair in itertools.combinations(TAGS, 2))],
 )
-def test_on_a_locked_mesh_nothing_changes(mesh: None, play: t.Any, lab_hosts: dict[str, Host], tag: str, limit: str) -> None:
+def test_tags_and_limits_change_nothing_on_a_locked_down_mesh(
+    mesh: None, play: t.Any, lab_hosts: dict[str, Host], tag: str, limit: str
+) -> None:
     before = ports(lab_hosts)
     run = play("site.yml", "--tags", tag, "--limit", limit)
     assert run.code == 0, run.output
@@ -36,7 +38,7 @@ def test_on_a_locked_mesh_nothing_changes(mesh: None, play: t.Any, lab_hosts: di
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_nor_with_the_tag_skipped(mesh: None, play: t.Any, lab_hosts: dict[str, Host], tag: str) -> None:
+def test_skipped_tag_changes_nothing_on_a_locked_down_mesh(mesh: None, play: t.Any, lab_hosts: dict[str, Host], tag: str) -> None:
     before = ports(lab_hosts)
     run = play("site.yml", "--skip-tags", tag, "--limit", "nas")
     assert run.code == 0, run.output
@@ -45,7 +47,7 @@ def test_nor_with_the_tag_skipped(mesh: None, play: t.Any, lab_hosts: dict[str, 
 
 
 @pytest.mark.parametrize("tag", FIRST)
-def test_on_bare_hosts_it_is_refused_with_the_tags_that_must_run_first(
+def test_tag_on_bare_hosts_is_refused_with_the_tags_that_must_run_first(
     bare: None, play: t.Any, lab: t.Any, lab_hosts: dict[str, Host], tag: str
 ) -> None:
     lab("reset", timeout=300)
@@ -57,7 +59,7 @@ def test_on_bare_hosts_it_is_refused_with_the_tags_that_must_run_first(
     assert ports(lab_hosts) == before
 
 
-def test_and_tag_after_tag_gives_what_the_whole_run_gives(
+def test_one_tag_after_the_other_gives_the_same_as_a_whole_run(
     bare: None, play: t.Any, lab: t.Any, lab_hosts: dict[str, Host]
 ) -> None:
     lab("reset", timeout=300)

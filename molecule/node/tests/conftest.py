@@ -15,17 +15,17 @@ Steps = t.Dict[str, t.List[t.Dict[str, t.Any]]]  # noqa: UP006
 
 
 class Outcome(t.NamedTuple):
-    """What each step's module call gave, by host, and what the run said."""
+    """The result of each module call, by host, and the output of the run."""
 
-    came: dict[str, list[dict[str, t.Any]]]
+    results: dict[str, list[dict[str, t.Any]]]
     output: str
 
     def of(self, host: str) -> list[dict[str, t.Any]]:
-        return self.came[host]
+        return self.results[host]
 
 
 def grouped(steps: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Module calls that follow each other as one task's loop, which is a good deal quicker."""
+    """Combine consecutive module calls into one task with a loop, which is faster."""
     found: list[dict[str, t.Any]] = []
     for step in steps:
         if "node" not in step:
@@ -39,7 +39,7 @@ def grouped(steps: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
 
 @pytest.fixture(scope="session")
 def take(play: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[..., Outcome]:
-    """Take steps on hosts (see steps.yml), each host's beside the others'."""
+    """Run steps on hosts (see steps.yml), on all hosts at the same time."""
 
     def steps(given: Steps, *arguments: str, tailnet: bool = False, **environment: str) -> Outcome:
         answers = tmp_path_factory.mktemp("answers")
@@ -63,7 +63,7 @@ def key(lab: t.Any) -> str:
 
 @pytest.fixture(scope="session")
 def tell(lab: t.Any) -> t.Callable[[str, str], None]:
-    """Tell the coordinator what to demand from now on."""
+    """Change a setting of the coordinator."""
 
     def coordinator(request: str, value: str) -> None:
         lab("coordinator", request, value)
@@ -73,7 +73,7 @@ def tell(lab: t.Any) -> t.Callable[[str, str], None]:
 
 @pytest.fixture
 def prefs(lab_hosts: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
-    """The preferences as tailscaled itself shows them."""
+    """The preferences as `tailscale debug prefs` shows them."""
 
     def of(name: str) -> dict[str, t.Any]:
         return dict(json.loads(lab_hosts[name].check_output("tailscale debug prefs")))

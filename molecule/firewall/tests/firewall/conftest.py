@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from firewall_fixtures import Firewall, look
+from firewall_fixtures import Firewall, restorable_state
 from lab_fixtures import HOSTS
 from testinfra.host import Host
 
@@ -31,4 +31,4 @@ def before(lab_hosts: dict[str, Host], lab: t.Any) -> dict[str, str]:
         lab_hosts["nas"].check_output(f"ufw {rule}")
     lab_hosts["nas"].check_output("ufw --force enable")
     lab_hosts["pi"].check_output("ufw allow OpenSSH || ufw allow 22/tcp")
-    return {name: look(lab_hosts[name]) for name in HOSTS}
+    return {name: restorable_state(lab_hosts[name]) for name in HOSTS}

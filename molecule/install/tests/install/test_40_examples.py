@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbooks of docs/examples, on hosts that know nothing of them; keys come from a double of Tailscale's API."""
+"""The playbooks of docs/examples on unprepared hosts; a double of Tailscale's API makes the keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mint(lab: t.Any) -> t.Iterator[ControlServer]:
     server.close()
 
 
-def test_a_ci_machine_joins_with_a_key_of_its_own_and_logs_out(
+def test_ci_machine_joins_with_its_own_key_and_logs_out(
     play: t.Any, lab: t.Any, lab_hosts: dict[str, Host], mint: ControlServer
 ) -> None:
     variables: dict[str, t.Any] = {"tailscale_auth_key": "", "tailscale_api_url": mint.url, "userspace": True}
@@ -42,7 +42,7 @@ def test_a_ci_machine_joins_with_a_key_of_its_own_and_logs_out(
     assert "Logged out" in lab_hosts["vps"].run("tailscale status").stdout
 
 
-def test_one_role_in_somebody_elses_playbook(play: t.Any, lab: t.Any, lab_hosts: dict[str, Host]) -> None:
+def test_one_role_works_in_a_users_playbook(play: t.Any, lab: t.Any, lab_hosts: dict[str, Host]) -> None:
     key = lab("auth-key").stdout.strip()
     variables = {"tailscale_wanted": OLDER}
     run = play("docs/examples/one-role.yml", "--limit", "pi", variables=variables, TS_AUTHKEY=key)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Another tailscaled on the host is refused before the first change, or used; it is never cut off."""
+"""Another tailscaled on the host is refused before the first change, or used; its connections are never cut off."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ tailscale --socket={SOCKET} up --login-server={CONTROL} --auth-key=%s --hostname
 
 @pytest.fixture
 def address(role: t.Any, lab: t.Any, lab_hosts: dict[str, Host], eventually: t.Any) -> t.Iterator[str]:
-    """The address of a second tailscaled, which is the one that the host is in the tailnet by."""
+    """The address of a second tailscaled, which connects the host to the tailnet."""
     first = role("pi")
     assert first.code == 0, first.output
     pi = lab_hosts["pi"]
@@ -35,7 +35,9 @@ def address(role: t.Any, lab: t.Any, lab_hosts: dict[str, Host], eventually: t.A
     pi.check_output("systemctl start tailscaled")
 
 
-def test_another_tailscaled(play: t.Any, role: t.Any, lab_hosts: dict[str, Host], address: str) -> None:
+def test_another_tailscaled_is_refused_or_used_if_declared(
+    play: t.Any, role: t.Any, lab_hosts: dict[str, Host], address: str
+) -> None:
     pi, laptop = lab_hosts["pi"], lab_hosts["laptop"]
     for run in (role("pi"), role("pi", "--check"), play("site.yml", "--limit", "pi")):
         assert run.code != 0
@@ -57,7 +59,7 @@ def test_another_tailscaled(play: t.Any, role: t.Any, lab_hosts: dict[str, Host]
     assert f"its socket is {SOCKET}" in " ".join(absent.output.split())
 
 
-def test_the_packages_own_is_none(role: t.Any, lab_hosts: dict[str, Host]) -> None:
+def test_tailscaled_of_the_package_is_accepted(role: t.Any, lab_hosts: dict[str, Host]) -> None:
     for state in ("stop", "start"):
         lab_hosts["pi"].check_output(f"systemctl {state} tailscaled")
         run = role("pi", tailscale_auth_key="")

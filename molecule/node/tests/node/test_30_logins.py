@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logins that end, fail, wait and move, all over the LAN."""
+"""Logins that expire, fail, wait for approval and move to another control server, all over the LAN."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OTHER_CONTROL = "http://172.31.77.2:8082"
 
 
 @pytest.fixture(autouse=True)
-def _as_usual(tell: t.Any, key: str) -> t.Iterator[None]:
+def _restore_coordinator(tell: t.Any, key: str) -> t.Iterator[None]:
     yield
     for request, value in (
         ("pause", "false"),
@@ -35,7 +35,7 @@ def joining(key: str, **options: t.Any) -> dict[str, t.Any]:
     return {"auth_key": key, "login_server": CONTROL, "timeout": 20, **options}
 
 
-def test_a_key_that_will_expire_is_warned_of_with_its_days(take: t.Any, tell: t.Any) -> None:
+def test_node_key_that_expires_soon_gives_a_warning_with_the_days(take: t.Any, tell: t.Any) -> None:
     tell("key-expiry", f"{in_days(10)} pi")
     outcome = take({"pi": [{"node": {"hostname": "pi"}}, {"info": True}]})
     same, answer = outcome.of("pi")
@@ -48,12 +48,12 @@ def test_a_key_that_will_expire_is_warned_of_with_its_days(take: t.Any, tell: t.
     assert "WARNING" not in take({"pi": [{"node": {"hostname": "pi"}}]}).output
 
 
-def test_an_expired_key_takes_a_new_login_with_a_key_and_never_over_the_tailnet(
+def test_expired_node_logs_in_with_an_auth_key_but_not_over_the_tailnet(
     take: t.Any, tell: t.Any, key: str, status: t.Any, lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
     address = status("pi")["TailscaleIPs"]
     tell("key-expiry", f"{in_days(-1)} pi")
-    # Others reach it all the same, once they have taken in the change.
+    # Peers still reach the node once they have received the change.
     assert eventually(lambda: lab_hosts["laptop"].run("ping -c 1 -W 1 %s", address[0]).rc == 0, 30)
     (refused,) = take({"pi": [{"node": joining(key)}]}, tailnet=True).of("pi")
     assert "its key has expired. A new login would end the connection that this run came in by" in refused["msg"]
@@ -74,10 +74,10 @@ def test_an_expired_key_takes_a_new_login_with_a_key_and_never_over_the_tailnet(
     assert "because its key has expired. That takes a new login, and auth_key is empty" in keyless["msg"]
     assert (check["joined"], real["joined"], check["diff"]) == (True, True, real["diff"])
     assert (again["changed"], again["requests"]) == (False, {"reads": 2, "writes": 0})
-    assert status("pi")["TailscaleIPs"] == address, "it is another node now"
+    assert status("pi")["TailscaleIPs"] == address, "the node has joined as another machine"
 
 
-def test_approval_is_reported_as_what_it_is(take: t.Any, tell: t.Any, key: str) -> None:
+def test_missing_approval_is_an_error_until_it_is_given(take: t.Any, tell: t.Any, key: str) -> None:
     tell("require-approval", "true")
     steps: list[dict[str, t.Any]] = [{"node": {"state": "absent"}, "check": True}, *[{"node": {"state": "absent"}}] * 2]
     check, left, again, joined, waiting = take({"pi": [*steps, {"node": joining(key)}, {"node": {}}]}).of("pi")
@@ -91,7 +91,7 @@ def test_approval_is_reported_as_what_it_is(take: t.Any, tell: t.Any, key: str) 
     assert approved["node"]["backend_state"] == "Running"
 
 
-def test_a_silent_coordinator_is_waited_for_so_long_and_the_next_run_finishes(
+def test_silent_control_server_ends_in_a_timeout_and_the_next_run_finishes(
     take: t.Any, tell: t.Any, key: str, lab_hosts: dict[str, Host]
 ) -> None:
     leave, join = {"node": {"state": "absent", "timeout": 4}}, {"node": joining(key, timeout=4)}
@@ -100,16 +100,16 @@ def test_a_silent_coordinator_is_waited_for_so_long_and_the_next_run_finishes(
     outcome = take({"pi": [join], "nas": [join, leave], "vps": [leave]})
     for host in ("pi", "nas"):
         assert f"did not log in within 4 s, because the control server {CONTROL} did not answer" in outcome.of(host)[0]["msg"]
-    assert outcome.of("nas")[1]["changed"], "a join that was given up is called off"
-    # The server may hear of a logout by a connection that it still has; if it does not, that is said.
+    assert outcome.of("nas")[1]["changed"], "leaving cancels a join that timed out"
+    # The server may receive the logout over an open connection; if it does not, the module says so.
     (out,) = outcome.of("vps")
     assert out["changed"] or f"the control server {CONTROL} has not taken the logout" in out["msg"]
     tell("pause", "false")
-    tell("require-key", "")  # this one wants to see a key even of who leaves
+    tell("require-key", "")  # this control server asks even leaving nodes for a key
     finished = take(
         {"pi": [{"node": joining(key, hostname="pi")}, {"node": {"hostname": "pi"}}], "nas": [{"info": True}], "vps": [leave]}
     )
-    assert [came["node"]["backend_state"] for came in finished.of("pi")] == ["Running", "Running"]
+    assert [result["node"]["backend_state"] for result in finished.of("pi")] == ["Running", "Running"]
     assert not finished.of("pi")[1]["changed"]
     assert finished.of("nas")[0]["node"]["backend_state"] == "NeedsLogin"
     assert finished.of("vps")[0]["node"]["backend_state"] == "NeedsLogin"
@@ -119,8 +119,8 @@ def test_a_silent_coordinator_is_waited_for_so_long_and_the_next_run_finishes(
     assert (back.of("vps")[0]["changed"], back.of("vps")[1]["joined"]) == (False, True)
 
 
-def test_tailscaled_may_restart_between_runs_and_under_one(take: t.Any, tell: t.Any, lab_hosts: dict[str, Host]) -> None:
-    tell("require-key", "")  # this control server wants to see it of nodes that it knows, too
+def test_tailscaled_may_restart_between_and_during_runs(take: t.Any, tell: t.Any, lab_hosts: dict[str, Host]) -> None:
+    tell("require-key", "")  # this control server asks known nodes for it, too
     lab_hosts["pi"].check_output("systemctl restart tailscaled")
     under = ["sh", "-c", "for _ in 1 2 3; do sleep 0.7; systemctl restart tailscaled; done >/dev/null 2>&1 &"]
     flips = [{"node": {"hostname": name}} for name in ("attic", "cellar", "attic", "cellar", "pi")]
@@ -133,11 +133,11 @@ def test_tailscaled_may_restart_between_runs_and_under_one(take: t.Any, tell: t.
     ]
     first, *changed, last = take({"pi": steps}).of("pi")
     assert (first["changed"], first["node"]["backend_state"]) == (False, "Running")
-    assert [came["changed"] for came in changed] == [True] * 5, changed
+    assert [result["changed"] for result in changed] == [True] * 5, changed
     assert last["node"]["backend_state"] == "Running"
 
 
-def test_tags_follow_what_is_declared_and_a_server_that_gives_others_is_no_endless_change(
+def test_declared_tags_are_applied_and_a_server_with_other_tags_is_an_error(
     take: t.Any, tell: t.Any, key: str, status: t.Any
 ) -> None:
     other = {"tags": ["tag:other"]}
@@ -162,7 +162,7 @@ def test_tags_follow_what_is_declared_and_a_server_that_gives_others_is_no_endle
     assert "gave it the tags none where tags asks for tag:server" in refused["msg"]
 
 
-def test_it_moves_to_another_control_server_and_back_and_a_move_that_fails_leaves_it_where_it_was(
+def test_node_moves_to_another_control_server_and_stays_if_the_move_fails(
     take: t.Any, tell: t.Any, key: str, status: t.Any
 ) -> None:
     there = joining(key, login_server=OTHER_CONTROL, accept_dns=True)
@@ -181,7 +181,7 @@ def test_it_moves_to_another_control_server_and_back_and_a_move_that_fails_leave
     assert not again["changed"]
     assert back["node"]["dns_name"] == "vps.tailnet.test"
     tell("pause", "other")
-    tell("require-key", "")  # as above: the way back shows none
+    tell("require-key", "")  # as above: the node returns without a key
     (failed,) = take({"vps": [{"node": {**there, "timeout": 3}}]}).of("vps")
     assert f"did not log in within 3 s, because the control server {OTHER_CONTROL} did not answer" in failed["msg"]
     assert "The node goes on as it was before" in failed["msg"]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What would end the connection that a run came in by is refused, with the way to do it: over the tailnet, and over the LAN."""
+"""Changes that would end the run's own SSH connection are refused with a fix: over the tailnet, and over the LAN."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ REFUSED_OVER_TAILNET: dict[str, tuple[dict[str, t.Any], str]] = {
 }
 
 
-def test_over_the_tailnet(take: t.Any, prefs: t.Any) -> None:
+def test_changes_that_cut_the_tailnet_are_refused_over_the_tailnet(take: t.Any, prefs: t.Any) -> None:
     before = prefs("nas")
     steps = [{"node": node, "check": check} for node, _words in REFUSED_OVER_TAILNET.values() for check in (True, False)]
-    came = take({"nas": [*steps, {"node": {"hostname": "nas"}}]}, tailnet=True).of("nas")
+    results = take({"nas": [*steps, {"node": {"hostname": "nas"}}]}, tailnet=True).of("nas")
     for number, (name, (_node, words)) in enumerate(REFUSED_OVER_TAILNET.items()):
-        for outcome in came[2 * number : 2 * number + 2]:
+        for outcome in results[2 * number : 2 * number + 2]:
             assert words in outcome["msg"], name
             assert "which is over the tailnet" in outcome["msg"], name
             assert "accept_risk: true" in outcome["msg"], name
-    assert not came[-1]["changed"]
+    assert not results[-1]["changed"]
     assert prefs("nas") == before
 
 
-def test_an_exit_node_and_a_route_that_would_take_the_answers_to_the_lan(take: t.Any, tell: t.Any, prefs: t.Any) -> None:
+def test_exit_node_and_route_that_divert_answers_to_the_lan_are_refused(take: t.Any, tell: t.Any, prefs: t.Any) -> None:
     offers = {"node": {"advertise_exit_node": True, "advertise_routes": ["172.31.77.0/24"]}}
     take({"vps": [offers]})
     (unapproved,) = take({"nas": [{"node": {"exit_node": "vps"}}]}).of("nas")
@@ -65,10 +65,10 @@ def test_an_exit_node_and_a_route_that_would_take_the_answers_to_the_lan(take: t
     shown = prefs("nas")
     assert (shown["ExitNodeID"], shown["ExitNodeIP"], shown.get("AutoExitNode")) == ("", "", None)
     take({"vps": [{"node": {"advertise_exit_node": False, "advertise_routes": []}}]})
-    assert not prefs("vps")["AdvertiseRoutes"], "the flag is gone"
+    assert not prefs("vps")["AdvertiseRoutes"], "the flag is removed"
 
 
-def test_what_tailscaled_itself_would_refuse_a_check_foretells(take: t.Any, tell: t.Any) -> None:
+def test_check_mode_predicts_what_tailscaled_refuses(take: t.Any, tell: t.Any) -> None:
     tell("ssh", "false")
     check, real = take({"nas": [{"node": {"ssh": True}, "check": True}, {"node": {"ssh": True}}]}).of("nas")
     assert "tailscaled would refuse these preferences: Unable to enable local Tailscale SSH server" in check["msg"]
@@ -83,7 +83,7 @@ def mint(key: str) -> t.Iterator[ControlServer]:
     server.close()
 
 
-def test_a_key_is_made_where_a_new_login_needs_one_and_none_for_what_is_refused(
+def test_key_is_made_for_a_needed_login_but_not_for_a_refused_one(
     play: t.Any, tell: t.Any, mint: ControlServer, status: t.Any
 ) -> None:
     given = {
