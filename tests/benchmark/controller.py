@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controller does for 3 to 300 hosts that all share 10 folders, by ratios to one assert over the same hosts.
+"""The controller's CPU time for 3 to 300 hosts that share 10 folders, as a ratio to one assert over the same hosts.
 
 Nothing is connected to. `make benchmark` runs it; an argument names other sizes.
 """
@@ -35,7 +35,7 @@ ASSERT, SHARED, OWN = (
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-    """Seconds of the controller's CPU."""
+    """CPU time of the controller in seconds."""
 
     hosts: int
     floor: float  # one assert over all hosts
@@ -45,7 +45,7 @@ class Costs:
 
 
 def inventory(hosts: int, folders: int = FOLDERS) -> dict[str, t.Any]:
-    """Hosts as site.yml has them after the role syncthing; all of them share all folders."""
+    """Variables of hosts after the role syncthing of site.yml; all hosts share all folders."""
     names = [f"host-{number:03}" for number in range(hosts)]
     return {
         "tailsync": {
@@ -71,7 +71,7 @@ def inventory(hosts: int, folders: int = FOLDERS) -> dict[str, t.Any]:
 
 
 def plays() -> list[dict[str, t.Any]]:
-    """One assert, the checks of site.yml as they are there, and the part of the mesh."""
+    """A playbook with one assert, the input checks of site.yml, and the computation of the mesh."""
     (checks, *_rest) = yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text(encoding="utf-8"))
     floor = {"name": ASSERT, "ansible.builtin.assert": {"that": "inventory_hostname is truthy", "quiet": True}}
     mesh = {"name": "mesh", "ansible.builtin.include_role": {"name": "homelab.tailsync.syncthing_mesh", "tasks_from": "cluster"}}
