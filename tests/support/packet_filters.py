@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packet filters as hosts have them: what `iptables -S` lists there, shortened."""
+"""Packet filters of real hosts: shortened output of `iptables -S`."""
 
 from __future__ import annotations
 

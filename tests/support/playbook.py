@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ansible-playbook on this machine, for tests of what runs on the controller."""
+"""ansible-playbook on this machine, for tests of the controller's code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 
 
 def ansible_playbook(*arguments: str, cwd: pathlib.Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A run, ended however it will; whatever it says is deprecated fails the test."""
+    """Run ansible-playbook, with any exit code; a deprecation warning fails the test."""
     done = subprocess.run(
         [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), *arguments],
         capture_output=True,

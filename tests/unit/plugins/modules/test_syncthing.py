@@ -17,18 +17,20 @@ from syncthing_double import Syncthing
 
 def test_syncthing_device(double: Syncthing, tmp_path: pathlib.Path) -> None:
     home = str(tmp_path / "home")
-    syncthing_steps.play("syncthing_device", syncthing_steps.of_device(), home, lambda: copy.deepcopy(double.config))
+    syncthing_steps.run_steps("syncthing_device", syncthing_steps.of_device(), home, lambda: copy.deepcopy(double.config))
 
 
 def test_syncthing_folder(double: Syncthing, tmp_path: pathlib.Path) -> None:
     home = str(tmp_path / "home")
     call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)
-    syncthing_steps.play("syncthing_folder", syncthing_steps.of_folder(str(tmp_path)), home, lambda: copy.deepcopy(double.config))
+    syncthing_steps.run_steps(
+        "syncthing_folder", syncthing_steps.of_folder(str(tmp_path)), home, lambda: copy.deepcopy(double.config)
+    )
 
 
 def test_syncthing_settings(double: Syncthing, tmp_path: pathlib.Path) -> None:
     home = str(tmp_path / "home")
-    syncthing_steps.play("syncthing_settings", syncthing_steps.of_settings(), home, lambda: copy.deepcopy(double.config))
+    syncthing_steps.run_steps("syncthing_settings", syncthing_steps.of_settings(), home, lambda: copy.deepcopy(double.config))
 
 
 def test_syncthing_cluster_takes_all_of_it_in_one_call(double: Syncthing, tmp_path: pathlib.Path) -> None:
@@ -44,7 +46,7 @@ def test_syncthing_cluster_takes_all_of_it_in_one_call(double: Syncthing, tmp_pa
         True,
         lambda config: syncthing_steps.devices(config)["nas"]["allowedNetworks"] == ["100.64.0.0/10"],
     )
-    syncthing_steps.play("syncthing_cluster", [step], str(tmp_path / "home"), lambda: copy.deepcopy(double.config))
+    syncthing_steps.run_steps("syncthing_cluster", [step], str(tmp_path / "home"), lambda: copy.deepcopy(double.config))
 
 
 def test_purge_lists_what_it_would_remove_and_spares_whom_an_introducer_brought(

@@ -46,9 +46,9 @@ LOGINS = list(new_logins())
 def test_a_new_login_takes_a_key_and_keeps_the_rest(why: str) -> None:
     daemon, options, _words = new_logins()[why]
     daemon.preferences["AdvertiseRoutes"] = ["10.9.0.0/16"]
-    check = declare(daemon, check_mode=True, auth_key=KEY, came_by=LAN, **options)
+    check = declare(daemon, check_mode=True, auth_key=KEY, ssh_connection=LAN, **options)
     assert daemon.sent == []
-    real = declare(daemon, auth_key=KEY, came_by=LAN, **options)
+    real = declare(daemon, auth_key=KEY, ssh_connection=LAN, **options)
     assert (real["changed"], real["joined"], daemon.state) == (True, True, "Running")
     assert daemon.preferences["AdvertiseRoutes"] == ["10.9.0.0/16"]
     assert daemon.preferences["ControlURL"] == options.get("login_server", "https://controlplane.tailscale.com")
@@ -73,13 +73,13 @@ def test_a_new_login_without_a_key_is_one_sentence(why: str) -> None:
 def test_no_new_login_over_the_tailnet(why: str, check_mode: bool) -> None:
     daemon, options, words = new_logins()[why]
     with pytest.raises(NodeError, match=rf"{words}.* over the tailnet: .*LAN.*accept_risk"):
-        declare(daemon, check_mode, came_by=TAILNET, auth_key=KEY, **options)
+        declare(daemon, check_mode, ssh_connection=TAILNET, auth_key=KEY, **options)
     assert daemon.sent == []
-    assert declare(daemon, came_by=TAILNET, auth_key=KEY, accept_risk=True, **options)["joined"]
+    assert declare(daemon, ssh_connection=TAILNET, auth_key=KEY, accept_risk=True, **options)["joined"]
 
 
 def test_who_is_logged_out_may_come_from_addresses_that_are_like_the_tailnets() -> None:
-    assert declare(Daemon("NeedsLogin"), came_by=TAILNET, auth_key=KEY, ssh=True)["joined"]
+    assert declare(Daemon("NeedsLogin"), ssh_connection=TAILNET, auth_key=KEY, ssh=True)["joined"]
 
 
 @pytest.mark.parametrize("why", ["login server", "tags"])
@@ -134,10 +134,10 @@ def test_leaving_over_the_tailnet_is_refused_and_a_check_says_so() -> None:
     daemon = Daemon()
     for check_mode in (True, False):
         with pytest.raises(NodeError, match=r"state: absent would end the connection .* LAN or a console.* accept_risk"):
-            declare(daemon, check_mode, came_by=TAILNET, state="absent")
+            declare(daemon, check_mode, ssh_connection=TAILNET, state="absent")
     assert daemon.state == "Running"
-    assert declare(daemon, came_by=TAILNET, state="absent", accept_risk=True)["changed"]
-    assert not declare(daemon, came_by=TAILNET, state="absent")["changed"]
+    assert declare(daemon, ssh_connection=TAILNET, state="absent", accept_risk=True)["changed"]
+    assert not declare(daemon, ssh_connection=TAILNET, state="absent")["changed"]
 
 
 def test_an_expired_node_leaves_and_a_join_that_was_given_up_is_called_off() -> None:

@@ -60,7 +60,7 @@ def test_what_would_end_the_runs_own_connection_is_said_to_be_refused(why: str) 
     found = ask(make(), TAILNET, **options)["needs_login"]
     assert "would end the connection that this run came in by" in found["refused"]
     with pytest.raises(NodeError) as failure:
-        declare(make(), came_by=TAILNET, auth_key="tskey-auth-good", **options)
+        declare(make(), ssh_connection=TAILNET, auth_key="tskey-auth-good", **options)
     assert str(failure.value) == found["refused"], "the same words"
     assert ask(make(), TAILNET, accept_risk=True, **options)["needs_login"]["refused"] is None
 

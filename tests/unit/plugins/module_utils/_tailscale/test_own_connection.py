@@ -23,11 +23,11 @@ def test_the_runs_own_connection_is_not_cut(option: str, value: t.Any) -> None:
     over_tailnet = "100.64.0.7 51234 100.64.0.1 22"
     daemon = Daemon()
     with pytest.raises(NodeError, match=f"{option} would end the connection .* from the LAN .* accept_risk"):
-        declare(daemon, came_by=over_tailnet, **{option: value})
+        declare(daemon, ssh_connection=over_tailnet, **{option: value})
     assert daemon.sent == []
-    assert declare(daemon, came_by="192.168.1.2 51234 192.168.1.10 22", **{option: value})["changed"]
-    assert not declare(daemon, came_by=over_tailnet, **{option: value})["changed"], "what is so already is no risk"
-    assert declare(Daemon(), came_by=over_tailnet, accept_risk=True, **{option: value})["changed"]
+    assert declare(daemon, ssh_connection="192.168.1.2 51234 192.168.1.10 22", **{option: value})["changed"]
+    assert not declare(daemon, ssh_connection=over_tailnet, **{option: value})["changed"], "what is so already is no risk"
+    assert declare(Daemon(), ssh_connection=over_tailnet, accept_risk=True, **{option: value})["changed"]
 
 
 def test_where_the_connection_came_from_is_found_above_sudo(tmp_path: pathlib.Path) -> None:
@@ -43,11 +43,11 @@ def test_where_the_connection_came_from_is_found_above_sudo(tmp_path: pathlib.Pa
     assert _ssh_origin.ssh_connection(99, tmp_path) == ""
 
 
-@pytest.mark.parametrize("came_by", ["UNKNOWN 65535 UNKNOWN 65535", "nonsense", " "])
-def test_what_names_no_address_is_no_connection(came_by: str) -> None:
+@pytest.mark.parametrize("ssh_connection", ["UNKNOWN 65535 UNKNOWN 65535", "nonsense", " "])
+def test_what_names_no_address_is_no_connection(ssh_connection: str) -> None:
     """sshd writes UNKNOWN where its connection is a pipe."""
     daemon = Daemon()
-    assert declare(daemon, came_by=came_by, exit_node="vps", accept_routes=True, shields_up=True)["changed"]
+    assert declare(daemon, ssh_connection=ssh_connection, exit_node="vps", accept_routes=True, shields_up=True)["changed"]
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,11 @@ def test_what_sends_the_answers_elsewhere_is_refused(options: dict[str, t.Any], 
         given = {**options, "auth_key": KEY}
         if cut and not (client == TAILNET and daemon.state == "NeedsLogin"):
             with pytest.raises(NodeError, match=cut):
-                declare(daemon, came_by=client, **given)
+                declare(daemon, ssh_connection=client, **given)
             assert daemon.sent == []
-            assert declare(daemon, came_by=client, accept_risk=True, **given)["changed"]
+            assert declare(daemon, ssh_connection=client, accept_risk=True, **given)["changed"]
         elif client != TAILNET or daemon.keys:
-            assert declare(daemon, came_by=client, **given)["changed"]
-        assert not declare(Daemon(ExitNodeID="n2", RouteAll=True), came_by=LAN, exit_node="vps", accept_routes=True)["changed"]
+            assert declare(daemon, ssh_connection=client, **given)["changed"]
+        assert not declare(Daemon(ExitNodeID="n2", RouteAll=True), ssh_connection=LAN, exit_node="vps", accept_routes=True)[
+            "changed"
+        ]
