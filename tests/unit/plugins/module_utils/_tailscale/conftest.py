@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No test here waits as long as for a real tailscaled."""
+"""The tests in this folder wait for a shorter time than a real tailscaled needs."""
 
 from __future__ import annotations
 
