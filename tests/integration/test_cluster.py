@@ -321,7 +321,7 @@ def test_changed_password_is_refused_with_how_to_rotate_it(daemon: t.Any, tmp_pa
     assert whole(daemon) == before
     assert not daemon.cluster(**wanted)["changed"]
     share.pop("encryption_password", None)
-    assert not daemon.cluster(**wanted)["changed"], "who says nothing keeps it"
+    assert not daemon.cluster(**wanted)["changed"], "an undeclared password must be kept"
     # the rotation that the message describes
     daemon.cluster(folders=[{**wanted["folders"][1], "devices": [{"name": "nas"}]}])
     share["encryption_password"] = "new-one"

@@ -223,15 +223,15 @@ def test_returning_disk_with_an_older_copy_deletes_no_files(
     for number in range(2):
         shutil.copy2(nas_root / f"{number}.txt", older)
 
-    def bring(own: t.Any, other: t.Any, path: pathlib.Path) -> Json:
+    def configure(own: t.Any, other: t.Any, path: pathlib.Path) -> Json:
         device = {"name": "other", "device_id": other.device_id, "addresses": [other.address]}
         wanted = {"id": "fam", "path": str(path), "devices": [{"name": "other"}], "fs_watcher_delay": 1}
         return call("syncthing_cluster", home=str(own.home), devices=[device], folders=[wanted], folder_owner="root")
 
-    assert bring(nas, pi, nas_root)["changed"]
-    away = bring(pi, nas, point / "fam")
+    assert configure(nas, pi, nas_root)["changed"]
+    away = configure(pi, nas, point / "fam")
     assert [one["id"] for one in away["left_out"]] == ["fam"]
-    assert away["changed"], "the device is paired all the same"
+    assert away["changed"], "the device must be paired"
     assert not point.exists()
     assert fstab.exists()
     pi.stop()
@@ -239,7 +239,7 @@ def test_returning_disk_with_an_older_copy_deletes_no_files(
     disk.mount()
     pi.start()
     assert eventually(lambda: pi.get("system/ping"), 30)
-    assert bring(pi, nas, point / "fam")["left_out"] == []
+    assert configure(pi, nas, point / "fam")["left_out"] == []
     assert eventually(lambda: len(list((point / "fam").glob("*.txt"))) == 6, 60)
     assert len(list(nas_root.glob("*.txt"))) == 6
 

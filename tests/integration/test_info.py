@@ -123,7 +123,7 @@ def test_failed_watcher_is_reported(make_daemon: t.Any, tmp_path: pathlib.Path, 
     )
     assert "fs.inotify.max_user_watches=" in said.findings[0]
     call("syncthing_folder", home=str(daemon.home), id="shared", path=str(tmp_path / "many"), fs_watcher=False)
-    assert info(daemon)["folders"]["shared"]["watch_error"] is None, "who wants no watcher misses none"
+    assert info(daemon)["folders"]["shared"]["watch_error"] is None, "a folder without a watcher must have no watcher error"
 
 
 def test_different_encryption_passwords_are_reported(
@@ -204,7 +204,7 @@ def test_hanging_peer_counts_as_a_stall(make_daemon: t.Any, tmp_path: pathlib.Pa
     for pid in session_of(one.process.pid):
         os.kill(pid, signal.SIGSTOP)
     try:
-        assert eventually(lambda: arrived(two) == later(two), 60), "what was on its way is not all there"
+        assert eventually(lambda: arrived(two) == later(two), 60), "the data in transit did not arrive"
         found = info(two, wait_for={"folders": {"shared": []}}, wait_timeout=120)
     finally:
         for pid in session_of(one.process.pid):

@@ -117,7 +117,9 @@ def test_user_can_log_in_with_a_declared_password(daemon: t.Any) -> None:
     assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
     assert not call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
     assert call("syncthing_settings", home=str(daemon.home), gui={**gui, "password": "another-password"})["changed"]
-    assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"], "the old one is no longer in force"
+    assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"], (
+        "the declared password must replace the other one"
+    )
 
 
 def test_password_hash_is_stored_unchanged_or_refused(daemon: t.Any, suite: str) -> None:
@@ -193,7 +195,7 @@ def test_existing_unix_socket_with_tls_is_used(daemon: t.Any, short_path: pathli
     assert eventually(address.exists, 20)
     assert call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
     assert not call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
-    assert settings(daemon, theme="dark")["changed"], "what is there already is no reason to refuse another setting"
+    assert settings(daemon, theme="dark")["changed"], "an existing socket with TLS must not block another setting"
     certificate = (daemon.home / "https-cert.pem").read_bytes()
     (daemon.home / "https-cert.pem").write_bytes((daemon.home / "cert.pem").read_bytes())
     with pytest.raises(ModuleFailed, match="is something else listening there"):

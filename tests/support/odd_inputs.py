@@ -17,7 +17,7 @@ Variables = dict[str, t.Any]
 HOSTS = ("nas", "pi", "vps")
 PHONE = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
 # A host's variables after the defaults were resolved, so that there are values to change.
-SOUND: Variables = {
+VALID: Variables = {
     "tailscale_auth_key": "tskey-auth-s3cr3t",
     "tailscale_hostname": "nas",
     "tailscale_tags": ["tag:server"],
@@ -110,10 +110,10 @@ def containers(found: t.Any, place: tuple[t.Any, ...]) -> t.Iterator[tuple[t.Any
             yield from containers(inner, (*place, key))
 
 
-def spoil(chance: random.Random, variables: Variables) -> str:
+def make_mistake(chance: random.Random, variables: Variables) -> str:
     """Make one mistake; return the name of its variable."""
     specs = validate.specs_of(validate.ROLES)
-    name = chance.choice([*specs, *SOUND, *[one for one in SOUND if isinstance(SOUND[one], dict)] * 3])
+    name = chance.choice([*specs, *VALID, *[one for one in VALID if isinstance(VALID[one], dict)] * 3])
     here = list(containers(variables.get(name), (name,)))
     if not here or chance.random() < 0.15:
         variables[name] = value(chance, specs[name])
@@ -143,6 +143,6 @@ def inventories(count: int, seed: int) -> t.Iterator[tuple[dict[str, Variables],
     """Yield hosts with their variables, and the names of the changed variables."""
     chance = random.Random(seed)
     for _turn in range(count):
-        shared = copy.deepcopy(SOUND)
-        names = {spoil(chance, shared) for _turn in range(chance.choice([1, 1, 2]))}
+        shared = copy.deepcopy(VALID)
+        names = {make_mistake(chance, shared) for _turn in range(chance.choice([1, 1, 2]))}
         yield {host: {**shared, "tailscale_hostname": shared["tailscale_hostname"]} for host in HOSTS}, names

@@ -103,7 +103,7 @@ class Daemon:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, how)
             self.process.wait(timeout=30)
-            assert wait_until(lambda: not session_of(leader), 10), "a process of it still lives, and holds its database"
+            assert wait_until(lambda: not session_of(leader), 10), "a process of Syncthing still runs and locks its database"
             self.process = None
 
     def get(self, path: str) -> t.Any:

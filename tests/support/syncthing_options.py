@@ -213,7 +213,7 @@ def check_row(bench: Bench, kind: str, row: Row, version: tuple[int, int]) -> No
         bench.call(module, **others)
     changed = bench.call(module, **options)["changed"]
     what = f"{kind}.{row.option}"
-    assert holds(bench.found(kind), row), f"{what}: Syncthing has not got it as tests/support/syncthing_options.py says"
+    assert holds(bench.found(kind), row), f"{what}: Syncthing's value is not that of tests/support/syncthing_options.py"
     assert changed or (kind, row.option) in UNCHANGED or row.option in ("name", "device_id"), f"{what}: reported as no change"
     again = bench.call(module, **options)
     assert (again["changed"], again["requests"]["writes"]) == (False, 0), f"{what}: again {again['before']} {again['after']}"

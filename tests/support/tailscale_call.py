@@ -27,7 +27,7 @@ def ask(daemon: Daemon, ssh_connection: str = "", **options: t.Any) -> Json:
     return _node_info.gather(t.cast("t.Any", daemon), params({**CONNECTION, **NODE_INFO}, **options), ssh_connection)
 
 
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def shorten_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the waits, which a real tailscaled needs."""
     monkeypatch.setattr(_node, "POLL", 0.01)
     monkeypatch.setattr(_node_info, "POLL", 0.01)

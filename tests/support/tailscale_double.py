@@ -63,7 +63,7 @@ class Daemon:
         self.missing = False
         self.silent = False
         self.objection = ""
-        self.deaf: set[str] = set()  # preferences that are accepted without an error and not stored
+        self.not_stored: set[str] = set()  # preferences that are accepted without an error and not stored
         self.names = ["nas"]  # the node's names in consecutive answers to status; the last one is repeated
         self.restarts = 0  # the number of requests that get no answer, from the next write on
 
@@ -118,7 +118,7 @@ class Daemon:
         return dict(self.preferences)
 
     def _keep(self, given: dict[str, t.Any]) -> None:
-        self.preferences.update({key: value for key, value in given.items() if key not in self.deaf})
+        self.preferences.update({key: value for key, value in given.items() if key not in self.not_stored})
 
     def start(self, auth_key: str, prefs: dict[str, t.Any]) -> None:
         self.writes += 1

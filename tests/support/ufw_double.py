@@ -96,10 +96,10 @@ class UfwDouble:
         if rule.app or rule.source_app:
             words += [name.replace(" ", "%20") or "-" for name in (rule.app, rule.source_app)]
         comment = f" comment={rule.comment.encode().hex()}" if rule.comment else ""
-        return f"### tuple ### {' '.join([*words, UfwDouble.way_of(rule)])}{comment}\n"
+        return f"### tuple ### {' '.join([*words, UfwDouble.direction_of(rule)])}{comment}\n"
 
     @staticmethod
-    def way_of(rule: Rule) -> str:
+    def direction_of(rule: Rule) -> str:
         if rule.direction != "routed":
             return f"{rule.direction}_{rule.interface}" if rule.interface else rule.direction
         ways = [f"{word}_{name}" for word, name in (("in", rule.interface), ("out", rule.interface_out)) if name]
@@ -238,7 +238,7 @@ class UfwDouble:
 
     # --- the verdict of the kernel ---
 
-    def lets(self, packet: Packet) -> bool:
+    def allows(self, packet: Packet) -> bool:
         if not self.active:
             return True
         for rule in self.lists[packet.family]:

@@ -37,7 +37,7 @@ def is_private() -> bool:
     return all((own / kind).readlink() != (parent / kind).readlink() for kind in ("mnt", "net"))
 
 
-def of_this_machine() -> list[str]:
+def machine_state() -> list[str]:
     """The state of this machine, which must be the same after the tests."""
     listing = outside("find", "/etc/ufw", "/etc/default/ufw", "/usr/sbin/ufw", "/usr/lib/ufw", "/run/ufw.lock", "-ls")
     return [listing, *(outside(program, "-w", "-S") for program in ("iptables", "ip6tables"))]

@@ -38,7 +38,7 @@ def grouped(steps: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
 
 
 @pytest.fixture(scope="session")
-def take(play: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[..., Outcome]:
+def run_steps(play: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[..., Outcome]:
     """Run steps on hosts (see steps.yml), on all hosts at the same time."""
 
     def steps(given: Steps, *arguments: str, tailnet: bool = False, **environment: str) -> Outcome:
@@ -62,13 +62,13 @@ def key(lab: t.Any) -> str:
 
 
 @pytest.fixture(scope="session")
-def tell(lab: t.Any) -> t.Callable[[str, str], None]:
+def set_coordinator(lab: t.Any) -> t.Callable[[str, str], None]:
     """Change a setting of the coordinator."""
 
-    def coordinator(request: str, value: str) -> None:
+    def send(request: str, value: str) -> None:
         lab("coordinator", request, value)
 
-    return coordinator
+    return send
 
 
 @pytest.fixture

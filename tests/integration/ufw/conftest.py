@@ -15,12 +15,12 @@ from ufw_host import UfwHost
 @pytest.fixture(scope="session", params=artefacts.UFW_SUITES)
 def _installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[UfwHost]:
     assert ufw_host.is_private(), "run this by `make integration`, which creates a mount and a network namespace"
-    before = ufw_host.of_this_machine()
+    before = ufw_host.machine_state()
     host = UfwHost(request.param, tmp_path_factory.mktemp("ufw"))
     yield host
     host.reset()
     host.leave()
-    assert ufw_host.of_this_machine() == before
+    assert ufw_host.machine_state() == before
 
 
 @pytest.fixture

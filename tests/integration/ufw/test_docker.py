@@ -33,11 +33,11 @@ def assert_policy_applies(network: DockerNetwork, family: str) -> None:
     """Assert that the policy applies to containers."""
     lan, tailnet = (address(side, family, 1) for side in ("lan", "tailnet"))
     assert network.cannot("lan", lan, 8080), "a published port is open to the LAN"
-    assert network.cannot("lan", address("one", family), 80), "a container is open to who routes there"
-    assert network.can("lan", lan, 9443), "what the policy opens is closed for a container"
-    assert network.can("tailnet", tailnet, 8080), "the tailnet cannot get in"
-    assert network.can("one", address("lan", family), 7), "a container cannot get out"
-    assert network.can("two", address("one", family), 80), "containers cannot talk"
+    assert network.cannot("lan", address("one", family), 80), "a container is open to routed traffic"
+    assert network.can("lan", lan, 9443), "a declared port of a container is closed"
+    assert network.can("tailnet", tailnet, 8080), "the tailnet is not allowed"
+    assert network.can("one", address("lan", family), 7), "a container cannot open connections"
+    assert network.can("two", address("one", family), 80), "containers cannot reach each other"
 
 
 def test_policy_applies_to_published_ports(host: UfwHost, network: DockerNetwork) -> None:
@@ -67,7 +67,7 @@ def test_policy_applies_to_published_ports(host: UfwHost, network: DockerNetwork
     assert off["before"]["docker_running"]
     assert not off["after"]["docker_running"]
     for family in FAMILIES:
-        assert network.can("lan", address("lan", family, 1), 8080), "a drop was left behind"
+        assert network.can("lan", address("lan", family, 1), 8080), "a DROP rule is left"
 
 
 def test_policy_applies_if_docker_starts_later(host: UfwHost, network: DockerNetwork) -> None:
@@ -78,7 +78,7 @@ def test_policy_applies_if_docker_starts_later(host: UfwHost, network: DockerNet
     assert not call("ufw_policy", **POLICY)["changed"]
     assert call("ufw_policy", **{**POLICY, "docker": False})["changed"]
     for family in FAMILIES:
-        assert network.can("lan", address("lan", family, 1), 8080), "a drop was left behind"
+        assert network.can("lan", address("lan", family, 1), 8080), "a DROP rule is left"
 
 
 def test_sources_order_and_families_of_rules_apply_to_containers(host: UfwHost, network: DockerNetwork) -> None:
@@ -89,9 +89,9 @@ def test_sources_order_and_families_of_rules_apply_to_containers(host: UfwHost, 
         {"port": "8080", "from": "fd50::/64"},
     ]
     call("ufw_policy", **{**POLICY, "rules": [*lan, {"direction": "in", "interface": "tailscale0", "port": "8080"}]})
-    assert network.can("lan", address("lan", "v4", 1), 8080), "a range that is open for this address"
+    assert network.can("lan", address("lan", "v4", 1), 8080), "this address must be allowed the range of ports"
     assert network.cannot("lan", address("lan", "v4", 1), 9443)
-    assert network.cannot("lan", address("lan", "v6", 1), 8080), "the deny stands in front"
+    assert network.cannot("lan", address("lan", "v6", 1), 8080), "the deny rule must come first"
     assert network.can("tailnet", address("tailnet", "v6", 1), 8080)
     assert network.cannot("tailnet", address("tailnet", "v6", 1), 9443)
     call("ufw_policy", **{**POLICY, "rules": lan[1:]})

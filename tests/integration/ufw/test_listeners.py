@@ -61,7 +61,7 @@ def test_closed_ports_are_named_once_with_the_line_that_keeps_them_open(host: Uf
         assert not any("445" in line for line in closing(**SAMBA))
         assert host.everything() == before
         apply(**SAMBA)
-        assert closing(**SAMBA) == [], "what is closed is lost no more"
+        assert closing(**SAMBA) == [], "closed ports must not be listed again"
         assert closing() == [f"445/tcp ({OWN}): firewall_extra_rules: [{{{lan}, port: '445', proto: tcp}}]"]
         apply()
         assert closing() == []

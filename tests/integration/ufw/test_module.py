@@ -41,7 +41,7 @@ def has_no_multicast(host: UfwHost) -> bool:
     return not any("5353" in line or "1900" in line for lines in host.kernel().values() for line in lines)
 
 
-def drops_nothing_of_dockers(host: UfwHost) -> bool:
+def has_no_docker_rules(host: UfwHost) -> bool:
     return not any("-A DOCKER-USER" in line for lines in host.kernel().values() for line in lines)
 
 
@@ -114,7 +114,7 @@ def rules() -> list[Step]:
     ]  # fmt: skip
 
 
-def the_rest() -> list[Step]:
+def other_steps() -> list[Step]:
     return [
         Step("default and log", {"default_incoming": "reject", "logging": "medium"}, True, None,
              lambda host: in_file("default/ufw", 'INPUT_POLICY="REJECT"')(host) and in_file("ufw/ufw.conf", "=medium")(host)),
@@ -125,7 +125,7 @@ def the_rest() -> list[Step]:
         Step("docker", {"rules": [TAILNET], "docker": True}, True, None, in_file("ufw/after.rules", "-i tailscale0 -j RETURN")),
         Step("a rule more", {"rules": [TAILNET, SSH], "docker": True}, True, None, in_file("ufw/after6.rules", "origdstport 22")),
         Step("other bridges", {"rules": [TAILNET, SSH], "docker": True, "docker_interfaces": ["br0"]}, True),
-        Step("no docker", {"docker": False}, True, None, drops_nothing_of_dockers),
+        Step("no docker", {"docker": False}, True, None, has_no_docker_rules),
     ]  # fmt: skip
 
 
@@ -187,9 +187,9 @@ def test_rule_steps_with_inactive_ufw(host: UfwHost) -> None:
 
 @NEWER
 def test_other_steps_with_active_ufw(host: UfwHost) -> None:
-    run_steps(host, [ENABLE, *the_rest(), DISABLE])
+    run_steps(host, [ENABLE, *other_steps(), DISABLE])
 
 
 @OLDER
 def test_other_steps_with_inactive_ufw(host: UfwHost) -> None:
-    run_steps(host, the_rest(), state="disabled")
+    run_steps(host, other_steps(), state="disabled")

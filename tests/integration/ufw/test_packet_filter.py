@@ -75,11 +75,11 @@ def test_rules_of_ufw_are_ignored_and_rules_behind_them_are_found(host: UfwHost)
     call("ufw_policy", rules=[{"port": "22", "proto": "tcp"}], default_incoming="deny", docker=True)
     assert rules() == []
     sh("iptables", "-A", "INPUT", "-j", "DROP")
-    assert rules() == [], "what ufw would drop as well"
+    assert rules() == [], "ufw drops the same traffic"
     sh("iptables", *SSH.split())
     assert rules() == [f"iptables {SSH}"]
     call("ufw_policy", state="disabled")
-    assert rules() == ["iptables -A INPUT -j DROP", f"iptables {SSH}"], "its jumps stay, but it decides nothing"
+    assert rules() == ["iptables -A INPUT -j DROP", f"iptables {SSH}"], "disabled ufw leaves its jumps, so the rule decides"
 
 
 def test_separate_tables_of_other_services_are_ignored(host: UfwHost) -> None:

@@ -197,7 +197,7 @@ def test_file_that_ufw_cannot_load_is_an_error_before_any_write(host: UfwHost) -
         with pytest.raises(ModuleFailed, match=rf"^/etc/ufw/before6\.rules, line {number}: .*{why}.*\. Nothing was changed"):
             call("ufw_policy", rules=[{"interface": "tailscale0"}])
         assert host.everything() == before
-        assert not call("ufw_policy")["changed"], "where there is nothing to write, nothing is in the way"
+        assert not call("ufw_policy")["changed"], "a steady ufw must not be refused"
 
 
 def test_failed_start_of_ufw_is_an_error_and_the_next_run_finishes(host: UfwHost) -> None:

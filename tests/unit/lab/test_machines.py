@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the test network says when a machine does not boot, and what it does when podman stumbles."""
+"""Messages of the test network when a machine does not boot, and retries when podman fails."""
 
 from __future__ import annotations
 

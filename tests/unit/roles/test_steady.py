@@ -30,9 +30,9 @@ from ansible.module_utils import basic
 
 given = basic._load_params()
 module = basic.AnsibleModule({name: {"type": "raw"} for name in given if not name.startswith("_")}, supports_check_mode=True)
-with (pathlib.Path(os.environ["STAND_IN"]) / "calls").open("a") as file:
+with (pathlib.Path(os.environ["DOUBLE"]) / "calls").open("a") as file:
     file.write("NAME\\n")
-module.exit_json(**json.loads((pathlib.Path(os.environ["STAND_IN"]) / "NAME.json").read_text()))
+module.exit_json(**json.loads((pathlib.Path(os.environ["DOUBLE"]) / "NAME.json").read_text()))
 """
 ACTION = """
 from ansible.plugins.action import ActionBase
@@ -172,7 +172,7 @@ def test_steady_host_costs_four_module_calls_and_short_output(tmp_path: pathlib.
         cwd=tmp_path,
         ANSIBLE_CONFIG=str(tmp_path / "ansible.cfg"),
         ANSIBLE_COLLECTIONS_PATH=str(tmp_path),
-        STAND_IN=str(tmp_path),
+        DOUBLE=str(tmp_path),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "changed=0" in done.stdout

@@ -19,7 +19,7 @@ MAX_HEADINGS = 60
 MAX_CALLS = 12
 HEADING = re.compile(r"^(?:.*\| )?(?:TASK|RUNNING HANDLER) \[(.*)\] \*", re.MULTILINE)
 FIRST_RUN = "PLAY [Bring the hosts into one private network]"
-PREPARED = "PLAY [Watch what the run sends and says]"
+PREPARED = "PLAY [Capture the traffic and the process arguments of the run]"
 VERIFY = "PLAY [Verify the network]"
 
 

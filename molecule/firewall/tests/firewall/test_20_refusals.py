@@ -63,7 +63,7 @@ def test_lock_down_that_would_cut_off_the_operator_is_refused_with_a_fix(
         assert run.code != 0
         assert case.message in " ".join(run.output.split()), run.output
         assert host.run("test ! -e /etc/tailsync/firewall/rollback").succeeded
-        assert not host.run("iptables -n -L ufw-user-input").succeeded, "ufw filters"
+        assert not host.run("iptables -n -L ufw-user-input").succeeded, "ufw is active"
         assert firewall.lan_reaches_ssh("vps")
     finally:
         host.check_output(case.undo)

@@ -45,7 +45,7 @@ for arguments in ((UDP_SERVICE,), (5353, "224.0.0.251"), (1900, "239.255.255.250
     .replace("SERVICE", str(SERVICE))
     .replace("WEB", str(WEB))
 )
-CALL = """
+SEND_MULTICAST = """
 import socket, struct
 for group, port in (("224.0.0.251", 5353), ("239.255.255.250", 1900)):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -142,7 +142,7 @@ def heard(host: Host) -> set[str]:
 def send_multicast(lab_hosts: dict[str, Host], before: t.Iterable[str]) -> None:
     for name in before:
         lab_hosts[name].run("rm -f /run/heard-*")
-    lab_hosts["outsider"].check_output("python3 -c %s", CALL)
+    lab_hosts["outsider"].check_output("python3 -c %s", SEND_MULTICAST)
 
 
 def test_all_services_answer_before_the_lock_down(

@@ -84,14 +84,14 @@ def watch(watchers: pathlib.Path, lab_hosts: dict[str, Host], pytestconfig: pyte
 
 @pytest.fixture(scope="module")
 def seen(
-    play: t.Any, watch: t.Any, watchers: pathlib.Path, key: str, tell: t.Any, tmp_path_factory: pytest.TempPathFactory
+    play: t.Any, watch: t.Any, watchers: pathlib.Path, key: str, set_coordinator: t.Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Seen:
     secrets = {"the wrong key": WRONG, "the key": key, "the OAuth secret": SECRET, "the API token": TOKEN}
     place = tmp_path_factory.mktemp("watched")
     sampler = [sys.executable, str(watchers / "sample_arguments.py")]
     mint = ControlServer()
     mint.key = key
-    tell("tags", "tag:server tag:other")
+    set_coordinator("tags", "tag:server tag:other")
     # Tasks with a secret have to protect it themselves, so the user's settings are as bad as possible.
     settings = {"ANSIBLE_PIPELINING": "false", "ANSIBLE_LOCAL_TEMP": str(place / "local"), "ANSIBLE_LOG_PATH": str(place / "log")}
     by_mint = {
@@ -154,10 +154,10 @@ def test_first_run_connects_over_the_lan_and_the_second_over_the_tailnet(
     assert " from 100.64." in lab_hosts["nas"].check_output(journal)
 
 
-def test_node_that_matches_costs_two_reads_no_write_and_no_key(seen: Seen, take: t.Any) -> None:
-    (same,) = take({"nas": [{"node": {"hostname": "nas", "login_server": "http://172.31.77.2:8080/", "accept_dns": True}}]}).of(
-        "nas"
-    )
+def test_node_that_matches_costs_two_reads_no_write_and_no_key(seen: Seen, run_steps: t.Any) -> None:
+    (same,) = run_steps(
+        {"nas": [{"node": {"hostname": "nas", "login_server": "http://172.31.77.2:8080/", "accept_dns": True}}]}
+    ).of("nas")
     assert (same["changed"], same["joined"]) == (False, False)
     assert same["requests"] == {"reads": 2, "writes": 0}
     assert same["node"]["backend_state"] == "Running"
@@ -178,7 +178,7 @@ def test_no_secret_in_a_written_file(seen: Seen) -> None:
 
 def test_no_secret_in_process_arguments(seen: Seen) -> None:
     assert "tailscaled" in seen.arguments
-    assert len(seen.arguments.splitlines()) > 100, "the sampler saw hardly anything"
+    assert len(seen.arguments.splitlines()) > 100, "the sampler saw too few processes"
     assert holds(seen.arguments, seen.secrets) == []
 
 

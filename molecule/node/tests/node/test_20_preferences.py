@@ -21,9 +21,9 @@ class Results(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def results(take: t.Any, tell: t.Any, lab_hosts: t.Any) -> dict[str, Results]:
+def results(run_steps: t.Any, set_coordinator: t.Any, lab_hosts: t.Any) -> dict[str, Results]:
     """All preferences, a third of them on each host."""
-    tell("ssh", "true")
+    set_coordinator("ssh", "true")
     steps: dict[str, list[dict[str, t.Any]]] = {}
     for host, options in SHARE.items():
         wishes = [{option: host if option == "hostname" else EVERY[option].declared} for option in options]
@@ -33,7 +33,7 @@ def results(take: t.Any, tell: t.Any, lab_hosts: t.Any) -> dict[str, Results]:
             *({"node": wish} for wish in wishes),
             {"node": {option: value for wish in wishes for option, value in wish.items()}},
         ]
-    outcome = take(steps, "--diff")
+    outcome = run_steps(steps, "--diff")
     found = {}
     for host, options in SHARE.items():
         answers = outcome.of(host)

@@ -23,7 +23,7 @@ def test_name_of_another_machine_is_refused(play: t.Any, role: t.Any, status: t.
     assert play(ROLE, "--limit", "nas,pi").code == 0
     address = status("nas")["TailscaleIPs"][0]
     check = role("--check", tailscale_hostname="nas")
-    assert (check.code, check.changed) == (0, {"pi": 1}), "a check does not rename it"
+    assert (check.code, check.changed) == (0, {"pi": 1}), "check mode does not rename the node"
     for _twice in range(2):
         run = role(tailscale_hostname="nas")
         assert run.code != 0

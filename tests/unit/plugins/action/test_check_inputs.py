@@ -150,9 +150,7 @@ def test_role_with_a_condition_checks_only_its_hosts(place: Place, how: str) -> 
     only["when"] = "inventory_hostname == 'vps'"
     for tasks in plays.values():
         next(iter(tasks.values()))[0].update(only)
-    assert "firewall_ssh_port is 0: it must be from 1 to 65535" in place.play(plays[how]).stdout, (
-        "and not the play's first host only"
-    )
+    assert "firewall_ssh_port is 0: it must be from 1 to 65535" in place.play(plays[how]).stdout, "not only the play's first host"
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_folder_in_the_syncthing_home_of_another_host_is_accepted() -> None:
     assert problems(mesh(folders={"x": {"path": "/srv/syncthing", "devices": ["nas"]}})) == []
 
 
-def readmes() -> dict[str, t.Any]:
+def readme_mesh() -> dict[str, t.Any]:
     """The inventory of the README."""
     return {
         "hosts": ["nas", "pi", "vps"],
@@ -153,7 +153,7 @@ def readmes() -> dict[str, t.Any]:
 
 
 def test_mesh_of_the_readme_is_accepted() -> None:
-    assert problems(readmes()) == []
+    assert problems(readme_mesh()) == []
 
 
 def change(mesh: dict[str, t.Any], path: str, value: t.Any) -> None:
@@ -191,7 +191,7 @@ def change(mesh: dict[str, t.Any], path: str, value: t.Any) -> None:
     ],
 )
 def test_mistake_in_the_mesh_of_the_readme_is_named(path: str, value: t.Any, words: list[str]) -> None:
-    readme = readmes()
+    readme = readme_mesh()
     change(readme, path, value)
     found = problems(readme)
     assert found

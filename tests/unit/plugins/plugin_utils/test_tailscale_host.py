@@ -171,7 +171,7 @@ def nix(machine: Machine) -> list[str]:
     return [program]
 
 
-def somebodys_archive_that_is_stopped(machine: Machine) -> list[str]:
+def a_stopped_archive_of_the_user(machine: Machine) -> list[str]:
     machine.service(OURS, "/opt/ts/tailscaled", 0, "[Service]")
     return [OURS, "/opt/ts/tailscaled", "no package"]
 
@@ -181,7 +181,7 @@ def an_interface_of_another_program(machine: Machine) -> list[str]:
     return ["interface tailscale0", "process 88 (/usr/bin/vpn --fast)"]
 
 
-def an_interface_of_nobody(machine: Machine) -> list[str]:
+def an_interface_without_a_process(machine: Machine) -> list[str]:
     machine.interface("tailscale0")
     return ["interface tailscale0", "no process"]
 
@@ -196,9 +196,9 @@ OTHERS = [
     a_container_with_the_hosts_network,
     a_container_with_a_systemd_and_the_hosts_network,
     nix,
-    somebodys_archive_that_is_stopped,
+    a_stopped_archive_of_the_user,
     an_interface_of_another_program,
-    an_interface_of_nobody,
+    an_interface_without_a_process,
 ]
 
 

@@ -16,7 +16,7 @@ Change = t.Mapping[str, t.Any]
 
 
 def found(changes: Change, inventory: t.Collection[str] = odd_inputs.HOSTS) -> str:
-    hosts = {host: {**copy.deepcopy(odd_inputs.SOUND), **changes} for host in odd_inputs.HOSTS}
+    hosts = {host: {**copy.deepcopy(odd_inputs.VALID), **changes} for host in odd_inputs.HOSTS}
     return "\n".join(validate.problems(hosts, inventory=inventory))
 
 
@@ -318,14 +318,14 @@ def test_mesh_shared_by_all_hosts_is_checked_once(monkeypatch: pytest.MonkeyPatc
         return check(mesh)
 
     monkeypatch.setattr(validate_mesh, "problems", counted)
-    shared = copy.deepcopy(odd_inputs.SOUND)
+    shared = copy.deepcopy(odd_inputs.VALID)
     validate.problems({f"h{number}": {**shared, "tailscale_hostname": f"h{number}"} for number in range(30)})
     assert len(calls) == 1
 
 
 def test_syncthing_home_of_a_host_outside_the_run_is_considered() -> None:
     changes = {"syncthing_mesh_hosts": ["nas", "pi"], **folder(path="/mnt/ssd/sync")}
-    hosts = {"nas": {**odd_inputs.SOUND, **changes}}
+    hosts = {"nas": {**odd_inputs.VALID, **changes}}
     assert validate.problems(hosts, ["syncthing_mesh"]) == []
     (told,) = validate.problems(hosts, ["syncthing_mesh"], homes={"pi": "/mnt/ssd/sync"})
     assert "syncthing_mesh_folders.docs.path" in told

@@ -9,5 +9,5 @@ import tailscale_call
 
 
 @pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    tailscale_call.hurry(monkeypatch)
+def _shorten_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    tailscale_call.shorten_waits(monkeypatch)

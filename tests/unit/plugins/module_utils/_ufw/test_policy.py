@@ -122,10 +122,10 @@ def test_order_of_rules_is_as_declared_if_it_matters(state: State, wanted: Polic
 @given(states(crossing), policies(crossing))
 @settings(max_examples=600, deadline=None, derandomize=True)
 def test_traffic_allowed_before_and_after_is_allowed_after_each_command(state: State, wanted: Policy) -> None:
-    every = [{packet for packet in PACKETS if double.lets(packet)} for double in steps(state, wanted)]
+    every = [{packet for packet in PACKETS if double.allows(packet)} for double in steps(state, wanted)]
     stays = every[0] & every[-1]
-    for number, lets in enumerate(every):
-        assert stays <= lets, (commands(state, wanted)[:number], stays - lets)
+    for number, allowed in enumerate(every):
+        assert stays <= allowed, (commands(state, wanted)[:number], stays - allowed)
 
 
 @pytest.mark.parametrize(("values", "word"), [({"IPV6": "no"}, "IPV6=yes"), ({"MANAGE_BUILTINS": "yes"}, "MANAGE_BUILTINS=no")])

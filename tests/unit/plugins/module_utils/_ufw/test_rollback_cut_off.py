@@ -24,7 +24,7 @@ OLD, NEW = "the old rules", "the new rules"
 # The programs that the script runs; each double counts and records its calls, and has their effect.
 REAL = ("mv", "rm", "cat", "date", "sleep", "timeout", "flock")
 FAKE = ("ufw-init", "iptables", "ip6tables", "iptables-restore", "ip6tables-restore", "systemctl", "tailscale", "logger", "sync")
-STAND_IN = """\
+DOUBLE = """\
 #!/bin/sh
 name=${{0##*/}} n=0 kill_at=0
 read -r n 2>/dev/null <{home}/count
@@ -46,7 +46,7 @@ class Machine:
             (home / folder).mkdir(parents=True)
         for name in (*REAL, *FAKE):
             real = shutil.which(name) if name in REAL else "/bin/true"
-            (home / "bin" / name).write_text(STAND_IN.format(home=home, real=real), encoding="ascii")
+            (home / "bin" / name).write_text(DOUBLE.format(home=home, real=real), encoding="ascii")
             (home / "bin" / name).chmod(0o755)
         self.places = Places(
             base=str(home / "etc/tailsync/firewall"),
