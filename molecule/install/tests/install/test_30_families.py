@@ -3,7 +3,7 @@
 """Other families of distributions, on a Debian host that pretends to be one of them.
 
 Fedora and Arch use the real dnf and pacman, which Debian packages, with signed and unsigned repositories that have the real
-programs. Alpine uses doubles of apk and OpenRC, which keep the file `world` as apk does and record the calls_since_last_time.
+programs. Alpine uses doubles of apk and OpenRC, which keep the file `world` as apk does and record the calls.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SYSTEMS = {
 APK = """\
 #!/bin/sh
 # Keeps the file world and the installed packages as apk does; ignores its other arguments.
-echo "apk $*" >> /var/log/calls_since_last_time
+echo "apk $*" >> /var/log/calls
 case "$1" in
   info) [ -e /etc/apk/installed ] ;;
   del) rm -f /etc/apk/installed; : > /etc/apk/world ;;
@@ -44,7 +44,7 @@ esac
 """
 RC = """\
 #!/bin/sh
-echo "$(basename "$0") $*" >> /var/log/calls_since_last_time
+echo "$(basename "$0") $*" >> /var/log/calls
 case "$0 $*" in
   *"rc-service tailscale start" | *"rc-service tailscale restart") /srv/systemctl restart lab-tailscaled ;;
   *"rc-service tailscale stop") /srv/systemctl stop lab-tailscaled ;;
@@ -83,10 +83,8 @@ def write_executable(host: Host, path: str, text: str) -> None:
 
 
 def calls_since_last_time(host: Host) -> list[str]:
-    """The calls_since_last_time since this was last asked."""
-    return str(
-        host.check_output("cat /var/log/calls_since_last_time 2>/dev/null; rm -f /var/log/calls_since_last_time")
-    ).splitlines()
+    """The calls since the last time."""
+    return str(host.check_output("cat /var/log/calls 2>/dev/null; rm -f /var/log/calls")).splitlines()
 
 
 def test_fedora_installs_holds_and_upgrades_with_dnf(role: t.Any, settle: t.Any, nas: Host) -> None:
