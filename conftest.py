@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make `ansible_collections.homelab.tailsync` importable from the checkout.
 
-ansible-core has no public way to import a collection's Python from outside a
-playbook; this is the only file that touches the private one.
+ansible-core has no public API to import a collection's Python outside of a
+playbook; this is the only file that uses the private one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent
-# Where tests find what they share. pyproject.toml says so as well, but ansible-test does not read it.
+# Folders of shared test code. pyproject.toml lists them as well, but ansible-test does not read it.
 HELPERS = [str(CHECKOUT / "tests" / name) for name in ("lab", "support", "tools")]
 
 
@@ -34,11 +34,11 @@ def _install_collection_finder() -> None:
     _AnsibleCollectionFinder(paths=[str(root)])._install()
 
 
-# ansible-test has put its own in place, which knows its tests by their full names.
+# Under ansible-test its own finder is installed, which knows the tests by their full names.
 if not any(isinstance(finder, _AnsibleCollectionFinder) for finder in sys.meta_path):
     _install_collection_finder()
 sys.path[:0] = [path for path in HELPERS if path not in sys.path]
-# Not in /tmp: that is a place where no folder of Syncthing's may be.
+# Not in /tmp, where Syncthing folders are refused.
 _TEMPORARY = pathlib.Path(os.environ.get("TAILSYNC_CACHE", pathlib.Path.home() / ".cache" / "tailsync")) / "pytest"
 _TEMPORARY.mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_TEMPORARY))
@@ -50,6 +50,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def short_path() -> t.Iterator[pathlib.Path]:
-    """A folder for unix sockets: their paths have a limit of 107 bytes, and those of tmp_path may be longer."""
+    """A folder for Unix sockets: their paths have at most 107 bytes, and tmp_path may be longer."""
     with tempfile.TemporaryDirectory() as folder:
         yield pathlib.Path(folder)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controller does for 3 to 300 hosts that all share 10 folders, by ratios to one assert over the same hosts.
+"""The controller's CPU time for 3 to 300 hosts that share 10 folders, as a ratio to one assert over the same hosts.
 
 Nothing is connected to. `make benchmark` runs it; an argument names other sizes.
 """
@@ -23,9 +23,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 SIZES = (3, 30, 100, 300)
 FOLDERS = 10
-MOST_CHECKS = 4.0  # times one assert over the same hosts
-MOST_OWN = 1.5  # seconds for one host, divided by folders times members, at 300 hosts as a multiple of those at 30
-MOST_SHARED = 1.2  # seconds for each host, at 300 hosts as a multiple of those at 30: in proportion is 1, the rest is noise
+MAX_CHECKS = 4.0  # times one assert over the same hosts
+MAX_OWN = 1.5  # seconds for one host, divided by folders times members, at 300 hosts as a multiple of those at 30
+MAX_SHARED = 1.2  # seconds for each host, at 300 hosts as a multiple of those at 30: in proportion is 1, the rest is noise
 ASSERT, SHARED, OWN = (
     "assert",
     "Collect device IDs and addresses of the members",
@@ -35,7 +35,7 @@ ASSERT, SHARED, OWN = (
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-    """Seconds of the controller's CPU."""
+    """CPU time of the controller in seconds."""
 
     hosts: int
     floor: float  # one assert over all hosts
@@ -45,7 +45,7 @@ class Costs:
 
 
 def inventory(hosts: int, folders: int = FOLDERS) -> dict[str, t.Any]:
-    """Hosts as site.yml has them after the role syncthing; all of them share all folders."""
+    """Variables of hosts after the role syncthing of site.yml; all hosts share all folders."""
     names = [f"host-{number:03}" for number in range(hosts)]
     return {
         "tailsync": {
@@ -71,7 +71,7 @@ def inventory(hosts: int, folders: int = FOLDERS) -> dict[str, t.Any]:
 
 
 def plays() -> list[dict[str, t.Any]]:
-    """One assert, the checks of site.yml as they are there, and the part of the mesh."""
+    """A playbook with one assert, the input checks of site.yml, and the computation of the mesh."""
     (checks, *_rest) = yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text(encoding="utf-8"))
     floor = {"name": ASSERT, "ansible.builtin.assert": {"that": "inventory_hostname is truthy", "quiet": True}}
     mesh = {"name": "mesh", "ansible.builtin.include_role": {"name": "homelab.tailsync.syncthing_mesh", "tasks_from": "cluster"}}
@@ -131,18 +131,18 @@ def table(rows: list[Costs]) -> str:
 
 def faults(rows: list[Costs]) -> list[str]:
     found = [
-        f"{row.hosts} hosts: the checks cost {row.checks / row.floor:.1f}x one assert, wanted is at most {MOST_CHECKS}x"
+        f"{row.hosts} hosts: the checks cost {row.checks / row.floor:.1f}x one assert, wanted is at most {MAX_CHECKS}x"
         for row in rows
-        if row.checks > MOST_CHECKS * row.floor
+        if row.checks > MAX_CHECKS * row.floor
     ]
     by_size = {row.hosts: row for row in rows}
     small, large = by_size.get(30), by_size.get(300)
     if small and large:
         growth = (large.own / large.hosts) / (small.own / small.hosts)
-        if growth > MOST_OWN:
+        if growth > MAX_OWN:
             found.append(f"one host's state costs {growth:.2f}x as much for each folder and member at 300 hosts as at 30")
         growth = ((large.checks + large.shared) / large.hosts) / ((small.checks + small.shared) / small.hosts)
-        if growth > MOST_SHARED:
+        if growth > MAX_SHARED:
             found.append(f"what all hosts share costs {growth:.2f}x as much for each host at 300 hosts as at 30")
     return found
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task with syncthing_cluster costs, as a ratio to one whose module makes one GET and nothing else.
+"""The cost of a task with syncthing_cluster, as a ratio to a task whose module makes only one GET request.
 
 Ansible runs both, alternately, in one play against the same daemon, so that the ratio says
 something on any machine. `make benchmark` runs it, without a network.
@@ -25,7 +25,7 @@ from syncthing_daemon import START_TIMEOUT, Daemon, wait_until
 HERE = pathlib.Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 ROUNDS = 5
-# Devices, folders, devices in each folder, and the most that the second run may cost, as a multiple of the floor.
+# Devices, folders, devices in each folder, and the maximum cost of the second run, as a multiple of the floor.
 SIZES = ((20, 10, 20, 1.3), (1000, 20, 50, 2.5), (1000, 20, 1000, 4.0))
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real Syncthing daemons on loopback, in a network namespace that has nothing else."""
+"""Real Syncthing daemons in a network namespace that has only loopback."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from syncthing_daemon import START_TIMEOUT, VERSIONS, Daemon, wait_until
 
 @pytest.fixture
 def short_path() -> t.Iterator[pathlib.Path]:
-    """A directory for sockets, whose paths have at most 107 bytes: short, wherever pytest's own are."""
+    """A directory for Unix sockets: their paths have at most 107 bytes, and pytest's own directories may be longer."""
     with tempfile.TemporaryDirectory() as name:
         yield pathlib.Path(name)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_way_out() -> None:
-    """Nothing here may reach a stranger: the tests have loopback and no more."""
+def _only_loopback() -> None:
+    """Fail if the tests could reach another machine: only loopback is allowed."""
     links = {line.split(":")[0].strip() for line in pathlib.Path("/proc/net/dev").read_text(encoding="ascii").splitlines()[2:]}
-    assert links == {"lo"}, f"run this by `make integration`, which takes the network away: {sorted(links)}"
+    assert links == {"lo"}, f"run this by `make integration`, which removes the network: {sorted(links)}"
 
 
 @pytest.fixture(params=sorted(VERSIONS))
 def suite(request: pytest.FixtureRequest) -> str:
-    """The release of Debian whose Syncthing a test runs with; once each."""
+    """The release of Debian whose Syncthing a test runs with: each one in turn."""
     return str(request.param)
 
 

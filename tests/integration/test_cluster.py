@@ -37,7 +37,7 @@ def mesh(root: pathlib.Path) -> dict[str, t.Any]:
     }
 
 
-def test_the_first_time_everything_the_second_nothing(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_first_call_applies_everything_and_second_call_nothing(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     wanted = mesh(tmp_path)
     first = daemon.cluster(**wanted)
     assert first["changed"]
@@ -53,7 +53,7 @@ def test_the_first_time_everything_the_second_nothing(daemon: t.Any, tmp_path: p
     assert second["requests"] == {"reads": 1, "writes": 0}
 
 
-def test_check_mode_says_what_a_run_does_and_does_nothing(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_check_mode_predicts_the_changes_and_writes_nothing(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     before = daemon.get("config")
     check = daemon.cluster(check_mode=True, **mesh(tmp_path))
     assert daemon.get("config") == before
@@ -62,7 +62,7 @@ def test_check_mode_says_what_a_run_does_and_does_nothing(daemon: t.Any, tmp_pat
     assert not daemon.cluster(check_mode=True, **mesh(tmp_path))["changed"]
 
 
-def test_no_secret_in_what_it_returns(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_result_contains_no_secret(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     text = str(daemon.cluster(**mesh(tmp_path))) + str(daemon.look())
     key = daemon.get("config/gui")["apiKey"]
     assert "a-secret-of-the-photos" not in text
@@ -70,7 +70,7 @@ def test_no_secret_in_what_it_returns(daemon: t.Any, tmp_path: pathlib.Path) -> 
     assert key not in text
 
 
-def test_what_is_not_declared_keeps_its_value(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_undeclared_values_are_kept(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     daemon.cluster(**mesh(tmp_path))
     daemon.change("PATCH", "config/folders/documents", {"rescanIntervalS": 77, "order": "newestFirst"})
     daemon.change("PATCH", f"config/devices/{NAS}", {"maxSendKbps": 123})
@@ -85,15 +85,15 @@ def test_what_is_not_declared_keeps_its_value(daemon: t.Any, tmp_path: pathlib.P
     assert daemon.get("config/options")["maxFolderConcurrency"] == 3
 
 
-def test_options_of_which_one_is_declared_keep_the_others(daemon: t.Any) -> None:
-    """PUT on options takes what is left out for its default, relays and discovery among them."""
+def test_declaring_one_global_option_keeps_the_others(daemon: t.Any) -> None:
+    """PUT on options resets omitted keys to their defaults, also relays and discovery."""
     before = daemon.get("config/options")
     assert daemon.cluster(options={"max_folder_concurrency": 2})["changed"]
     assert daemon.get("config/options") == {**before, "maxFolderConcurrency": 2}
     assert not daemon.cluster(options={"max_folder_concurrency": 2})["changed"]
 
 
-def test_another_kind_of_versioning_leaves_no_parameters_of_the_old(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_changed_versioning_type_removes_the_old_parameters(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     wanted = mesh(tmp_path)
     daemon.cluster(**wanted)
     wanted["folders"][1]["versioning"] = {"type": "simple", "params": {"keep": 3}}
@@ -104,7 +104,7 @@ def test_another_kind_of_versioning_leaves_no_parameters_of_the_old(daemon: t.An
     assert daemon.folder("photos")["versioning"]["type"] == ""
 
 
-def test_a_password_does_not_slip_to_another_device(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_password_is_not_assigned_to_another_device(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     """Syncthing decodes an array into the old elements by position."""
     wanted = mesh(tmp_path)
     daemon.cluster(**wanted)
@@ -115,7 +115,7 @@ def test_a_password_does_not_slip_to_another_device(daemon: t.Any, tmp_path: pat
     assert passwords == {daemon.device_id: "", NAS: "", PI: ""}
 
 
-def test_a_typing_error_is_an_error(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_misspelt_option_is_an_error(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     wanted = mesh(tmp_path)
     wanted["folders"][0]["settings"] = {"rescanInterval": 60}
     with pytest.raises(SyncthingError, match=r"folder documents.*'rescanInterval'.*rescanIntervalS"):
@@ -126,7 +126,9 @@ def test_a_typing_error_is_an_error(daemon: t.Any, tmp_path: pathlib.Path) -> No
 
 
 @pytest.mark.parametrize(("key", "value"), [("path", "elsewhere"), ("type", "receiveonly")])
-def test_a_folder_neither_moves_nor_turns_by_the_way(daemon: t.Any, tmp_path: pathlib.Path, key: str, value: str) -> None:
+def test_changed_path_or_type_of_a_folder_is_refused_unless_allowed(
+    daemon: t.Any, tmp_path: pathlib.Path, key: str, value: str
+) -> None:
     daemon.cluster(**mesh(tmp_path))
     before = daemon.get("config/folders")
     wanted = mesh(tmp_path)
@@ -137,7 +139,7 @@ def test_a_folder_neither_moves_nor_turns_by_the_way(daemon: t.Any, tmp_path: pa
     assert daemon.cluster(**wanted, allow_moves=True)["changed"]
 
 
-def test_a_peer_that_is_not_in_the_run_is_known_by_its_name(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_peer_without_a_device_id_is_found_by_its_name(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     wanted = mesh(tmp_path)
     daemon.cluster(**wanted)
     del wanted["devices"][0]["device_id"]
@@ -145,7 +147,7 @@ def test_a_peer_that_is_not_in_the_run_is_known_by_its_name(daemon: t.Any, tmp_p
     assert (again["changed"], again["unresolved"]) == (False, [])
 
 
-def test_a_peer_that_nobody_knows_is_left_out_and_named(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_unknown_peer_is_left_out_and_named(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     wanted = mesh(tmp_path)
     del wanted["devices"][0]["device_id"]
     first = daemon.cluster(**wanted)
@@ -153,7 +155,7 @@ def test_a_peer_that_nobody_knows_is_left_out_and_named(daemon: t.Any, tmp_path:
     assert [share["deviceID"] for share in daemon.folder("documents")["devices"]] == [daemon.device_id]
 
 
-def test_it_waits_for_a_syncthing_that_is_only_starting(make_daemon: t.Any, suite: str, tmp_path: pathlib.Path) -> None:
+def test_module_waits_for_a_starting_syncthing(make_daemon: t.Any, suite: str, tmp_path: pathlib.Path) -> None:
     daemon = make_daemon(suite, start=False)
     timer = threading.Timer(1.5, daemon.start)
     timer.start()
@@ -161,7 +163,7 @@ def test_it_waits_for_a_syncthing_that_is_only_starting(make_daemon: t.Any, suit
     timer.join()
 
 
-def test_one_that_does_not_run_is_named_within_the_time(make_daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_stopped_syncthing_is_an_error_within_the_timeout(make_daemon: t.Any, tmp_path: pathlib.Path) -> None:
     daemon = make_daemon("trixie", start=False)
     started = time.monotonic()
     with pytest.raises(SyncthingError, match=r"does not answer.*is its service running.*waited 2 s"):
@@ -169,7 +171,7 @@ def test_one_that_does_not_run_is_named_within_the_time(make_daemon: t.Any, tmp_
     assert time.monotonic() - started < 10
 
 
-def test_a_wrong_api_key_is_named(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_wrong_api_key_is_an_error(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     path = daemon.home / "config.xml"
     right = path.read_text(encoding="utf-8")
     path.write_text(right.replace("<apikey>", "<apikey>wrong"), encoding="utf-8")
@@ -177,12 +179,12 @@ def test_a_wrong_api_key_is_named(daemon: t.Any, tmp_path: pathlib.Path) -> None
         daemon.cluster(**mesh(tmp_path))
 
 
-def test_the_root_of_a_folder_is_made_for_its_owner(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_root_of_a_new_folder_belongs_to_its_owner(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     daemon.cluster(folder_owner="nobody", **mesh(tmp_path))
     assert (tmp_path / "photos").owner() == "nobody"
 
 
-def test_check_mode_before_the_first_start(make_daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_check_mode_works_before_the_first_start(make_daemon: t.Any, tmp_path: pathlib.Path) -> None:
     daemon = make_daemon("trixie", start=False)
     (daemon.home / "config.xml").unlink()
     check = daemon.cluster(check_mode=True, **mesh(tmp_path))
@@ -192,7 +194,7 @@ def test_check_mode_before_the_first_start(make_daemon: t.Any, tmp_path: pathlib
 
 
 @pytest.mark.parametrize("suites", [("bookworm", "bookworm"), ("trixie", "trixie"), ("bookworm", "trixie")])
-def test_two_pair_and_a_file_arrives(
+def test_two_daemons_pair_and_a_file_arrives(
     make_daemon: t.Any, suites: tuple[str, str], tmp_path: pathlib.Path, eventually: t.Any
 ) -> None:
     one, two = (make_daemon(suite) for suite in suites)
@@ -219,11 +221,11 @@ def test_two_pair_and_a_file_arrives(
 
 
 def whole(daemon: t.Any) -> dict[str, t.Any]:
-    """Everything that nobody else changes meanwhile."""
+    """The configuration without the keys that Syncthing changes by itself."""
     return {key: value for key, value in daemon.get("config").items() if key != "version"}
 
 
-def test_no_parameter_of_the_defaults_slips_into_a_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_folder_gets_no_versioning_parameters_of_the_defaults(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     """Syncthing decodes a folder over its defaults, where maps merge: old versions would be deleted after 30 days."""
     defaults = {"folder": {"versioning": {"type": "trashcan", "params": {"cleanoutDays": 30}}}}
     daemon.cluster(**mesh(tmp_path))
@@ -232,18 +234,18 @@ def test_no_parameter_of_the_defaults_slips_into_a_folder(daemon: t.Any, tmp_pat
     daemon.cluster(folders=[docs])
     daemon.cluster(defaults=defaults)
     before = whole(daemon)
-    # (b) of a folder that is there only the label is declared
+    # (b) an existing folder of which only the label is declared
     result = daemon.cluster(folders=[{"id": "documents", "label": "Mine"}])
     assert result["after"] == {"folders": {"documents": {"label": "Mine"}}}
     before["folders"][0]["label"] = "Mine"
     assert whole(daemon) == before
-    # (a) a folder of another kind, new and old
+    # (a) a new folder and an existing one with another kind of versioning
     for folder_id in ("new", "photos"):
         new = {"id": folder_id, "path": str(tmp_path / folder_id), "versioning": {"type": "staggered"}}
         assert daemon.cluster(folders=[new])["changed"]
         assert daemon.folder(folder_id)["versioning"]["params"] == {}
         assert not daemon.cluster(folders=[new])["changed"]
-    # and one that says nothing takes the template as it is
+    # and a folder that declares no versioning gets the defaults as they are
     daemon.cluster(folders=[{"id": "plain", "path": str(tmp_path / "plain")}])
     assert daemon.folder("plain")["versioning"]["params"] == {"cleanoutDays": "30"}
     off = {"id": "plain", "versioning": {"type": "none"}}
@@ -251,7 +253,7 @@ def test_no_parameter_of_the_defaults_slips_into_a_folder(daemon: t.Any, tmp_pat
     assert (daemon.folder("plain")["versioning"]["type"], daemon.folder("plain")["versioning"]["params"]) == ("", {})
 
 
-def test_nothing_of_the_defaults_slips_into_a_share_or_a_device(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_share_and_device_get_no_values_of_the_defaults(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     daemon.cluster(**mesh(tmp_path))
     template = daemon.get("config/defaults/folder")
     template["devices"] = [{"deviceID": NAS, "introducedBy": VPS, "encryptionPassword": "of-the-template"}, *template["devices"]]
@@ -267,8 +269,8 @@ def test_nothing_of_the_defaults_slips_into_a_share_or_a_device(daemon: t.Any, t
     assert whole(daemon) == before
 
 
-def test_every_kind_of_object_keeps_what_is_not_declared(daemon: t.Any, tmp_path: pathlib.Path) -> None:
-    """Each option of each object in turn; the rest of the whole configuration stays."""
+def test_every_object_keeps_its_undeclared_options(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    """Declare each option of each object in turn; the rest of the configuration does not change."""
     daemon.cluster(**mesh(tmp_path))
     daemon.change("PATCH", "config/folders/documents", {"versioning": {"type": "external", "params": {"command": "true"}}})
     steps: list[dict[str, t.Any]] = [
@@ -282,7 +284,7 @@ def test_every_kind_of_object_keeps_what_is_not_declared(daemon: t.Any, tmp_path
     ]
     for step in steps:
         before, result = whole(daemon), daemon.cluster(**step)
-        after = daemon.get_config_patiently()
+        after = daemon.get_config_after_restart()
         found = [path for path, old, new in leaves(before, after) if old != new]
         assert len(found) == sum(len(one) - 1 if "id" in one or "name" in one else 1 for one in declared_objects(step)), found
         assert result["changed"]
@@ -294,7 +296,7 @@ def declared_objects(step: dict[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def leaves(old: t.Any, new: t.Any, path: str = "") -> t.Iterator[tuple[str, t.Any, t.Any]]:
-    """The smallest options of two configurations, side by side."""
+    """Yield each pair of corresponding values of two configurations."""
     if isinstance(old, dict) and isinstance(new, dict) and not {"value", "unit"} & set(old):
         for key in {*old, *new} - {"version"}:
             yield from leaves(old.get(key), new.get(key), f"{path}.{key}")
@@ -306,9 +308,7 @@ def leaves(old: t.Any, new: t.Any, path: str = "") -> t.Iterator[tuple[str, t.An
 
 
 @pytest.mark.parametrize(("was", "becomes"), [("old-one", "new-one"), ("", "new-one"), ("old-one", "")])
-def test_a_changed_password_is_refused_with_how_to_rotate_it(
-    daemon: t.Any, tmp_path: pathlib.Path, was: str, becomes: str
-) -> None:
+def test_changed_password_is_refused_with_how_to_rotate_it(daemon: t.Any, tmp_path: pathlib.Path, was: str, becomes: str) -> None:
     wanted = mesh(tmp_path)
     share = wanted["folders"][1]["devices"][1]
     share.pop("encryption_password")
@@ -321,15 +321,15 @@ def test_a_changed_password_is_refused_with_how_to_rotate_it(
     assert whole(daemon) == before
     assert not daemon.cluster(**wanted)["changed"]
     share.pop("encryption_password", None)
-    assert not daemon.cluster(**wanted)["changed"], "who says nothing keeps it"
-    # the way that the message names
+    assert not daemon.cluster(**wanted)["changed"], "an undeclared password must be kept"
+    # the rotation that the message describes
     daemon.cluster(folders=[{**wanted["folders"][1], "devices": [{"name": "nas"}]}])
     share["encryption_password"] = "new-one"
     assert daemon.cluster(**wanted)["changed"]
     assert {one["encryptionPassword"] for one in daemon.folder("photos")["devices"]} == {"", "new-one"}
 
 
-def test_a_peer_that_somebody_renamed_is_still_the_same(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_peer_renamed_by_a_user_is_still_found(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     wanted = mesh(tmp_path)
     daemon.cluster(**wanted)
     daemon.change("PATCH", f"config/devices/{NAS}", {"name": "Raspi"})
@@ -341,7 +341,7 @@ def test_a_peer_that_somebody_renamed_is_still_the_same(daemon: t.Any, tmp_path:
     assert not daemon.cluster(**wanted)["changed"]
 
 
-def test_while_somebody_is_not_known_nobody_goes(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_no_device_is_purged_while_a_peer_is_unknown(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     wanted = mesh(tmp_path)
     daemon.cluster(**wanted)
     daemon.change("PATCH", f"config/devices/{NAS}", {"name": "Raspi", "addresses": ["dynamic"]})
@@ -358,7 +358,7 @@ def test_while_somebody_is_not_known_nobody_goes(daemon: t.Any, tmp_path: pathli
     assert [one["id"] for one in daemon.get("config/folders")] == ["documents", "photos"]
 
 
-def test_no_folder_in_syncthings_own_files_or_in_the_system(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_folder_in_syncthings_home_or_a_system_path_is_refused(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     (tmp_path / "link").symlink_to(daemon.home)
     (tmp_path / "etc").symlink_to("/etc")
     before = whole(daemon)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders on disks that come and go: real mounts, in the mount namespace of the tests, and real daemons."""
+"""Folders on disks that are mounted and unmounted: real mounts in a mount namespace, and real daemons."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = t.Dict[str, t.Any]  # noqa: UP006
 
 
 class Disk:
-    """A tmpfs that remembers what was on it."""
+    """A tmpfs that keeps its files when it is unmounted."""
 
     def __init__(self, point: pathlib.Path, kept: pathlib.Path) -> None:
         self.point, self.kept = point, kept
@@ -43,7 +43,7 @@ def fstab(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pa
 
 @pytest.fixture
 def disk(tmp_path: pathlib.Path) -> t.Iterator[Disk]:
-    """At /…/ssd; not mounted yet."""
+    """An unmounted disk for /…/ssd."""
     (tmp_path / "ssd").mkdir()
     made = Disk(tmp_path / "ssd", tmp_path / "kept")
     yield made
@@ -55,7 +55,7 @@ def folder(disk: Disk, **more: t.Any) -> Json:
     return {"id": "photos", "path": f"{disk.point}/photos", "folder_owner": "root", **more}
 
 
-def test_left_out_while_the_disk_is_away_and_made_when_it_is_there(daemon: t.Any, disk: Disk, fstab: pathlib.Path) -> None:
+def test_folder_is_left_out_until_its_disk_is_mounted(daemon: t.Any, disk: Disk, fstab: pathlib.Path) -> None:
     fstab.write_text(f"UUID=2 {disk.point} ext4 nofail 0 2\n", encoding="utf-8")
     home = str(daemon.home)
     others: Json = {"folders": [folder(disk, ignores=["*.tmp"]), {"id": "other", "path": f"{disk.kept.parent}/other"}]}
@@ -76,7 +76,7 @@ def test_left_out_while_the_disk_is_away_and_made_when_it_is_there(daemon: t.Any
     assert not call("syncthing_cluster", home=home, folder_owner="root", **others)["changed"]
 
 
-def test_a_folder_that_is_there_is_left_as_it_is(daemon: t.Any, disk: Disk, fstab: pathlib.Path) -> None:
+def test_existing_folder_on_an_unmounted_disk_is_not_changed(daemon: t.Any, disk: Disk, fstab: pathlib.Path) -> None:
     disk.mount()
     home = str(daemon.home)
     call("syncthing_folder", home=home, **folder(disk, ignores=["*.tmp"]))
@@ -95,7 +95,7 @@ def test_a_folder_that_is_there_is_left_as_it_is(daemon: t.Any, disk: Disk, fsta
         call("syncthing_cluster", home=home, folders=[changed], absent_folders=["photos"])
 
 
-def test_a_disk_that_nothing_announces_needs_requires_mount(daemon: t.Any, disk: Disk, fstab: pathlib.Path) -> None:
+def test_disk_without_fstab_or_unit_needs_requires_mount(daemon: t.Any, disk: Disk, fstab: pathlib.Path) -> None:
     home = str(daemon.home)
     options = folder(disk, requires_mount=str(disk.point))
     assert "which requires_mount names" in call("syncthing_folder", home=home, **options)["left_out"][0]["reason"]
@@ -109,31 +109,31 @@ def test_a_disk_that_nothing_announces_needs_requires_mount(daemon: t.Any, disk:
 
 
 @pytest.mark.parametrize("kind", ["bind", "tmpfs"])
-def test_what_is_mounted_counts_as_mounted(kind: str, disk: Disk, fstab: pathlib.Path) -> None:
+def test_bind_mount_and_tmpfs_count_as_mounted(kind: str, disk: Disk, fstab: pathlib.Path) -> None:
     fstab.write_text(f"UUID=2 {disk.point} ext4 nofail 0 2\n", encoding="utf-8")
     wanted = [{"id": "photos", "path": f"{disk.point}/photos", "requires_mount": str(disk.point)}]
     assert _disk.left_out(wanted)
     if kind == "bind":
-        disk.mount()  # of a directory of the same file system, which os.path.ismount does not see
+        disk.mount()  # a bind mount within one file system, which os.path.ismount does not detect
     else:
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk.point], check=True)
     assert _disk.left_out(wanted) == []
 
 
-def test_a_read_only_disk(disk: Disk, fstab: pathlib.Path) -> None:
+def test_folder_on_a_read_only_disk_is_left_out(disk: Disk, fstab: pathlib.Path) -> None:
     assert fstab.exists()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk.point], check=True)
     assert "read-only" in _disk.left_out([{"id": "photos", "path": f"{disk.point}/photos"}])[0]["reason"]
 
 
-def test_a_link_leads_to_the_disk_that_is_away(disk: Disk, fstab: pathlib.Path) -> None:
+def test_symlink_to_an_unmounted_disk_is_left_out(disk: Disk, fstab: pathlib.Path) -> None:
     fstab.write_text(f"UUID=2 {disk.point} ext4 nofail 0 2\n", encoding="utf-8")
     (disk.kept / "link").symlink_to(disk.point / "photos")
     assert _disk.left_out([{"id": "photos", "path": f"{disk.kept}/link/deeper"}])
     assert not (disk.point / "photos").exists()
 
 
-# A daemon of autofs(5) for one directory, in a process group of its own; it mounts, or says that there is nothing.
+# An automounter (autofs(5)) for one directory, in a separate process group; it mounts, or answers that there is nothing.
 AUTOMOUNTER = """
 import fcntl, os, struct, subprocess, sys
 point, what = sys.argv[1:]
@@ -168,7 +168,7 @@ def automounter(disk: Disk) -> t.Iterator[t.Callable[[str], None]]:
         one.stdout.close()
 
 
-def test_an_automounter_is_woken_by_a_look(automounter: t.Callable[[str], None], disk: Disk, fstab: pathlib.Path) -> None:
+def test_automounter_is_triggered(automounter: t.Callable[[str], None], disk: Disk, fstab: pathlib.Path) -> None:
     assert fstab.exists()
     (disk.kept / "photos").mkdir()
     automounter(str(disk.kept))
@@ -178,7 +178,7 @@ def test_an_automounter_is_woken_by_a_look(automounter: t.Callable[[str], None],
 
 
 @pytest.mark.parametrize("what", ["nothing", "silent"])
-def test_an_automounter_that_has_nothing_or_does_not_answer(
+def test_automounter_without_disk_or_answer_leaves_the_folder_out(
     automounter: t.Callable[[str], None], disk: Disk, fstab: pathlib.Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     assert fstab.exists()
@@ -189,8 +189,8 @@ def test_an_automounter_that_has_nothing_or_does_not_answer(
 
 
 @pytest.mark.parametrize("place", ["srv", "opt", "home", "var/lib"])
-def test_parents_below_the_systems_places_for_data_also_if_those_are_disks(place: str, tmp_path: pathlib.Path) -> None:
-    """In a mount namespace of its own: nothing of the machine's is touched."""
+def test_parents_are_created_below_data_directories_also_on_own_disks(place: str, tmp_path: pathlib.Path) -> None:
+    """Runs in a separate mount namespace, so that the machine is not changed."""
     script = (
         "import pathlib; from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk; "
         f"base = pathlib.Path('/{place}'); path = f'{{base}}/sync/a/b'; "
@@ -208,10 +208,10 @@ def test_parents_below_the_systems_places_for_data_also_if_those_are_disks(place
     )
 
 
-def test_an_older_copy_that_returns_takes_no_files_from_the_others(
+def test_returning_disk_with_an_older_copy_deletes_no_files(
     make_daemon: t.Any, suite: str, disk: Disk, tmp_path: pathlib.Path, eventually: t.Any, fstab: pathlib.Path
 ) -> None:
-    """Without the refusal the peers' newer files go: the folder was filled on the system disk while its own was away."""
+    """Without the refusal the peers lose newer files: the folder was filled on the system disk while its disk was away."""
     nas, pi = make_daemon(suite), make_daemon(suite)
     nas_root, point = tmp_path / "fam", disk.point
     nas_root.mkdir()
@@ -223,15 +223,15 @@ def test_an_older_copy_that_returns_takes_no_files_from_the_others(
     for number in range(2):
         shutil.copy2(nas_root / f"{number}.txt", older)
 
-    def bring(own: t.Any, other: t.Any, path: pathlib.Path) -> Json:
+    def configure(own: t.Any, other: t.Any, path: pathlib.Path) -> Json:
         device = {"name": "other", "device_id": other.device_id, "addresses": [other.address]}
         wanted = {"id": "fam", "path": str(path), "devices": [{"name": "other"}], "fs_watcher_delay": 1}
         return call("syncthing_cluster", home=str(own.home), devices=[device], folders=[wanted], folder_owner="root")
 
-    assert bring(nas, pi, nas_root)["changed"]
-    away = bring(pi, nas, point / "fam")
+    assert configure(nas, pi, nas_root)["changed"]
+    away = configure(pi, nas, point / "fam")
     assert [one["id"] for one in away["left_out"]] == ["fam"]
-    assert away["changed"], "the device is paired all the same"
+    assert away["changed"], "the device must be paired"
     assert not point.exists()
     assert fstab.exists()
     pi.stop()
@@ -239,12 +239,12 @@ def test_an_older_copy_that_returns_takes_no_files_from_the_others(
     disk.mount()
     pi.start()
     assert eventually(lambda: pi.get("system/ping"), 30)
-    assert bring(pi, nas, point / "fam")["left_out"] == []
+    assert configure(pi, nas, point / "fam")["left_out"] == []
     assert eventually(lambda: len(list((point / "fam").glob("*.txt"))) == 6, 60)
     assert len(list(nas_root.glob("*.txt"))) == 6
 
 
-def test_what_is_made_has_its_owner_and_its_mode_whatever_the_umask(tmp_path: pathlib.Path) -> None:
+def test_created_directories_have_owner_and_mode_for_any_umask(tmp_path: pathlib.Path) -> None:
     old = os.umask(0o077)
     try:
         assert _disk.make_root("a", f"{tmp_path}/one/two/root", "nobody")
@@ -257,7 +257,7 @@ def test_what_is_made_has_its_owner_and_its_mode_whatever_the_umask(tmp_path: pa
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["one", "root", "two"]
 
 
-def test_a_home_is_its_owners(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parents_in_a_home_are_created_for_its_owner(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "someone"
     home.mkdir()
     nobody = pwd.getpwnam("nobody")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the very first start does, with the role's own template."""
+"""The first start of Syncthing with the role's template."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ SILENT = {
 }
 
 
-def test_the_version_is_the_one_the_test_is_named_after(daemon: t.Any, suite: str) -> None:
+def test_daemon_has_the_version_of_its_debian_release(daemon: t.Any, suite: str) -> None:
     assert daemon.get("system/version")["version"].startswith({"bookworm": "v1.19.2", "trixie": "v1.29.5"}[suite])
 
 
-def test_it_is_silent_from_the_start(daemon: t.Any) -> None:
+def test_syncthing_contacts_no_servers_from_its_first_start(daemon: t.Any) -> None:
     options = daemon.get("config/options")
     assert {key: options[key] for key in SILENT} == SILENT
     assert options["listenAddresses"] == [daemon.address]
     assert daemon.get("config/folders") == []
 
 
-def test_the_device_id_is_the_one_that_syncthing_has(daemon: t.Any) -> None:
+def test_computed_device_id_is_that_of_the_daemon(daemon: t.Any) -> None:
     assert daemon.get("system/status")["myID"] == daemon.device_id
 
 
-def test_the_api_key_survives_the_first_start(daemon: t.Any) -> None:
-    """A file without one would get a random key in memory only."""
+def test_api_key_is_kept_by_the_first_start(daemon: t.Any) -> None:
+    """Without a key in the file, Syncthing uses a random key that it does not write."""
     daemon.get("config")
     daemon.stop()
     daemon.start()
     assert daemon.look()["device_id"] == daemon.device_id
 
 
-def test_nothing_is_readable_by_others(daemon: t.Any) -> None:
+def test_identity_files_are_not_readable_by_others(daemon: t.Any) -> None:
     assert stat.S_IMODE(daemon.home.stat().st_mode) == 0o700
     for name in ("config.xml", "key.pem"):
         assert stat.S_IMODE((daemon.home / name).stat().st_mode) == 0o600
 
 
-def test_a_second_time_makes_nothing(make_daemon: t.Any, suite: str) -> None:
+def test_second_call_creates_no_identity(make_daemon: t.Any, suite: str) -> None:
     daemon = make_daemon(suite, start=False)
     before = {path.name: path.read_bytes() for path in daemon.home.iterdir() if path.is_file()}
     again = daemon.first_boot()
@@ -71,7 +71,7 @@ def params(home: pathlib.Path, **more: t.Any) -> dict[str, t.Any]:
     return {**base, "api_key": None, "certificate": None, "private_key": None, **more}
 
 
-def test_a_run_that_died_half_way_is_finished(tmp_path: pathlib.Path) -> None:
+def test_identity_is_completed_after_an_interrupted_run(tmp_path: pathlib.Path) -> None:
     program = str(artefacts.syncthing("trixie"))
     home = tmp_path / "home"
     first = _identity.apply(params(home), False, program)
@@ -82,7 +82,7 @@ def test_a_run_that_died_half_way_is_finished(tmp_path: pathlib.Path) -> None:
     assert second["device_id"] == first["device_id"]
 
 
-def test_a_run_that_died_between_the_two_files_is_finished(tmp_path: pathlib.Path) -> None:
+def test_identity_is_completed_after_a_run_that_wrote_one_file(tmp_path: pathlib.Path) -> None:
     program = str(artefacts.syncthing("trixie"))
     home = tmp_path / "home"
     first = _identity.apply(params(home), False, program)
@@ -115,7 +115,7 @@ def damages() -> dict[str, t.Callable[[pathlib.Path, pathlib.Path], object]]:
 
 
 @pytest.mark.parametrize("words", sorted(damages()))
-def test_half_an_identity_is_refused_and_can_be_restored(tmp_path: pathlib.Path, words: str) -> None:
+def test_damaged_identity_is_refused_and_can_be_restored(tmp_path: pathlib.Path, words: str) -> None:
     program = str(artefacts.syncthing("trixie"))
     home, other = tmp_path / "home", tmp_path / "other"
     whole = _identity.apply(params(home), False, program)
@@ -128,14 +128,14 @@ def test_half_an_identity_is_refused_and_can_be_restored(tmp_path: pathlib.Path,
             _identity.apply(params(home), check_mode, program)
     assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
     if "parsed" in words or "together" in words:
-        return  # what is there may be the right half, so it is for the user to move it away
+        return  # the existing half may be the right one, so the user has to move it away
     restored = _identity.apply(params(home, **kept), False, None)
     assert (restored["created"], restored["device_id"]) == (["key pair"], whole["device_id"])
     assert _identity.identity_problem(str(home)) is None
     assert not _identity.apply(params(home), False, program)["changed"]
 
 
-def test_a_pair_that_is_given_must_fit_itself_and_what_is_there(tmp_path: pathlib.Path) -> None:
+def test_declared_key_must_match_its_certificate_and_the_existing_identity(tmp_path: pathlib.Path) -> None:
     program = str(artefacts.syncthing("trixie"))
     for name in ("one", "two"):
         _identity.apply(params(tmp_path / name), False, program)
@@ -149,7 +149,7 @@ def test_a_pair_that_is_given_must_fit_itself_and_what_is_there(tmp_path: pathli
     assert _identity.apply(params(tmp_path / "one", **one), False, None)["created"] == ["key pair"]
 
 
-def test_a_home_on_a_disk_that_is_away_is_not_filled(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_on_an_unmounted_disk_is_not_created(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "fstab").write_text(f"UUID=2 {tmp_path}/disk ext4 nofail 0 2\n", encoding="utf-8")
     monkeypatch.setattr(_mounts, "FSTAB", tmp_path / "fstab")
     (tmp_path / "disk").mkdir()
@@ -160,7 +160,7 @@ def test_a_home_on_a_disk_that_is_away_is_not_filled(tmp_path: pathlib.Path, mon
     assert _identity.apply(params(tmp_path / "elsewhere"), False, str(artefacts.syncthing("trixie")))["changed"]
 
 
-def test_an_identity_is_restored_and_never_replaced(tmp_path: pathlib.Path) -> None:
+def test_identity_is_restored_but_never_replaced(tmp_path: pathlib.Path) -> None:
     program = str(artefacts.syncthing("trixie"))
     old = _identity.apply(params(tmp_path / "old"), False, program)
     kept = {
@@ -175,14 +175,14 @@ def test_an_identity_is_restored_and_never_replaced(tmp_path: pathlib.Path) -> N
         _identity.apply(params(tmp_path / "another", **kept), False, program)
 
 
-def test_check_mode_makes_nothing_and_says_what_it_would(tmp_path: pathlib.Path) -> None:
+def test_check_mode_creates_no_identity_and_predicts_the_change(tmp_path: pathlib.Path) -> None:
     result = _identity.apply(params(tmp_path / "home", api_key="a-very-secret-key"), True, None)
     assert result["created"] == ["home", "key pair", "config.xml"]
     assert "a-very-secret-key" not in str(result)
     assert not (tmp_path / "home").exists()
 
 
-def test_the_key_pair_is_syncthings_own(tmp_path: pathlib.Path, suite: str) -> None:
+def test_key_pair_has_the_device_id_that_syncthing_prints(tmp_path: pathlib.Path, suite: str) -> None:
     program = artefacts.syncthing(suite)
     made = _identity.apply(params(tmp_path / "home"), False, str(program))
     told = subprocess.run(
@@ -191,7 +191,7 @@ def test_the_key_pair_is_syncthings_own(tmp_path: pathlib.Path, suite: str) -> N
     assert made["device_id"] == told
 
 
-def test_parents_in_a_home_belong_to_its_owner(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parents_of_the_syncthing_home_belong_to_the_homes_owner(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = str(artefacts.syncthing("trixie"))
     me = pwd.struct_passwd(("me", "x", 12345, 12346, "", str(tmp_path), "/bin/bash"))
     monkeypatch.setattr(pwd, "getpwnam", lambda _name: me)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""syncthing_info against real daemons: what it says of folders that are paused, full, stopped, slow or stalled."""
+"""syncthing_info against real daemons: its values for paused, full, stopped, slow and stalled folders."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def info(daemon: t.Any, **options: t.Any) -> dict[str, t.Any]:
 
 
 def pair(one: t.Any, two: t.Any, tmp_path: pathlib.Path, receiver: t.Any = None, sender: t.Any = None, **device: t.Any) -> None:
-    """The folder `shared` on both; files-0 is the first one's."""
+    """Share the folder `shared` between two daemons; files-0 is the first daemon's folder."""
     for number, (own, other, part) in enumerate(((one, two, sender), (two, one, receiver))):
         folder = {"id": "shared", "path": str(tmp_path / f"files-{number}"), "fs_watcher_delay": 1, **(part or {})}
         peer = {"name": "other", "device_id": other.device_id, "addresses": [other.address], "allowed_networks": ["127.0.0.0/8"]}
@@ -40,7 +40,7 @@ def pair(one: t.Any, two: t.Any, tmp_path: pathlib.Path, receiver: t.Any = None,
 
 
 def view_of(daemon: t.Any, name: str, peer: str, peer_id: str, found: dict[str, t.Any], folder: dict[str, t.Any]) -> View:
-    """What the role verify would have of a host with this Syncthing."""
+    """The view that the role verify gathers of a host with this Syncthing."""
     template = verify_views.view("nas", "pi")
     mesh = {"hosts": [name, peer], "folders": {"shared": {"path": "/", "devices": [name, peer], **folder}}}
     renamed = {peer_id: {**found["devices"][peer_id], "name": peer}}
@@ -51,7 +51,7 @@ def write(path: pathlib.Path, size: int) -> None:
     path.write_bytes(os.urandom(size))
 
 
-def test_a_paused_folder_and_a_paused_device(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_paused_folder_and_paused_device_are_reported(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     home = str(daemon.home)
     call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS, paused=True)
     share = [{"name": "nas"}]
@@ -64,13 +64,15 @@ def test_a_paused_folder_and_a_paused_device(daemon: t.Any, tmp_path: pathlib.Pa
     assert found["devices"][syncthing_steps.NAS]["paused"]
 
 
-def test_a_dead_syncthing_costs_no_more_than_the_timeout(daemon: t.Any) -> None:
+def test_stopped_syncthing_costs_no_more_than_the_timeout(daemon: t.Any) -> None:
     daemon.stop()
     with pytest.raises(ModuleFailed, match=r"does not answer.*\(waited 1 s\)"):
         info(daemon, timeout=1, wait_timeout=600)
 
 
-def test_a_full_disk_is_seen_with_its_files(make_daemon: t.Any, suite: str, tmp_path: pathlib.Path, eventually: t.Any) -> None:
+def test_full_disk_is_reported_with_the_files_that_need_space(
+    make_daemon: t.Any, suite: str, tmp_path: pathlib.Path, eventually: t.Any
+) -> None:
     one, two = make_daemon(suite), make_daemon(suite)
     small = tmp_path / "files-1"
     small.mkdir()
@@ -94,8 +96,8 @@ def test_a_full_disk_is_seen_with_its_files(make_daemon: t.Any, suite: str, tmp_
         subprocess.run(["umount", str(small)], check=True)
 
 
-def test_a_watcher_that_gave_up(make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
-    """Limits of inotify belong to a user namespace, so this Syncthing gets one of its own."""
+def test_failed_watcher_is_reported(make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
+    """inotify limits belong to a user namespace, so this Syncthing gets a separate one."""
     script = tmp_path / "syncthing"
     script.write_text(
         "#!/bin/sh\nexec unshare --user --map-root-user sh -c "
@@ -121,10 +123,10 @@ def test_a_watcher_that_gave_up(make_daemon: t.Any, tmp_path: pathlib.Path, even
     )
     assert "fs.inotify.max_user_watches=" in said.findings[0]
     call("syncthing_folder", home=str(daemon.home), id="shared", path=str(tmp_path / "many"), fs_watcher=False)
-    assert info(daemon)["folders"]["shared"]["watch_error"] is None, "who wants no watcher misses none"
+    assert info(daemon)["folders"]["shared"]["watch_error"] is None, "a folder without a watcher must have no watcher error"
 
 
-def test_different_encryption_passwords_are_told(
+def test_different_encryption_passwords_are_reported(
     make_daemon: t.Any, suite: str, tmp_path: pathlib.Path, eventually: t.Any
 ) -> None:
     one, two = make_daemon(suite), make_daemon(suite)
@@ -152,13 +154,13 @@ def test_different_encryption_passwords_are_told(
         }
         return [finding for finding in verify.conclude(views).findings if "different encryption passwords used" in finding]
 
-    sentence = "the folder shared: different encryption passwords used. Give encryption_password its old value again"
-    # Devices that refuse each other connect again and again.
-    assert eventually(lambda: any(sentence in finding for finding in told()), 60)
+    message = "the folder shared: different encryption passwords used. Give encryption_password its old value again"
+    # Devices that refuse each other reconnect repeatedly.
+    assert eventually(lambda: any(message in finding for finding in told()), 60)
 
 
 def slow_transfer(make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any, rate: int) -> tuple[t.Any, t.Any]:
-    """One file of 8 MB on its way at so many KiB a second."""
+    """Start the transfer of one file of 8 MB at a rate in KiB/s."""
     one, two = make_daemon(NEWEST), make_daemon(NEWEST)
     pair(one, two, tmp_path, max_send_kbps=rate)
     found = info(two, wait_for={"devices": [one.device_id], "folders": {"shared": [one.device_id]}}, wait_timeout=60)
@@ -168,7 +170,7 @@ def slow_transfer(make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any,
     return one, two
 
 
-def test_one_big_file_on_its_way_is_movement(make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
+def test_transfer_of_one_large_file_counts_as_progress(make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
     _one, two = slow_transfer(make_daemon, tmp_path, eventually, rate=100)
     found = info(two, wait_for={"folders": {"shared": []}}, wait_timeout=60)
     folder = found["folders"]["shared"]
@@ -178,7 +180,7 @@ def test_one_big_file_on_its_way_is_movement(make_daemon: t.Any, tmp_path: pathl
     assert 0 < folder["need_bytes"] <= 8_000_000
 
 
-def test_less_than_a_block_in_half_a_minute_is_movement_too(
+def test_less_than_one_block_in_30_seconds_counts_as_progress(
     make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any
 ) -> None:
     _one, two = slow_transfer(make_daemon, tmp_path, eventually, rate=3)
@@ -186,7 +188,7 @@ def test_less_than_a_block_in_half_a_minute_is_movement_too(
 
 
 def arrived(daemon: t.Any) -> tuple[int, int]:
-    """Bytes that have come in, and those that a folder still needs."""
+    """The number of received bytes, and of bytes that a folder still needs."""
     return daemon.get("system/connections")["total"]["inBytesTotal"], info(daemon)["folders"]["shared"]["need_bytes"]
 
 
@@ -195,14 +197,14 @@ def later(daemon: t.Any) -> tuple[int, int]:
     return arrived(daemon)
 
 
-def test_a_peer_that_hangs_is_a_stall(make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
+def test_hanging_peer_counts_as_a_stall(make_daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
     one, two = slow_transfer(make_daemon, tmp_path, eventually, rate=100)
     assert isinstance(one, Daemon)
     assert one.process
     for pid in session_of(one.process.pid):
         os.kill(pid, signal.SIGSTOP)
     try:
-        assert eventually(lambda: arrived(two) == later(two), 60), "what was on its way is not all there"
+        assert eventually(lambda: arrived(two) == later(two), 60), "the data in transit did not arrive"
         found = info(two, wait_for={"folders": {"shared": []}}, wait_timeout=120)
     finally:
         for pid in session_of(one.process.pid):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Syncthing is killed in the middle of a call, at random moments: the next call finishes the job."""
+"""Syncthing is killed during a call, at random moments: the next call finishes the change."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SEED = 20261124
 
 
 def device_id(number: int) -> str:
-    """A valid ID; any DER has one."""
+    """A valid device ID: any DER bytes have one."""
     body = base64.b64encode(f"device {number}".encode()).decode()
     return device_id_of_certificate(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
 
 
 def wanted(root: pathlib.Path, number: int) -> dict[str, t.Any]:
-    """Something else each time, in devices, folders, options and ignores."""
+    """Different devices, folders, options and ignores for each number."""
     names = [f"device-{at}" for at in range(10)]
     return {
         "devices": [
@@ -58,7 +58,7 @@ def undeclared(daemon: t.Any) -> dict[str, t.Any]:
     }
 
 
-def test_killed_at_random_moments(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_syncthing_killed_at_random_moments_is_configured_by_the_next_call(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     chance = random.Random(SEED)
     daemon.cluster(
         devices=[{"name": "by-hand", "device_id": device_id(99)}],
@@ -82,4 +82,4 @@ def test_killed_at_random_moments(daemon: t.Any, tmp_path: pathlib.Path) -> None
         again = daemon.cluster(**wanted(tmp_path, number))
         assert (again["changed"], again["requests"]["writes"]) == (False, 0)
         assert undeclared(daemon) == before, f"kill {number}"
-    assert interrupted > KILLS // 4, f"only {interrupted} of {KILLS} kills hit a call: this shows nothing"
+    assert interrupted > KILLS // 4, f"only {interrupted} of {KILLS} kills hit a call: too few for this test"

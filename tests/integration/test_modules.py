@@ -18,35 +18,39 @@ from module_call import ModuleFailed, call
 
 
 def test_syncthing_device(daemon: t.Any) -> None:
-    syncthing_steps.play("syncthing_device", syncthing_steps.of_device(), str(daemon.home), lambda: daemon.get("config"))
+    syncthing_steps.run_steps("syncthing_device", syncthing_steps.of_device(), str(daemon.home), lambda: daemon.get("config"))
 
 
 def test_syncthing_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     call("syncthing_device", home=str(daemon.home), name="nas", device_id=syncthing_steps.NAS)
     root = tmp_path / "files"
     root.mkdir()
-    syncthing_steps.play("syncthing_folder", syncthing_steps.of_folder(str(root)), str(daemon.home), lambda: daemon.get("config"))
+    syncthing_steps.run_steps(
+        "syncthing_folder", syncthing_steps.of_folder(str(root)), str(daemon.home), lambda: daemon.get("config")
+    )
 
 
 def test_syncthing_settings(daemon: t.Any) -> None:
-    syncthing_steps.play("syncthing_settings", syncthing_steps.of_settings(), str(daemon.home), daemon.get_config_patiently)
+    syncthing_steps.run_steps(
+        "syncthing_settings", syncthing_steps.of_settings(), str(daemon.home), daemon.get_config_after_restart
+    )
 
 
 @pytest.mark.parametrize("kind", list(syncthing_options.ROWS))
-def test_each_option_gets_to_syncthing(daemon: t.Any, tmp_path: pathlib.Path, kind: str) -> None:
+def test_each_option_is_written_to_the_daemon(daemon: t.Any, tmp_path: pathlib.Path, kind: str) -> None:
     bench = syncthing_options.Bench(
         str(daemon.home),
         str(tmp_path),
-        daemon.get_config_patiently,
+        daemon.get_config_after_restart,
         lambda name: list(daemon.get(f"db/ignores?folder={name}")["ignore"] or []),
     )
     version = re.match(r"v(\d+)\.(\d+)", daemon.get("system/version")["version"])
     assert version
     for row in syncthing_options.ROWS[kind]:
-        syncthing_options.play(bench, kind, row, (int(version[1]), int(version[2])))
+        syncthing_options.check_row(bench, kind, row, (int(version[1]), int(version[2])))
 
 
-def test_the_files_of_a_folder_that_is_removed_stay(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_removing_a_folder_keeps_its_files(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     home, root = str(daemon.home), tmp_path / "photos"
     call("syncthing_folder", home=home, id="photos", path=str(root), folder_owner="root")
     (root / "cat.jpg").write_text("a cat", encoding="ascii")
@@ -54,7 +58,7 @@ def test_the_files_of_a_folder_that_is_removed_stay(daemon: t.Any, tmp_path: pat
     assert (root / "cat.jpg").read_text(encoding="ascii") == "a cat"
 
 
-def test_ignored_files_are_not_even_seen_by_the_first_scan(daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
+def test_ignored_files_are_excluded_from_the_first_scan(daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
     root = tmp_path / "photos"
     root.mkdir()
     (root / "cat.jpg").write_text("a cat", encoding="ascii")
@@ -65,13 +69,13 @@ def test_ignored_files_are_not_even_seen_by_the_first_scan(daemon: t.Any, tmp_pa
     assert daemon.get("db/status?folder=photos")["globalBytes"] == 5
 
 
-def test_a_marker_is_never_made_again(daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
-    """An empty disk in the place of a full one must stop the folder, and stay stopped."""
+def test_removed_marker_is_never_created_again(daemon: t.Any, tmp_path: pathlib.Path, eventually: t.Any) -> None:
+    """An empty disk mounted instead of a full one must stop the folder, which must stay stopped."""
     home, root = str(daemon.home), tmp_path / "photos"
     call("syncthing_folder", home=home, id="photos", path=str(root), folder_owner="root")
     (root / "cat.jpg").write_text("a cat", encoding="ascii")
     daemon.change("POST", "db/scan?folder=photos", None)
-    # While it knows of no file, Syncthing takes a folder for a new one and makes the marker itself.
+    # While a folder has no files, Syncthing treats it as a new one and creates the marker itself.
     assert eventually(lambda: daemon.get("db/status?folder=photos")["localFiles"] == 1, 30)
     shutil.rmtree(root / ".stfolder")
     call("syncthing_folder", home=home, id="photos", path=str(root), folder_owner="root", rescan_interval=60)
@@ -82,22 +86,22 @@ def test_a_marker_is_never_made_again(daemon: t.Any, tmp_path: pathlib.Path, eve
 
 
 @pytest.mark.parametrize("address", ["no.such.host.invalid:8384", "100.64.9.9:8384"])
-def test_a_web_interface_that_could_not_listen_is_refused_and_changes_nothing(daemon: t.Any, address: str) -> None:
-    """With a name that does not resolve every later change fails, too; with a foreign address the next start."""
+def test_gui_address_that_cannot_be_bound_is_refused_without_a_change(daemon: t.Any, address: str) -> None:
+    """With a name that does not resolve, every later change fails, too; with an address of another host, the next start."""
     before = daemon.get("config/gui")
     with pytest.raises(ModuleFailed, match="where this host cannot listen"):
         call("syncthing_settings", home=str(daemon.home), gui={"address": address})
     assert daemon.get("config/gui") == before
 
 
-def test_what_syncthing_refuses_is_shown_in_its_words(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_refusal_by_syncthing_is_shown_with_its_message(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     folder: dict[str, t.Any] = {"id": "photos", "path": str(tmp_path / "photos")}
     call("syncthing_folder", home=str(daemon.home), **folder)
     with pytest.raises(ModuleFailed, match=r"Syncthing refused PUT config/folders: .*cannot unmarshal number"):
         call("syncthing_folder", home=str(daemon.home), **folder, settings={"hashers": 10**20})
 
 
-def test_an_untrusted_device_is_not_silently_left_out(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_untrusted_device_in_a_folder_needs_a_password(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     home = str(daemon.home)
     folder: dict[str, t.Any] = {"id": "photos", "path": str(tmp_path / "photos")}
     call("syncthing_device", home=home, name="vps", device_id=syncthing_steps.NAS, untrusted=True)
@@ -108,15 +112,17 @@ def test_an_untrusted_device_is_not_silently_left_out(daemon: t.Any, tmp_path: p
     assert len(daemon.folder("photos")["devices"]) == 2
 
 
-def test_a_password_can_be_logged_in_with(daemon: t.Any) -> None:
+def test_user_can_log_in_with_a_declared_password(daemon: t.Any) -> None:
     gui = {"user": "admin", "password": syncthing_steps.SECRETS[1]}
     assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
     assert not call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
     assert call("syncthing_settings", home=str(daemon.home), gui={**gui, "password": "another-password"})["changed"]
-    assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"], "the old one is no longer in force"
+    assert call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"], (
+        "the declared password must replace the other one"
+    )
 
 
-def test_a_hash_is_stored_as_it_is_or_refused(daemon: t.Any, suite: str) -> None:
+def test_password_hash_is_stored_unchanged_or_refused(daemon: t.Any, suite: str) -> None:
     stored = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
     gui = {"user": "admin", "password": stored}
     if suite == "bookworm":
@@ -128,7 +134,7 @@ def test_a_hash_is_stored_as_it_is_or_refused(daemon: t.Any, suite: str) -> None
     assert not call("syncthing_settings", home=str(daemon.home), gui=gui)["changed"]
 
 
-def test_to_tls_and_back(daemon: t.Any) -> None:
+def test_web_interface_changes_to_tls_and_back(daemon: t.Any) -> None:
     home = str(daemon.home)
     assert call("syncthing_settings", home=home, gui={"tls": True})["changed"]
     assert not call("syncthing_settings", home=home, gui={"tls": True})["changed"]
@@ -143,14 +149,16 @@ def settings(daemon: t.Any, **gui: t.Any) -> dict[str, t.Any]:
     return call("syncthing_settings", home=str(daemon.home), gui=gui)
 
 
-def test_to_a_unix_socket_and_back(daemon: t.Any, tmp_path: pathlib.Path, short_path: pathlib.Path) -> None:
+def test_web_interface_changes_to_a_unix_socket_and_back(daemon: t.Any, tmp_path: pathlib.Path, short_path: pathlib.Path) -> None:
     home, address = str(daemon.home), str(short_path / "gui.sock")
     assert settings(daemon, address=address, unix_socket_permissions="0600")["changed"]
     assert not settings(daemon, address=address)["changed"]
     assert (short_path / "gui.sock").stat().st_mode & 0o777 == 0o600
     assert call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
     assert not call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
-    syncthing_steps.play("syncthing_folder", syncthing_steps.of_folder(str(tmp_path)), home, lambda: by_socket(daemon, address))
+    syncthing_steps.run_steps(
+        "syncthing_folder", syncthing_steps.of_folder(str(tmp_path)), home, lambda: by_socket(daemon, address)
+    )
     assert call("syncthing_info", home=home)["devices"][syncthing_steps.NAS]["name"] == "nas"
     assert settings(daemon, address=f"127.0.0.1:{daemon.gui}")["changed"]
     assert not settings(daemon, address=f"127.0.0.1:{daemon.gui}")["changed"]
@@ -158,14 +166,14 @@ def test_to_a_unix_socket_and_back(daemon: t.Any, tmp_path: pathlib.Path, short_
 
 
 def by_socket(daemon: t.Any, address: str) -> dict[str, t.Any]:
-    """The configuration, by a program that shares no code with the modules."""
+    """Read the configuration with a program that shares no code with the modules."""
     key = re.search("<apikey>(.+)</apikey>", (daemon.home / "config.xml").read_text(encoding="utf-8"))
     assert key
     command = ["curl", "--silent", "--unix-socket", address, "-H", f"X-API-Key: {key.group(1)}", "http://unix/rest/config"]
     return dict(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
 
 
-def test_a_socket_with_tls_is_refused_or_moved(daemon: t.Any, short_path: pathlib.Path) -> None:
+def test_unix_socket_with_tls_is_refused_or_changed(daemon: t.Any, short_path: pathlib.Path) -> None:
     address = str(short_path / "gui.sock")
     before = daemon.get("config")
     with pytest.raises(ModuleFailed, match=r"unix socket .* and tls is to be on: set tls: false"):
@@ -181,13 +189,13 @@ def test_a_socket_with_tls_is_refused_or_moved(daemon: t.Any, short_path: pathli
         settings(daemon, tls=True)
 
 
-def test_a_socket_with_tls_that_somebody_made_works(daemon: t.Any, short_path: pathlib.Path, eventually: t.Any) -> None:
+def test_existing_unix_socket_with_tls_is_used(daemon: t.Any, short_path: pathlib.Path, eventually: t.Any) -> None:
     home, address = str(daemon.home), short_path / "gui.sock"
     daemon.change("PATCH", "config/gui", {"useTLS": True, "address": str(address)})
     assert eventually(address.exists, 20)
     assert call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
     assert not call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)["changed"]
-    assert settings(daemon, theme="dark")["changed"], "what is there already is no reason to refuse another setting"
+    assert settings(daemon, theme="dark")["changed"], "an existing socket with TLS must not block another setting"
     certificate = (daemon.home / "https-cert.pem").read_bytes()
     (daemon.home / "https-cert.pem").write_bytes((daemon.home / "cert.pem").read_bytes())
     with pytest.raises(ModuleFailed, match="is something else listening there"):
@@ -197,7 +205,7 @@ def test_a_socket_with_tls_that_somebody_made_works(daemon: t.Any, short_path: p
     assert not settings(daemon, tls=False)["changed"]
 
 
-def test_a_socket_where_none_can_be_made_is_refused_and_changes_nothing(daemon: t.Any, short_path: pathlib.Path) -> None:
+def test_socket_path_that_cannot_be_created_is_refused_without_a_change(daemon: t.Any, short_path: pathlib.Path) -> None:
     (short_path / "file").write_text("mine", encoding="ascii")
     before = daemon.get("config")
     for path, words in (
@@ -212,14 +220,14 @@ def test_a_socket_where_none_can_be_made_is_refused_and_changes_nothing(daemon: 
     assert (short_path / "file").read_text(encoding="ascii") == "mine"
 
 
-def test_another_port(daemon: t.Any) -> None:
+def test_web_interface_changes_its_port(daemon: t.Any) -> None:
     port = daemon.gui + 1
     assert call("syncthing_settings", home=str(daemon.home), gui={"address": f"127.0.0.1:{port}"})["changed"]
     daemon.gui = port
     assert daemon.get("system/ping")
 
 
-def test_one_device_in_the_place_of_another_in_every_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_device_is_replaced_by_another_in_every_folder(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     home = str(daemon.home)
     call("syncthing_device", home=home, name="pi", device_id=syncthing_steps.NAS, addresses=["tcp://pi:22000"], max_send_kbps=9)
     for name in ("photos", "documents"):
@@ -237,7 +245,7 @@ def test_one_device_in_the_place_of_another_in_every_folder(daemon: t.Any, tmp_p
     assert not call("syncthing_cluster", home=home, **options)["changed"]
 
 
-def test_purge_spares_what_is_declared(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+def test_purge_keeps_declared_objects(daemon: t.Any, tmp_path: pathlib.Path) -> None:
     home = str(daemon.home)
     for name, device_id in (("nas", syncthing_steps.NAS), ("pi", syncthing_steps.PI)):
         call("syncthing_device", home=home, name=name, device_id=device_id)
@@ -250,6 +258,6 @@ def test_purge_spares_what_is_declared(daemon: t.Any, tmp_path: pathlib.Path) ->
         "purge_folders": True,
     }
     step = syncthing_steps.Step("purge", options, True, lambda config: sorted(syncthing_steps.folders(config)) == ["photos"])
-    syncthing_steps.play("syncthing_cluster", [step], home, lambda: daemon.get("config"))
+    syncthing_steps.run_steps("syncthing_cluster", [step], home, lambda: daemon.get("config"))
     assert {device["name"] for device in daemon.get("config/devices")} >= {"nas"}
     assert syncthing_steps.PI not in {device["deviceID"] for device in daemon.get("config/devices")}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lab is made of, built once: programs, host image, package mirror.
+"""The lab's artefacts, built once: programs, host image, package mirror.
 
 Each artefact is a folder in the cache, named by a hash of what it is made from, and
 appears there only when it is complete: a build that was killed leaves nothing half-made.
@@ -21,7 +21,7 @@ CACHE = pathlib.Path(
     os.environ.get("TAILSYNC_CACHE") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tailsync"
 )
 SUITE = "trixie"
-# A host as Debian's installer leaves one: systemd, sshd, Python with apt's bindings, an administrator with sudo.
+# A host as Debian's installer leaves it: systemd, sshd, Python with apt's bindings, an administrator with sudo.
 HOST_PACKAGES = (
     "systemd",
     "systemd-sysv",
@@ -36,12 +36,12 @@ HOST_PACKAGES = (
     "ca-certificates",
     "gpgv",
 )
-# What the roles install on top of it, from the lab's mirror, and what an outsider looks at the doors with.
+# Packages that the roles install from the lab's mirror, and the tools with which the outsider scans ports.
 MIRRORED_PACKAGES = ("ufw", "iptables", "syncthing", "python3-requests", "gnupg", "curl", "nmap")
-# The package managers of other families, to be tried on hosts that call themselves Fedora or Arch.
+# The package managers of other families, for hosts that pretend to be Fedora or Arch.
 MIRRORED_MANAGERS = ("dnf", "rpm", "pacman-package-manager")
 TAILSCALE = "tailscale.com"
-TAILSCALE_OLDER = "1.102.4"  # the same programs under an older number, to upgrade from
+TAILSCALE_OLDER = "1.102.4"  # the same programs with an older version number, to upgrade from
 MACHINE_PACKAGES = {
     "podman": "podman",
     "crun": "crun",
@@ -58,9 +58,9 @@ MACHINE_PACKAGES = {
     "iptables": "iptables",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
-# Whose Syncthing the integration tests run: 1.19 and 1.29, the oldest and the newest that Debian ships.
+# The integration tests run the Syncthing of these suites: 1.19 and 1.29, the oldest and the newest that Debian ships.
 SYNCTHING_SUITES = ("bookworm", "trixie")
-# Whose ufw they run, and where its package lies.
+# The integration tests run the ufw of these suites; UFW_PATHS are the files of its package.
 UFW_SUITES = ("bookworm", "trixie")
 UFW_PATHS = (
     *("etc/ufw", "etc/default/ufw", "usr/sbin/ufw", "usr/share/ufw"),
@@ -68,7 +68,7 @@ UFW_PATHS = (
 )
 
 UNITS = ("tailscaled.service", "tailscaled.defaults", "tailscale-online.target", "tailscale-wait-online.service")
-# What the vendor's packages run, by the name that the package format has for it.
+# The maintainer scripts of the vendor's packages, by the name that the package format uses.
 SCRIPTS = {
     "deb": {"postinst": "debian.postinst.sh", "prerm": "debian.prerm.sh", "postrm": "debian.postrm.sh"},
     "rpm": {"post": "rpm.postinst.sh", "preun": "rpm.prerm.sh", "postun": "rpm.postrm.sh"},
@@ -97,7 +97,7 @@ def digest(*inputs: str | pathlib.Path) -> str:
 
 
 def cached(name: str, key: str, what: str, make: t.Callable[[pathlib.Path], None]) -> pathlib.Path:
-    """The artefact's folder; made now if it is not there."""
+    """Return the artefact's folder, and build it if it does not exist."""
     folder = CACHE / f"{name}-{key}"
     if folder.exists():
         return folder
@@ -117,7 +117,7 @@ def cached(name: str, key: str, what: str, make: t.Callable[[pathlib.Path], None
 
 
 def install_machine_packages() -> None:
-    """What this machine needs of its distribution's packages; nothing happens when all is there."""
+    """Install the packages of the distribution that this machine lacks."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
     def there(tool: str) -> bool:
@@ -142,7 +142,7 @@ def install_machine_packages() -> None:
 
 
 def programs() -> pathlib.Path:
-    """tailscale, tailscaled and the coordinator, from the Go modules that go.mod pins."""
+    """Build tailscale, tailscaled and the coordinator from the Go modules that go.mod pins."""
     source = HERE / "coordinator"
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
 
@@ -169,7 +169,7 @@ def programs() -> pathlib.Path:
 
 
 def host_image() -> pathlib.Path:
-    """The hosts' file system (`image.tar`) and the packages that the roles will ask for (`debs/`)."""
+    """Build the hosts' file system (`image.tar`) and fetch the packages that the roles install (`debs/`)."""
 
     def make(work: pathlib.Path) -> None:
         (work / "debs").mkdir()
@@ -198,7 +198,7 @@ def host_image() -> pathlib.Path:
 
 
 def syncthing(suite: str) -> pathlib.Path:
-    """Syncthing's program as a release of Debian ships it, to run on this machine's loopback."""
+    """Fetch Syncthing as a release of Debian ships it, to run on this machine's loopback interface."""
     program = "usr/bin/syncthing"
 
     def make(work: pathlib.Path) -> None:
@@ -210,7 +210,7 @@ def syncthing(suite: str) -> pathlib.Path:
 
 
 def ufw(suite: str) -> pathlib.Path:
-    """ufw as a release of Debian ships it, as folders to lay over /etc and /usr of a private mount namespace."""
+    """Fetch ufw as a release of Debian ships it, as folders to mount over /etc and /usr in a private mount namespace."""
 
     def make(work: pathlib.Path) -> None:
         run("mmdebstrap", "--quiet", "--variant=extract", "--include=ufw", suite, work / "root.tar")

@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for ssh (ansible_ssh_executable), and writes each command for a host down before it becomes ssh.
+"""A wrapper of ssh (ansible_ssh_executable) that logs each command for a host and then executes ssh.
 
-One line of the file that COUNTED_SSH names is what a host was asked to do once: a module call, as they are pipelined, or a login
-that is tried. What ssh does without a host (-G, -O) is not counted.
+Each line of the file that COUNTED_SSH names is one request to a host: a module call, as they are pipelined, or an attempted
+login. Calls of ssh without a host (-G, -O) are not counted.
 """
 
 from __future__ import annotations

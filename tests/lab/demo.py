@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demonstration: three bare hosts, one command, and what came of it.
+"""The demonstration: three bare hosts, one command, and the resulting network.
 
-What it shows at the end is asked of the hosts themselves, not of the collection under show.
+The state that it shows at the end comes from the hosts themselves, not from the collection.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from artefacts import say
 from namespaces import LabError, execute
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
-DOORS = {22: "SSH", 8384: "Syncthing's web interface", 22000: "Syncthing's sync protocol"}
-KNOCK_TIMEOUT = 2  # seconds
+PORTS = {22: "SSH", 8384: "Syncthing's web interface", 22000: "Syncthing's sync protocol"}
+CONNECT_TIMEOUT = 2  # seconds
 ARRIVAL_TIMEOUT = 60  # seconds
 GREETING = "/srv/sync/shared/hello-from-nas.txt"
 PHOTO = "/srv/sync/photos/cat-on-the-beach.txt"
-# Runs on a host: its own view of its connections. The API key stays where it is.
+# Runs on a host and prints Syncthing's connections. The API key does not leave the host.
 ASK_SYNCTHING = """
 import http.client, json, re, socket
 key = re.search("<apikey>(.+)</apikey>", open("/var/lib/syncthing/config.xml").read()).group(1)
@@ -45,23 +45,23 @@ print(json.dumps([
 
 
 class DemoError(Exception):
-    """What the demonstration could not show."""
+    """A part of the demonstration failed."""
 
 
-def knock() -> dict[tuple[str, int, int], bool]:
-    """The outsider tries each host's doors on the LAN, all at once."""
-    doors = [(host, family, port) for host in machines.hosts() for family in (4, 6) for port in DOORS]
+def scan() -> dict[tuple[str, int, int], bool]:
+    """Let the outsider try the ports of all hosts on the LAN, all at the same time."""
+    endpoints = [(host, family, port) for host in machines.hosts() for family in (4, 6) for port in PORTS]
     script = "".join(
-        f"(nc -z -w {KNOCK_TIMEOUT} {machines.address(host, family)} {port} && echo {host} {family} {port}) & "
-        for host, family, port in doors
+        f"(nc -z -w {CONNECT_TIMEOUT} {machines.address(host, family)} {port} && echo {host} {family} {port}) & "
+        for host, family, port in endpoints
     )
     answer = execute("outsider", "sh", "-c", f"{script} wait")
     opened = {tuple(line.split()) for line in answer.stdout.splitlines()}
-    return {(host, family, port): (host, str(family), str(port)) in opened for host, family, port in doors}
+    return {(host, family, port): (host, str(family), str(port)) in opened for host, family, port in endpoints}
 
 
-def show_doors(found: t.Mapping[tuple[str, int, int], bool]) -> None:
-    for port, what in DOORS.items():
+def show_ports(found: t.Mapping[tuple[str, int, int], bool]) -> None:
+    for port, what in PORTS.items():
         words = []
         for host in machines.hosts():
             open_over = [f"IPv{family}" for family in (4, 6) if found[host, family, port]]
@@ -73,11 +73,11 @@ def run_site() -> None:
     command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", "inventories/lab", "site.yml"]
     done = subprocess.run(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
-        raise DemoError(f"{' '.join(['ansible-playbook', *command[1:]])} failed; what it said is above")
+        raise DemoError(f"{' '.join(['ansible-playbook', *command[1:]])} failed; its output is above")
 
 
 def write(host: str, path: str, text: str) -> None:
-    """As Syncthing's user, as somebody who works on the host would."""
+    """Write a file as Syncthing's user, if it does not exist."""
     script = 'test -e "$0" || echo "$1" > "$0"'
     execute(host, "runuser", "-u", "syncthing", "--", "sh", "-c", script, path, text)
 
@@ -99,11 +99,11 @@ def show_files() -> None:
     for host in ("pi", "vps"):
         text = wait_for_file(host, f"cat {GREETING}", "the greeting")
         print(f"    {host:<4} has it after {time.monotonic() - written:.1f} s: {text!r}")
-    print(f"  nas writes {PHOTO}; vps is given no trust, so it must hold ciphertext only")
+    print(f"  nas writes {PHOTO}; vps is untrusted, so it must hold only ciphertext")
     write("nas", PHOTO, "A cat on a beach.")
     text = wait_for_file("pi", "cat /srv/photos/cat-on-the-beach.txt", "the photo")
     print(f"    pi   has it: {text!r}")
-    # The folder holds an encrypted token from the start; a file lies in a folder of two letters.
+    # The folder contains an encrypted token from the start; a file is stored in a folder with a name of one letter.
     find = "cd /srv/sync/photos && find . -path './?.syncthing-enc/*' -type f | head -1"
     stored = wait_for_file("vps", find, "the photo")
     print(f"    vps  has it as {stored[:70]}")
@@ -123,33 +123,33 @@ def show_connections() -> None:
             if not connected:
                 print(f"    {host:<4} -> {name:<6} not connected" + (" (a phone; there is none here)" if name == "phone" else ""))
                 continue
-            way = paths.get(address.rsplit(":", 1)[0].strip("[]"), "an unknown way")
-            print(f"    {host:<4} -> {name:<6} {address:<24} {kind}, {crypto.split('-')[0]}; WireGuard by {way}")
+            path = paths.get(address.rsplit(":", 1)[0].strip("[]"), "an unknown path")
+            print(f"    {host:<4} -> {name:<6} {address:<24} {kind}, {crypto.split('-')[0]}; WireGuard by {path}")
 
 
 def main() -> None:
     started = time.monotonic()
     lab.up()
-    before = knock()
+    before = scan()
     if any(before.values()):
-        say("before: what an outsider on the same LAN finds")
-        show_doors(before)
+        say("before: ports that an outsider on the same LAN can reach")
+        show_ports(before)
     say("ansible-playbook -i inventories/lab site.yml")
     run_site()
     say("files")
     show_files()
-    say("who is connected to whom, over which address and how")
+    say("connections between the hosts, with address and transport")
     show_connections()
-    say("after: what the outsider finds")
-    after = knock()
-    show_doors(after)
+    say("after: ports that the outsider can reach")
+    after = scan()
+    show_ports(after)
     if any(after.values()):
-        raise DemoError("a door is open to the outsider")
+        raise DemoError("a port is open to the outsider")
     say(f"done in {time.monotonic() - started:.0f} s. Look around, and clean up:")
     for command, what in (
         ("make demo-shell HOST=nas", "a shell on a host (nas, pi, vps, laptop, outsider); try: tailscale status"),
-        ("make demo", "again: quick, and it changes nothing"),
-        ("make demo-down", "remove all of it"),
+        ("make demo", "run it again: quick, and changes nothing"),
+        ("make demo-down", "remove the demonstration"),
     ):
         print(f"    {command:<26} {what}")
 

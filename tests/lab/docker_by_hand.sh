@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What dockerd 28 makes of `docker run --publish 8080:80`, where no Docker can run: a network br-test with one
+# Sets up what dockerd 28 does for `docker run --publish 8080:80`, where Docker cannot run: a network br-test with one
 # container in it (a network namespace with a web server), and Docker's own rules, IPv4 and IPv6.
 #
 # usage: docker_by_hand.sh start | restart | stop
-# restart is what `systemctl restart docker` does: Docker's rules are removed and made again, DOCKER-USER is kept.
+# restart does the same as `systemctl restart docker`: Docker's rules are removed and added again, DOCKER-USER is kept.
 set -eu
 BRIDGE=br-test
 PORT=8080

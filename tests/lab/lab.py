@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The test network: real systemd hosts, a real tailnet, and no way out.
+"""The test network: real systemd hosts, a real tailnet, and no route to the outside.
 
-Each lab lives in a network and mount namespace of its own, held by one sleeping process.
-Nothing in it can reach anything outside, because outside does not exist there; and labs
+Each lab has its own network and mount namespace, held by one sleeping process.
+Machines in it have no interface to the outside; and labs
 with different names (environment variable TAILSYNC_LAB) run side by side with the same addresses.
-What podman keeps lies in the lab's own folder, so that nothing of it is left on this machine.
+podman's storage is in the lab's own folder, so that nothing of it is left on this machine.
 
 A lab has the hosts nas, pi and vps, or those that `up` names (or the environment variable
 TAILSYNC_LAB_HOSTS): `lab.py up attic cellar`.
@@ -46,7 +46,7 @@ from machines import (
     join_laptop,
     machines,
     provide_image,
-    refuse_a_way_out,
+    refuse_default_routes,
     remember_hosts,
     remove,
     remove_loops,
@@ -58,7 +58,7 @@ from machines import (
 )
 from namespaces import NAME, STATE, LabError, container, execute, holder, inside, podman, podman_run, start_holder
 
-# Runs on the mirror: a request to the coordinator's admin interface, and what it answers.
+# Runs on the mirror: sends a request to the coordinator's admin interface, and prints the answer.
 ASK = """
 import sys, urllib.error, urllib.request
 url, method = sys.argv[1:]
@@ -70,11 +70,11 @@ except urllib.error.HTTPError as error:
 """
 
 
-# --- what the command line offers ---------------------------------------------------------------
+# --- actions of the command line ----------------------------------------------------------------
 
 
 def build() -> None:
-    """Everything that takes long, so that what comes after needs no network."""
+    """Build everything that takes long, so that later actions need no network."""
     artefacts.install_machine_packages()
     package_mirror.mirror()
     for suite in artefacts.SYNCTHING_SUITES:
@@ -105,15 +105,15 @@ def up(names: t.Sequence[str] = ()) -> None:
 
 
 def boot(missing: set[str]) -> None:
-    """Start what is not running: what was there before as it was, the rest bare."""
-    complete = STATE / "complete"  # else an earlier boot broke off
+    """Start the missing machines as bare ones; running machines are left as they are."""
+    complete = STATE / "complete"  # missing if an earlier boot was cut off
     whole = complete.exists()
     if not missing and whole:
         return
     complete.unlink(missing_ok=True)
     say(f"starting {', '.join(name for name in machines() if name in missing)}" if missing else "finishing an earlier start")
     if missing & set(hosts()):
-        (STATE / "known_hosts").unlink(missing_ok=True)  # no key is a clearer message than an old one
+        (STATE / "known_hosts").unlink(missing_ok=True)  # a missing key gives a clearer message than an old one
     remove(missing & existing())
     if "coordinator" in missing:
         create_coordinator()
@@ -127,11 +127,11 @@ def boot(missing: set[str]) -> None:
     wait_for(MIRROR)
     with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(make_ready, [*systemd_machines, *halfway]))
-    refuse_a_way_out()
+    refuse_default_routes()
     if "coordinator" in missing or not whole:
         coordinator("require-key", auth_key())
     if missing & {"coordinator", "laptop"} or not whole:
-        with contextlib.suppress(LabError):  # a coordinator that is new does not know it
+        with contextlib.suppress(LabError):  # a new coordinator does not know it
             coordinator("delete", "laptop")
         join_laptop()
     if missing & set(hosts()) or not whole:
@@ -145,13 +145,13 @@ def make_ready(machine: str) -> None:
 
 
 def reset() -> None:
-    """Bare hosts, and a coordinator that has never seen them."""
+    """Make the hosts bare, and start a new coordinator that does not know them."""
     up()
-    gone = {*hosts(), "coordinator"}
+    replaced = {*hosts(), "coordinator"}
     forget_connections()
     (STATE / "complete").unlink()
-    remove(gone)
-    boot(gone)
+    remove(replaced)
+    boot(replaced)
 
 
 def down() -> None:
@@ -159,7 +159,7 @@ def down() -> None:
     pid = holder()
     if pid is not None:
         remove(existing())
-        # Their files go with them; find sees to it that the innermost are removed first.
+        # Removing a cgroup removes its files; find -depth removes the innermost cgroups first.
         cgroups = ("find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", f"*/{container('*')}", "-delete")
         subprocess.run(inside(*cgroups), stderr=subprocess.DEVNULL, check=False)
         os.kill(pid, signal.SIGTERM)
@@ -176,19 +176,19 @@ def coordinator(action: str, value: str = "") -> str:
 
 
 def forget_connections() -> None:
-    """ssh keeps connections open for a while; one to a machine that is gone would hang who comes next."""
+    """Close the connections that ssh keeps open; one to a removed machine would make the next run hang."""
     shutil.rmtree(STATE / "cp", ignore_errors=True)
 
 
 def reboot(machine: str) -> None:
     forget_connections()
     podman_run("restart", "--time", "5", container(machine))
-    # podman writes /etc/resolv.conf anew, as a host's own network set-up does at boot.
+    # podman writes /etc/resolv.conf again, as a host's own network set-up does at boot.
     wait_for_boot(machine)
 
 
 def capture_start(path: pathlib.Path) -> None:
-    """Record every frame of the LAN's bridge, which sees what the hosts say to each other."""
+    """Record every frame on the LAN's bridge, which carries all traffic between the hosts."""
     capture_stop()
     path.parent.mkdir(parents=True, exist_ok=True)
     bridge = podman_run("network", "inspect", "lan", "--format", "{{.NetworkInterface}}")
@@ -231,7 +231,7 @@ def status() -> dict[str, t.Any]:
 
 
 def proxy(host: str, port: str) -> t.NoReturn:
-    """SSH as the laptop has it: from the laptop, over the LAN or the tailnet, whichever the name leads to."""
+    """Connect from the laptop, over the LAN or the tailnet, depending on the address that the name resolves to."""
     command = podman("exec", "-i", container("laptop"), "nc", host, port)
     os.execvp(command[0], command)
 
@@ -244,13 +244,13 @@ def shell(machine: str) -> t.NoReturn:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     actions = parser.add_subparsers(dest="action", required=True)
-    actions.add_parser("build", help="build what the lab is made of")
-    one = actions.add_parser("up", help="boot what is not running; again: quick")
-    one.add_argument("hosts", nargs="*", help="others than nas, pi and vps, or more")
-    actions.add_parser("reset", help="bare hosts, and a coordinator that has never seen them")
+    actions.add_parser("build", help="build the programs, images and packages that the lab needs")
+    one = actions.add_parser("up", help="boot the machines that are not running")
+    one.add_argument("hosts", nargs="*", help="names of the hosts; default nas, pi and vps")
+    actions.add_parser("reset", help="make the hosts bare, with a new coordinator")
     actions.add_parser("down", help="remove everything that up started")
-    actions.add_parser("status", help="what runs, as JSON")
-    actions.add_parser("auth-key", help="the key that the coordinator demands")
+    actions.add_parser("status", help="print the machines and their addresses as JSON")
+    actions.add_parser("auth-key", help="print the auth key that the coordinator demands")
     one = actions.add_parser("exec", help="run a command on a machine: exec nas -- uptime")
     one.add_argument("machine", choices=machines())
     one.add_argument("command", nargs=argparse.REMAINDER)
@@ -260,7 +260,7 @@ def arguments() -> argparse.Namespace:
     one = actions.add_parser("proxy", help="connect stdin and stdout to a port, from the laptop")
     one.add_argument("host")
     one.add_argument("port")
-    one = actions.add_parser("coordinator", help="ask or tell the coordinator, see coordinator/main.go")
+    one = actions.add_parser("coordinator", help="send a request to the coordinator, see coordinator/main.go")
     one.add_argument("request")
     one.add_argument("value", nargs="?", default="")
     one = actions.add_parser("capture", help="record the LAN")
@@ -284,14 +284,14 @@ def main() -> int:
         "coordinator": lambda: print(coordinator(given.request, given.value), end=""),
         "capture": lambda: capture_start(given.path) if given.what == "start" else capture_stop(),
     }
-    with alone() if given.action in ("up", "reset", "down", "reboot") else contextlib.nullcontext():
+    with locked() if given.action in ("up", "reset", "down", "reboot") else contextlib.nullcontext():
         simple[given.action]()
     return 0
 
 
 @contextlib.contextmanager
-def alone() -> t.Iterator[None]:
-    """Two that start and stop a lab's machines at the same time would take them from each other."""
+def locked() -> t.Iterator[None]:
+    """Lock the lab, so that two processes do not start and stop its machines at the same time."""
     STATE.parent.mkdir(parents=True, exist_ok=True)
     with (STATE.parent / f".{NAME}.lock").open("w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

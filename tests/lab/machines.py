@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machines of a lab: which there are, where, and what each is made of."""
+"""The machines of a lab: their names, addresses and containers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from namespaces import STATE, LabError, checked, container, execute, podman, pod
 
 SUBNET4, SUBNET6 = "172.31.77", "fd77:7a11:5ec:"
 DOMAIN = "tailnet.test"
-HOSTS = ("nas", "pi", "vps")  # unless a lab is made with others
-# The last part of each machine's LAN address, IPv4 and IPv6 alike; hosts of other names count from MORE on.
+HOSTS = ("nas", "pi", "vps")  # the default
+# The last part of each machine's LAN address, IPv4 and IPv6 alike; hosts of other names count from FIRST_OTHER on.
 FIXED = {"coordinator": 2, "mirror": 3, "laptop": 5, "outsider": 6, "nas": 11, "pi": 12, "vps": 13}
-MORE = 21
+FIRST_OTHER = 21
 IMAGE = "localhost/tailsync-lab"
 CONTROL = f"http://{SUBNET4}.{FIXED['coordinator']}:8080"
 ADMIN = f"http://{SUBNET4}.{FIXED['coordinator']}:8081"
@@ -32,15 +32,15 @@ MIRROR = f"http://{SUBNET4}.{FIXED['mirror']}"
 LIMITS = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=30000:30000")
 BOOT_TIMEOUT = 90  # seconds
 REMOVAL_ATTEMPTS = 3
-# The kernel's loop devices belong to nobody: each lab takes a range of its own, each of its hosts two.
-LOOPS_FROM, LOOPS_OF_A_LAB, LOOPS_OF_A_HOST = 512, 64, 2
+# Loop devices belong to the kernel and not to a namespace: each lab reserves its own range, and two for each host.
+FIRST_LOOP, LOOPS_PER_LAB, LOOPS_PER_HOST = 512, 64, 2
 LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81  # from <linux/loop.h>
 INSTANCES = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
-INSTANCES_LEAST, INSTANCES_OF_A_MACHINE = 1024, 40
+MIN_INSTANCES, INSTANCES_PER_MACHINE = 1024, 40
 
 
 def hosts() -> tuple[str, ...]:
-    """What this lab was made with; before that what TAILSYNC_LAB_HOSTS says, names with blanks between."""
+    """The names that this lab was started with; before that those of TAILSYNC_LAB_HOSTS, separated by blanks."""
     path = STATE / "hosts"
     if path.exists():
         return tuple(path.read_text(encoding="ascii").split())
@@ -48,23 +48,23 @@ def hosts() -> tuple[str, ...]:
 
 
 def remember_hosts(names: t.Sequence[str]) -> None:
-    """Those that a lab is made with, or has from now on as well."""
+    """Store the names of the lab's hosts; new names are added to those that it has."""
     before = hosts() if (STATE / "hosts").exists() or not names else ()
     (STATE / "hosts").write_text(" ".join(dict.fromkeys((*before, *names))), encoding="ascii")
 
 
 def machines() -> dict[str, int]:
-    """Every machine by name, and the last part of its address."""
+    """The last part of each machine's address, by the machine's name."""
     known = hosts()
     others = [name for name in known if name not in FIXED]
     return {
         **{name: last for name, last in FIXED.items() if name not in HOSTS or name in known},
-        **{name: MORE + place for place, name in enumerate(others)},
+        **{name: FIRST_OTHER + place for place, name in enumerate(others)},
     }
 
 
 def remove(names: t.Iterable[str]) -> None:
-    """Remove containers; podman fails at times over a process that ends while it looks at it ("open pidfd")."""
+    """Remove containers; podman fails at times because a process ends while it is inspected ("open pidfd")."""
     containers = [container(name) for name in sorted(names)]
     if not containers:
         return
@@ -96,25 +96,25 @@ def address(machine: str, family: int = 4) -> str:
 
 
 def loops(machine: str) -> list[str]:
-    """The loop devices of a host: mount names one (`-o loop=…`), since nothing in the host finds a free one."""
-    first = first_loop() + hosts().index(machine) * LOOPS_OF_A_HOST
-    return [f"/dev/loop{number}" for number in range(first, first + LOOPS_OF_A_HOST)]
+    """The loop devices of a host: mount names one (`-o loop=…`), since no program in the host can find a free one."""
+    first = first_loop() + hosts().index(machine) * LOOPS_PER_HOST
+    return [f"/dev/loop{number}" for number in range(first, first + LOOPS_PER_HOST)]
 
 
 def first_loop() -> int:
-    """Where this lab's range begins: the lowest that no other lab has."""
+    """The first loop device of this lab: the lowest range that no other lab has reserved."""
     path = STATE / "loops"
     with (CACHE / "labs" / ".loops").open("w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             taken = {int(other.read_text(encoding="ascii")) for other in STATE.parent.glob("*/loops")}
-            free = next(first for first in range(LOOPS_FROM, 1 << 20, LOOPS_OF_A_LAB) if first not in taken)
+            free = next(first for first in range(FIRST_LOOP, 1 << 20, LOOPS_PER_LAB) if first not in taken)
             path.write_text(str(free), encoding="ascii")
         return int(path.read_text(encoding="ascii"))
 
 
 def provide_loops(machine: str) -> list[str]:
-    """Have the kernel make them; none where it cannot."""
+    """Make the kernel create the loop devices; return none where it cannot."""
     paths = loops(machine)
     try:
         with pathlib.Path("/dev/loop-control").open("rb") as control:
@@ -138,15 +138,15 @@ def remove_loops() -> None:
                 say(f"{path} stays: {error}")
 
 
-# --- making them --------------------------------------------------------------------------------
+# --- containers ---------------------------------------------------------------------------------
 
 
 def create(machine: str, *options: str, command: t.Sequence[str]) -> None:
     """Start a container.
 
-    Without podman's own cgroups every systemd in a container would take the same cgroup for
-    its root, and remove the others' services from it; so each container is started from a
-    cgroup of its own, which its private cgroup namespace then shows as the root.
+    Without podman's cgroups every systemd in a container would use the same cgroup as
+    its root, and remove the services of the others from it. So each container is started from
+    its own cgroup, which its private cgroup namespace then shows as the root.
     """
     own_cgroup = f"/sys/fs/cgroup/{container(machine)}"
     enter = f'mkdir -p {own_cgroup} && echo $$ > {own_cgroup}/cgroup.procs && exec "$@"'
@@ -201,7 +201,7 @@ def provide_image() -> None:
 
 
 def set_up(machine: str) -> None:
-    """What a freshly installed machine has from its administrator: a key to log in with, and a package source."""
+    """Configure what the administrator of a new machine does: an SSH key to log in with, and a package source."""
     public = (STATE / "id_ed25519.pub").read_text(encoding="ascii")
     keyring = (package_mirror.mirror() / "keyring.gpg").read_bytes()
     subprocess.run(
@@ -218,7 +218,7 @@ chown admin:admin /home/admin/.ssh/authorized_keys
 rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
 echo 'deb [signed-by=/usr/share/keyrings/lab.gpg] {MIRROR}/debian {artefacts.SUITE} main' > /etc/apt/sources.list
 echo 'nameserver {address("coordinator")}' > /etc/resolv.conf
-# Ask no other machine for names: there is none here that would know.
+# Fail soon: there is no other name server in the lab.
 echo 'options timeout:1 attempts:1' >> /etc/resolv.conf
 mkdir -p /etc/systemd/system/tailscaled.service.d
 printf '[Service]\\nEnvironment=TS_NO_LOGS_NO_SUPPORT=true\\n' > /etc/systemd/system/tailscaled.service.d/lab.conf
@@ -239,20 +239,20 @@ def wait_for_boot(machine: str) -> None:
         if state in ("running", "degraded"):
             return
         if not state and machine not in running():
-            raise LabError(f"{machine} ended while it booted: {why_not_up(machine)}")
+            raise LabError(f"{machine} ended while it booted: {describe_failed_boot(machine)}")
         time.sleep(0.3)
-    raise LabError(f"{machine} did not boot within {BOOT_TIMEOUT} s ({state or 'no answer'}): {why_not_up(machine)}")
+    raise LabError(f"{machine} did not boot within {BOOT_TIMEOUT} s ({state or 'no answer'}): {describe_failed_boot(machine)}")
 
 
-def why_not_up(machine: str) -> str:
-    """What is known of a machine that did not boot: its end, its last words, and what it may have lacked."""
+def describe_failed_boot(machine: str) -> str:
+    """Describe a machine that did not boot: its exit code, its last output, and the inotify instances in use."""
     state = podman_run("inspect", "--format", "{{.State.Status}}, exit code {{.State.ExitCode}}", container(machine))
-    said = podman_run("logs", "--tail", "5", container(machine)).strip() or "nothing"
+    last_output = podman_run("logs", "--tail", "5", container(machine)).strip() or "nothing"
     used, limit = instances_in_use(), INSTANCES.read_text(encoding="ascii").strip()
     return (
-        f"the container is {state}; it said: {said}\n"
+        f"the container is {state}; its last output: {last_output}\n"
         f"{used} inotify instances of {limit} are in use: if they are nearly all, "
-        f"raise fs.inotify.max_user_instances or remove other labs. Then `lab.py up` goes on where this stopped."
+        f"raise fs.inotify.max_user_instances or remove other labs. Then `lab.py up` starts the rest."
     )
 
 
@@ -266,7 +266,7 @@ def wait_for(url: str) -> None:
 
 
 def join_laptop() -> None:
-    """The administrator's own machine is in the tailnet already."""
+    """Let the administrator's own machine join the tailnet."""
     script = f"""
 set -e
 install -m 644 /usr/share/keyrings/lab.gpg /usr/share/keyrings/tailscale-archive-keyring.gpg
@@ -274,7 +274,7 @@ keyring=/usr/share/keyrings/tailscale-archive-keyring.gpg
 echo "deb [signed-by=$keyring] {MIRROR}/tailscale/stable/debian {artefacts.SUITE} main" > /etc/apt/sources.list.d/tailscale.list
 apt-get update -qq
 command -v tailscale >/dev/null || apt-get install -y -qq tailscale >/dev/null 2>&1
-# As a new machine: one that was in another tailnet asks by its old key, and what it is told then would end the login.
+# As a new machine: one that was in another tailnet would send its old key, and the answer to that would end the login.
 systemctl stop tailscaled
 rm -rf /var/lib/tailscale
 ip neighbour flush all  # a new coordinator has another MAC address at the same place
@@ -285,7 +285,7 @@ tailscale up --login-server={CONTROL} --auth-key=file:/dev/stdin --hostname=lapt
 
 
 def write_known_hosts() -> None:
-    """The hosts' keys under their LAN addresses only, as an administrator has them before the first run."""
+    """Write the hosts' keys for their LAN addresses only, as an administrator has them before the first run."""
     lines = []
     for machine in hosts():
         public = execute(machine, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[:2]
@@ -301,7 +301,7 @@ def auth_key() -> str:
     return path.read_text(encoding="ascii")
 
 
-def refuse_a_way_out() -> None:
+def refuse_default_routes() -> None:
     for machine in sorted(running()):
         for family in ("-4", "-6"):
             route = execute(machine, "ip", family, "route", "show", "default").stdout.strip()
@@ -310,18 +310,18 @@ def refuse_a_way_out() -> None:
 
 
 def instances_in_use() -> int:
-    """How many inotify instances the processes of this user hold."""
+    """Count the inotify instances of this user's processes."""
     used = 0
     for link in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):  # a process or a file that is gone by now
+        with contextlib.suppress(OSError):  # the process or file no longer exists
             used += str(link.readlink()) == "anon_inode:inotify"
     return used
 
 
 def check_instances() -> None:
-    """Each systemd takes some of these; without one it ends, and says so to nobody."""
+    """Check that inotify instances are left: each systemd needs some, and ends without a message if there is none."""
     limit = int(INSTANCES.read_text(encoding="ascii"))
-    needed = max(INSTANCES_LEAST, instances_in_use() + INSTANCES_OF_A_MACHINE * len(machines()))
+    needed = max(MIN_INSTANCES, instances_in_use() + INSTANCES_PER_MACHINE * len(machines()))
     if limit >= needed:
         return
     try:

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The namespaces that a lab lives in, and how commands get into them.
+"""The namespaces of a lab, and how commands are run in them.
 
-Each lab has a network and a mount namespace of its own, held by one sleeping process.
+Each lab has its own network and mount namespace, held by one sleeping process.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ STATE = CACHE / "labs" / NAME
 
 
 class LabError(Exception):
-    """Something the caller can act on."""
+    """An error of the lab, with a message for the user."""
 
 
 def holder() -> int | None:
-    """The process that holds this lab's namespaces, if it lives."""
+    """The ID of the process that holds this lab's namespaces, if it runs."""
     with contextlib.suppress(OSError, ValueError):
         pid = int((STATE / "holder.pid").read_text(encoding="ascii"))
         if b"tailsync-lab-holder" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -37,8 +37,8 @@ def holder() -> int | None:
 def start_holder() -> int:
     """Open the namespaces.
 
-    On a machine with cgroup v1, podman's crun finds no cgroup it could use: a cgroup v2
-    tree takes its place, in here only. And in here podman's usual places are the lab's own.
+    On a machine with cgroup v1, podman's crun finds no usable cgroup: a cgroup v2
+    tree is mounted there, in this namespace only. Here podman's usual folders are the lab's own.
     """
     shutil.rmtree(STATE / "storage", ignore_errors=True)
     (STATE / "storage").mkdir()
@@ -55,7 +55,7 @@ def start_holder() -> int:
         ["unshare", "--mount", "--net", "bash", "-c", script],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # inherited, it would keep the caller's pipe open for as long as the lab lives
+        stderr=subprocess.DEVNULL,  # if inherited, it would keep the caller's pipe open as long as the lab runs
         start_new_session=True,
     )
     if process.stdout is None or process.stdout.readline() != b"ready\n":

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sample the arguments of every process on the machine, the lab's hosts included.
 
-`start PATH` goes on in the background and writes each distinct command line to PATH;
+`start PATH` runs in the background and writes each distinct command line to PATH;
 `stop PATH` ends it. It ends by itself after an hour.
 """
 
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-INTERVAL = 0.05  # seconds; a process that lives shorter than this may be missed
+INTERVAL = 0.05  # seconds; a process that ends sooner may be missed
 LIMIT = 3600  # seconds
 
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What hosts are like before the first run: `situations.py NAME HOST [ARGUMENT...]` makes one so.
+"""Prepare a host with a pre-existing configuration: `situations.py NAME HOST [ARGUMENT...]`.
 
-Without arguments it says which there are. Each is a function of a host's name, for the scenarios
-and for trying things by hand on a lab that is up.
+Without arguments it lists the situations. Each one is a function that takes a host's name, for the
+scenarios and for experiments by hand on a running lab.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def script(host: str, text: str, *arguments: str, **options: t.Any) -> str:
 
 
 def service(host: str, name: str, command: str) -> None:
-    """A unit that is there again after a restart of the host."""
+    """Install a unit that is started at boot."""
     text = UNIT.format(command=command)
     script(
         host, f"cat >/etc/systemd/system/{name}.service; systemctl daemon-reload; systemctl enable -q --now {name}", input=text
@@ -83,7 +83,7 @@ def package(host: str, *names: str) -> None:
 
 
 def own_files(host: str) -> None:
-    """The login user has files of his own."""
+    """The login user has own files."""
     script(
         host,
         "install -d -o admin -g admin -m 0750 /home/admin/documents; echo 'a letter' >/home/admin/documents/letter.txt; "
@@ -91,8 +91,8 @@ def own_files(host: str) -> None:
     )
 
 
-def other_people(host: str) -> None:
-    """Somebody else lives there, in his home and in a folder of his own."""
+def other_users(host: str) -> None:
+    """Another user has a home and another folder."""
     script(
         host,
         "useradd --create-home --shell /bin/bash alice; chmod 0700 /home/alice; echo diary >/home/alice/diary.txt; "
@@ -105,12 +105,12 @@ def other_people(host: str) -> None:
 
 
 def shared_root(host: str) -> None:
-    """As on a real host, and not in a container: a disk that is mounted later is seen by services that run."""
+    """Share mounts as on a real host, unlike in a container: running services see a disk that is mounted later."""
     script(host, "mount --make-rshared /")
 
 
 def disk(host: str, name: str = "usb", megabytes: str = "16") -> None:
-    """A file system that can be plugged in: nothing on the host announces it."""
+    """A file system that can be mounted, and is in no fstab or unit."""
     with tempfile.TemporaryDirectory() as folder:
         image = pathlib.Path(folder, "image")
         with image.open("wb") as file:
@@ -134,7 +134,7 @@ def plug(host: str, name: str, where: str, number: str = "0") -> None:
 
 
 def unplug(host: str, where: str) -> None:
-    """Take it out again."""
+    """Unmount the disk."""
     script(host, f"umount {where} 2>/dev/null || ! mountpoint -q {where}", timeout=30)
 
 
@@ -142,7 +142,7 @@ def unplug(host: str, where: str) -> None:
 
 
 def cloud_rules(host: str) -> None:
-    """A provider's image: SSH from anywhere, and nothing else, in front of whatever comes later."""
+    """The rules of a cloud image: they allow SSH from anywhere and reject the rest, in front of all later rules."""
     package(host, "iptables")
     script(
         host,
@@ -154,7 +154,7 @@ def cloud_rules(host: str) -> None:
 
 
 def harmless_rules(host: str) -> None:
-    """What Docker, libvirt, LXD and fail2ban put into the packet filter of an ordinary host."""
+    """The rules that Docker, libvirt, LXD and fail2ban add to the packet filter of an ordinary host."""
     package(host, "iptables")
     docker = (HERE / "docker_by_hand.sh").read_text(encoding="utf-8")
     execute(host, "sh", "-c", docker, "docker", "start")
@@ -192,20 +192,20 @@ iptables -I INPUT -p tcp -m multiport --dports 22 -j f2b-sshd
 
 
 def listener(host: str, name: str, *ports: str) -> None:
-    """A service of some name that listens on every interface, such as `smbd 445`."""
+    """A service with a given name that listens on every interface, such as `smbd 445`."""
     script(host, f"cp /usr/bin/python3 /usr/local/sbin/{name}; cat >/usr/local/lib/{name}.py", input=LISTEN)
     service(host, name, f"/usr/local/sbin/{name} /usr/local/lib/{name}.py {' '.join(ports)}")
 
 
 def forwarder(host: str, port: str = "8090", target: str = "") -> None:
-    """The control server's port on a managed host, for a server of the kind that people run on one of their own."""
+    """Forward the control server's port on a managed host, like a control server that users run themselves."""
     script(host, "cat >/usr/local/lib/forwarder.py", input=FORWARD)
     target = target or machines.CONTROL.removeprefix("http://")
     service(host, "headscale", f"/usr/bin/python3 /usr/local/lib/forwarder.py {port} {target}")
 
 
 def second_tailscaled(host: str, name: str = "") -> None:
-    """a Tailscale that no package manager knows, over which SSH comes in: its own state, its own socket, tailscale0."""
+    """A Tailscale that no package manager knows, with its own state and socket, and SSH over it."""
     package(host, "iptables")
     script(
         host,
@@ -223,7 +223,7 @@ def second_tailscaled(host: str, name: str = "") -> None:
 
 
 def taken_name(host: str, name: str = "") -> None:
-    """An older machine of that name is in the tailnet, and off."""
+    """An older machine with the host's name is in the tailnet, and offline."""
     second_tailscaled(host, name)
     script(
         host,
@@ -235,7 +235,7 @@ def taken_name(host: str, name: str = "") -> None:
 SITUATIONS: dict[str, t.Callable[..., None]] = {
     function.__name__: function
     for function in (
-        *(own_files, other_people, shared_root, disk, plug, unplug, cloud_rules, harmless_rules),
+        *(own_files, other_users, shared_root, disk, plug, unplug, cloud_rules, harmless_rules),
         *(listener, forwarder, second_tailscaled, taken_name),
     )
 }

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All that a run could have changed on a host, one thing a line of JSON: for two looks to be compared.
+"""Print everything that a run could change on a host, as lines of JSON, so that two snapshots can be compared.
 
 Runs on a host. Files with their owner, mode and content; accounts; packet filter rules; units and whether
 they are enabled; listening ports; interfaces.
@@ -18,7 +18,7 @@ import stat
 import subprocess
 
 SKIPPED = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/apt/lists")
-# What a login, sudo, time or a daemon's own book-keeping changes by itself.
+# Files that change by themselves: by a login, sudo, time or a daemon.
 VOLATILE = re.compile(
     r"^(/home/[^/]+/\.ansible(/.*)?|/root/\.ansible(/.*)?|/var/lib/(systemd|sudo|lastlog|wtmpdb|private)(/.*)?|/etc/resolv\.conf"
     r"|/var/lib/ts2(/.*)?|/etc/mtab|/home/[^/]+/\.sudo_as_admin_successful)$"
@@ -55,7 +55,7 @@ def files() -> dict[str, str]:
         for name in (*below, *names):
             path = str(pathlib.Path(folder, name))
             if not VOLATILE.match(path):
-                with contextlib.suppress(OSError):  # gone meanwhile
+                with contextlib.suppress(OSError):  # deleted during the walk
                     found[path] = describe(path)
     return found
 

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look for secrets in every file that anything writes, however short it lives: the secrets on stdin, one a line; ends with stdin.
+"""Search for secrets in every written file, also in short-lived ones. The secrets are on stdin, one a line; ends with stdin.
 
-The kernel hands each file that was written over as an open file (fanotify), so one that is gone by then can be read all the same.
-Whole file systems are watched, so no mount of a service of its own is a place to hide. Says `watching`, then a line of JSON for
-each file that holds a secret, and at the end how many files it has read. Needs root and CAP_SYS_ADMIN.
+The kernel passes each written file as an open file (fanotify), so a file that was deleted meanwhile can still be read.
+Whole file systems are watched, so files in a service's own mount are found, too. Prints `watching`, then a line of JSON for
+each file that contains a secret, and at the end how many files it has read. Needs root and CAP_SYS_ADMIN.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def watch_all() -> tuple[int, list[str]]:
 
 
 def forms(secret: str) -> list[bytes]:
-    """The secret itself, and how it looks within something that was encoded as base64, by its place there."""
+    """The secret itself, and its base64 forms, one for each offset in the encoded text."""
     plain = secret.encode()
     encoded = [base64.b64encode(b"\0" * shift + plain + b"\0" * 3)[4 if shift else 0 : -8] for shift in range(3)]
     return [plain, *encoded]
@@ -68,8 +68,8 @@ def content(file: int) -> bytes:
     return b"".join(parts)
 
 
-def look(queue: int, patterns: dict[str, list[bytes]]) -> int:
-    """Read what has come in; how many files that were."""
+def search_written_files(queue: int, patterns: dict[str, list[bytes]]) -> int:
+    """Search the files of all pending events, and return how many files were read."""
     events, count = os.read(queue, 1 << 16), 0
     while events:
         length, _version, _reserved, _meta, _mask, file, pid = EVENT.unpack_from(events)
@@ -79,12 +79,12 @@ def look(queue: int, patterns: dict[str, list[bytes]]) -> int:
         count += 1
         try:
             text = content(file)
-            found = [name for name, looks in patterns.items() if any(look in text for look in looks)]
+            found = [name for name, encoded in patterns.items() if any(form in text for form in encoded)]
             if found:
                 path = str(pathlib.Path(f"/proc/self/fd/{file}").readlink()).replace(" (deleted)", "")
                 print(json.dumps({"path": path, "secrets": found, "pid": pid}), flush=True)
         except OSError:
-            pass  # a device, or a file on its way out
+            pass  # a device, or a deleted file
         finally:
             os.close(file)
     return count
@@ -99,7 +99,7 @@ def main() -> None:
     while True:
         ready = select.select([queue, sys.stdin], [], [])[0]
         if queue in ready:
-            seen += look(queue, patterns)
+            seen += search_written_files(queue, patterns)
         elif sys.stdin in ready:
             break
     print(json.dumps({"read": seen}), flush=True)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Log in to each host with the key, again and again, by its old way or its new one, until stdin ends; then say how it went.
+"""Log in to each host repeatedly, over the LAN or the tailnet, until stdin ends; then print the results.
 
-Runs on the laptop: `watch_logins.py KEY NAME=ADDRESS...`. The old way is the address, the new one the address that the
-laptop's own tailscaled has for the name. The way that answered last is tried first, and the other one at once where it does not.
+Runs on the laptop: `watch_logins.py KEY NAME=ADDRESS...`. ADDRESS is the one on the LAN; the laptop's tailscaled knows the
+one in the tailnet. The path that worked last is tried first, and the other one at once if it fails.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import sys
 import threading
 import time
 
-PAUSE = 0.5  # seconds from the end of one login to the beginning of the next
+PAUSE = 0.5  # seconds between the end of one login and the start of the next
 TIMEOUT = 4  # seconds for one login
 
 
 @dataclasses.dataclass
-class Story:
-    """What became of the logins to one host."""
+class Results:
+    """The results of the logins to one host."""
 
     name: str
     address: str
     logins: int = 0
-    apart: float = 0.0  # the longest time between the end of one and the beginning of the next
-    ways: list[str] = dataclasses.field(default_factory=list)
+    longest_gap: float = 0.0  # the longest time between the end of one login and the start of the next
+    paths: list[str] = dataclasses.field(default_factory=list)
     failures: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -37,7 +37,7 @@ def tailnet_address(name: str) -> str:
 
 
 def log_in(key: str, address: str) -> str:
-    """Nothing, or why not."""
+    """Log in once; return an empty string, or the reason why it failed."""
     command = [
         *("ssh", "-F", "none", "-i", key, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={TIMEOUT}"),
         *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
@@ -50,33 +50,33 @@ def log_in(key: str, address: str) -> str:
     return "" if done.returncode == 0 else done.stderr.strip() or f"ended with {done.returncode}"
 
 
-def watch(story: Story, key: str, ended: threading.Event) -> None:
-    way, last = "lan", time.monotonic()
+def watch(results: Results, key: str, ended: threading.Event) -> None:
+    path, last = "lan", time.monotonic()
     while not ended.is_set():
         reasons: list[str] = []
-        story.apart = max(story.apart, time.monotonic() - last)
-        for attempt in (way, "tailnet" if way == "lan" else "lan"):
-            address = story.address if attempt == "lan" else tailnet_address(story.name)
+        results.longest_gap = max(results.longest_gap, time.monotonic() - last)
+        for attempt in (path, "tailnet" if path == "lan" else "lan"):
+            address = results.address if attempt == "lan" else tailnet_address(results.name)
             reason = log_in(key, address) if address else "no such node"
             if not reason:
-                way = attempt
+                path = attempt
                 break
             reasons.append(f"{attempt}: {reason}")
         last = time.monotonic()
         if len(reasons) == 2:
-            story.failures.append(f"{time.strftime('%H:%M:%S')} {'; '.join(reasons)}")
+            results.failures.append(f"{time.strftime('%H:%M:%S')} {'; '.join(reasons)}")
         else:
-            story.logins += 1
-            if story.ways[-1:] != [way]:
-                story.ways.append(way)
+            results.logins += 1
+            if results.paths[-1:] != [path]:
+                results.paths.append(path)
         ended.wait(PAUSE)
 
 
 def main() -> None:
     key, *hosts = sys.argv[1:]
-    stories = [Story(name, address) for name, _equals, address in (host.partition("=") for host in hosts)]
+    stories = [Results(name, address) for name, _equals, address in (host.partition("=") for host in hosts)]
     ended = threading.Event()
-    threads = [threading.Thread(target=watch, args=(story, key, ended)) for story in stories]
+    threads = [threading.Thread(target=watch, args=(results, key, ended)) for results in stories]
     for thread in threads:
         thread.start()
     print("watching", flush=True)
@@ -84,7 +84,7 @@ def main() -> None:
     ended.set()
     for thread in threads:
         thread.join()
-    print(json.dumps({story.name: dataclasses.asdict(story) for story in stories}))
+    print(json.dumps({results.name: dataclasses.asdict(results) for results in stories}))
 
 
 main()

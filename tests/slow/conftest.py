@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole tables and long runs, on a lab of their own: `make slow`. A short member of each kind is elsewhere."""
+"""Complete tables and long runs, on a separate lab: `make slow`. Other tests have a short case of each kind."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import typing as t
 
 import pytest
 
-pytest_plugins = ["eyes"]
+pytest_plugins = ["lab_fixtures"]
 
 
 @pytest.fixture(scope="module")
 def bare(lab: t.Any) -> t.Iterator[None]:
-    """Three bare hosts, as often as they are asked for by `lab("reset")`."""
+    """Three bare hosts; `lab("reset")` makes them bare again."""
     lab("down", timeout=300)
     lab("up", timeout=300)
     yield
@@ -22,7 +22,7 @@ def bare(lab: t.Any) -> t.Iterator[None]:
 
 @pytest.fixture(scope="module")
 def mesh(bare: None, lab: t.Any, play: t.Any) -> None:
-    """The three hosts after a first run, and locked."""
+    """The three hosts after a first run, locked down."""
     run = play("site.yml")
     assert run.code == 0, run.output
     lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too

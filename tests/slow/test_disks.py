@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A folder whose disk is away, back with an older copy, and away again, whatever mounts it: nothing is written, nothing lost."""
+"""A folder on a disk that is unmounted, mounted with an older copy, and unmounted: nothing is written, nothing is lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import typing as t
 
 import pytest
-from dirty_eyes import put, situation
+from dirty_fixtures import put, situation
 from testinfra.host import Host
 
 WHERE = "/media/usb"
@@ -17,7 +17,7 @@ UNIT = "[Mount]\\nWhat=/var/lib/disks/usb.img\\nWhere=/media/usb\\nType=ext4\\nO
 
 
 class Kind(t.NamedTuple):
-    """Who announces the disk, what brings it and takes it away, and what the folder declares."""
+    """How the disk is announced, mounted and unmounted, and what the folder declares."""
 
     announce: str
     plug: str
@@ -52,16 +52,16 @@ KINDS = {
         "made-unit",
     ),
 }
-QUIET = "2>/dev/null || ! mountpoint -q /media/usb"  # the loop device goes with the file system, which umount complains about
+QUIET = "2>/dev/null || ! mountpoint -q /media/usb"  # the loop device disappears with the file system, which makes umount fail
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, mesh: None, lab: t.Any, eyes: dict[str, Host]) -> t.Iterator[Kind]:
-    """On pi, whose disk holds two of the six photos that nas has."""
-    pi, given = eyes["pi"], KINDS[request.param]
+def kind(request: pytest.FixtureRequest, mesh: None, lab: t.Any, lab_hosts: dict[str, Host]) -> t.Iterator[Kind]:
+    """A disk on pi that holds two of the six photos that nas has."""
+    pi, given = lab_hosts["pi"], KINDS[request.param]
     loop = pi.check_output("ls /dev/loop[0-9]* | head -n 1")
     situation("shared_root", "pi")
-    pi.check_output("systemctl restart syncthing@syncthing")  # which has looked at / before that was so
+    pi.check_output("systemctl restart syncthing@syncthing")  # it has read the propagation of / before
     situation("disk", "pi")
     pi.check_output(f"mkdir -p {WHERE} && mount -o loop={loop} /var/lib/disks/usb.img {WHERE}")
     pi.check_output(f"mkdir -p {WHERE}/{given.folder}/.stfolder; chmod -R a+rwX {WHERE}")
@@ -82,8 +82,10 @@ def configured(pi: Host, folder: str) -> str:
     return found.group(0) if found else ""
 
 
-def test_away_back_and_away_again(kind: Kind, play: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
-    nas, pi, share, there = eyes["nas"], eyes["pi"], f"/srv/sync/{kind.folder}", f"{WHERE}/{kind.folder}"
+def test_folder_on_an_unmounted_disk_loses_no_files(
+    kind: Kind, play: t.Any, lab_hosts: dict[str, Host], eventually: t.Any
+) -> None:
+    nas, pi, share, there = lab_hosts["nas"], lab_hosts["pi"], f"/srv/sync/{kind.folder}", f"{WHERE}/{kind.folder}"
     folder = {"path": share, "fs_watcher_delay": 1, "devices": {"nas": {}, "pi": {"path": there, **kind.declared}}}
     variables = {"syncthing_mesh_folders": {kind.folder: folder}, "syncthing_mesh_purge_folders": True}
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the input checks accept, through the real module, each in a process of its own. Nothing is touched: it is a check."""
+"""Inputs that the validator accepts are given to the real module, each in a separate process, in check mode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils import mesh_host,
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 COUNT = 200
-# A module as Ansible would start it, in a check, on a machine where nothing of it is installed.
+# Runs a module as Ansible does, in check mode, on a machine without Syncthing.
 CALL = """
 import importlib, json, sys
 from ansible.module_utils.testing import patch_module_args
@@ -45,7 +45,7 @@ def whole(name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
     return variables.get(name, validate.specs_of(validate.ROLES)[name].get("default"))
 
 
-def test_what_is_accepted_is_taken_by_the_modules_themselves(tmp_path: pathlib.Path) -> None:
+def test_modules_accept_every_input_that_the_validator_accepts(tmp_path: pathlib.Path) -> None:
     calls = 0
     for hosts, names in odd_inputs.inventories(20 * COUNT, 12):
         if calls >= COUNT:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Device IDs of machines that do not exist."""
+"""Valid device IDs for tests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A LAN, a tailnet and two containers around this network namespace, and Docker's rules as dockerd 28 makes them."""
+"""A LAN, a tailnet and two containers around this network namespace, with the rules that dockerd 28 adds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typing as t
 
 from ufw_host import sh
 
-# Of each neighbour: its addresses, and this host's on the same wire.
+# For each neighbour: its addresses, and this host's addresses in the same network.
 SIDES = {
     "lan": ("eth0", "192.168.50", "fd50::"),
     "tailnet": ("tailscale0", "100.64.0", "fd7a:115c:a1e0::"),
@@ -20,7 +20,7 @@ SIDES = {
     "two": ("docker0", "172.17.0", "fd17::"),
 }
 LAST = {"lan": 2, "tailnet": 2, "one": 2, "two": 3}
-# Ports of the host that Docker sends to port 80 of the first container.
+# Ports of the host that Docker forwards to port 80 of the first container.
 PUBLISHED = (8080, 9443)
 LISTEN = """
 import socket, sys
@@ -95,7 +95,7 @@ class DockerNetwork:
         sh("ip", "link", "delete", "docker0")
 
     def can(self, side: str, to: str, port: int, patience: float = 3) -> bool:
-        """Whether a connection from one side comes about. Be patient where it should, and not where it should not."""
+        """Tell whether a connection from a neighbour succeeds. Wait long if it is expected to, and short if not."""
         command = ["ip", "netns", "exec", side, sys.executable, "-c", CONNECT, to, str(port), str(patience)]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
@@ -118,7 +118,7 @@ class DockerNetwork:
                 sh(program, "-w", "-I", "FORWARD", "-j", chain)
 
     def stop_docker(self) -> None:
-        """It removes what it has made, but not DOCKER-USER."""
+        """Stop Docker, which removes its rules, but not DOCKER-USER."""
         for program in ("iptables", "ip6tables"):
             for table, line in (
                 *(("filter", f"-D FORWARD -j {chain}") for chain in ("DOCKER-FORWARD", "DOCKER-USER")),

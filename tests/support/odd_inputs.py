@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inventories with one or two mistakes each, made of a valid one by the real specifications; the same for the same seed."""
+"""Generate inventories with one or two mistakes from a valid one and the real specifications; deterministic for a seed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Variables = dict[str, t.Any]
 
 HOSTS = ("nas", "pi", "vps")
 PHONE = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
-# What a host has after the defaults were resolved, so that there is something to change.
-SOUND: Variables = {
+# A host's variables after the defaults were resolved, so that there are values to change.
+VALID: Variables = {
     "tailscale_auth_key": "tskey-auth-s3cr3t",
     "tailscale_hostname": "nas",
     "tailscale_tags": ["tag:server"],
@@ -68,7 +68,7 @@ CONTAINERS: list[t.Any] = [[], [None], [[]], [{}], ["x", 1], {}, {"x": "y"}, {No
 
 
 def value(chance: random.Random, spec: t.Mapping[str, t.Any] | None) -> t.Any:
-    """Anything, half of the time something of the right kind."""
+    """Draw a value: in half of the cases one of the right type, otherwise any."""
     kind = (spec or {}).get("type", "str")
     if chance.random() < 0.5:
         right: dict[str, t.Callable[[], t.Any]] = {
@@ -84,7 +84,7 @@ def value(chance: random.Random, spec: t.Mapping[str, t.Any] | None) -> t.Any:
 
 
 def options_at(place: tuple[t.Any, ...]) -> t.Mapping[str, t.Any]:
-    """The specification of the keys at a place; empty where all are free."""
+    """The specification of the keys at a path; empty where any key is allowed."""
     name, inside = place[0], len(place) - 1
     section = _tables.SYSTEM.get(name.removeprefix("syncthing_mesh_"), {}).get("options", {})
     by_place: dict[tuple[t.Any, ...], t.Mapping[str, t.Any]] = {
@@ -110,10 +110,10 @@ def containers(found: t.Any, place: tuple[t.Any, ...]) -> t.Iterator[tuple[t.Any
             yield from containers(inner, (*place, key))
 
 
-def spoil(chance: random.Random, variables: Variables) -> str:
-    """One mistake; its variable."""
+def make_mistake(chance: random.Random, variables: Variables) -> str:
+    """Make one mistake; return the name of its variable."""
     specs = validate.specs_of(validate.ROLES)
-    name = chance.choice([*specs, *SOUND, *[one for one in SOUND if isinstance(SOUND[one], dict)] * 3])
+    name = chance.choice([*specs, *VALID, *[one for one in VALID if isinstance(VALID[one], dict)] * 3])
     here = list(containers(variables.get(name), (name,)))
     if not here or chance.random() < 0.15:
         variables[name] = value(chance, specs[name])
@@ -140,9 +140,9 @@ def spoil(chance: random.Random, variables: Variables) -> str:
 
 
 def inventories(count: int, seed: int) -> t.Iterator[tuple[dict[str, Variables], set[str]]]:
-    """Hosts with their variables, and the names of those that were spoilt."""
+    """Yield hosts with their variables, and the names of the changed variables."""
     chance = random.Random(seed)
     for _turn in range(count):
-        shared = copy.deepcopy(SOUND)
-        names = {spoil(chance, shared) for _turn in range(chance.choice([1, 1, 2]))}
+        shared = copy.deepcopy(VALID)
+        names = {make_mistake(chance, shared) for _turn in range(chance.choice([1, 1, 2]))}
         yield {host: {**shared, "tailscale_hostname": shared["tailscale_hostname"]} for host in HOSTS}, names

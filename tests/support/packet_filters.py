@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packet filters as hosts have them: what `iptables -S` lists there, shortened."""
+"""Packet filters of real hosts: shortened output of `iptables -S`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ DECIDES = {
         "-A INPUT -j NFQUEUE --queue-num 0 --queue-bypass",
         ["-A INPUT -j NFQUEUE --queue-num 0 --queue-bypass"],
     ),
-    "forwarded for everybody": ("-A FORWARD -i eth0 -j ACCEPT", ["-A FORWARD -i eth0 -j ACCEPT"]),
+    "all sources forwarded": ("-A FORWARD -i eth0 -j ACCEPT", ["-A FORWARD -i eth0 -j ACCEPT"]),
 }
 PASSES = {
     "nothing": "-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT",
@@ -106,7 +106,7 @@ PASSES = {
 -A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd
 -A f2b-sshd -s 203.0.113.7/32 -j REJECT --reject-with icmp-port-unreachable
 -A f2b-sshd -j RETURN""",
-    "bans of one's own": """\
+    "bans by hand": """\
 -A INPUT -s 203.0.113.7/32 -j DROP
 -A INPUT -s 198.51.100.0/24 -p tcp -m tcp --dport 22 -j REJECT --reject-with tcp-reset
 -A INPUT -m set --match-set blocklist src -j DROP
@@ -181,7 +181,7 @@ PASSES = {
     "WireGuard's usual lines": "-A FORWARD -i wg0 -j ACCEPT\n-A FORWARD -o wg0 -j ACCEPT\n-A INPUT -i wg0 -j ACCEPT",
     "guests that are reached by a forwarded port": "-A FORWARD -d 192.168.122.10/32 -p tcp -m tcp --dport 22 -j ACCEPT",
     "a router": "-A FORWARD -i eth1 -o eth0 -j ACCEPT\n-A FORWARD -i eth0 -o eth1 -m state --state RELATED,ESTABLISHED -j ACCEPT",
-    "what the books say": """\
+    "common rules of tutorials": """\
 -A INPUT -i lo -j ACCEPT
 -A INPUT -d 127.0.0.0/8 ! -i lo -j REJECT --reject-with icmp-port-unreachable
 -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -198,7 +198,7 @@ PASSES = {
 -A INPUT -p tcp -m tcp --dport 22 -m recent --update --seconds 60 --hitcount 6 --name SSH --mask 255.255.255.255 --rsource -j DROP
 -A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --set --name SSH
 -A INPUT -p tcp -m tcp --dport 22 -m connlimit --connlimit-above 8 -j REJECT""",
-    "what the books say of IPv6": """\
+    "common IPv6 rules of tutorials": """\
 -A INPUT -p ipv6-icmp -j ACCEPT
 -A INPUT -d fe80::/64 -p udp -m udp --dport 546 -m state --state NEW -j ACCEPT
 -A INPUT -d ff02::/16 -j ACCEPT

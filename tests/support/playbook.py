@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ansible-playbook on this machine, for tests of what runs on the controller."""
+"""ansible-playbook on this machine, for tests of the controller's code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def program(name: str) -> str:
 
 
 def ansible_playbook(*arguments: str, cwd: pathlib.Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A run, ended however it will; whatever it says is deprecated fails the test."""
+    """Run ansible-playbook, with any exit code; a deprecation warning fails the test."""
     # ansible-test makes an error of a group that is not there, which Ansible itself only warns of.
     given = {name: value for name, value in os.environ.items() if name != "ANSIBLE_HOST_PATTERN_MISMATCH"}
     done = subprocess.run(

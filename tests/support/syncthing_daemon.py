@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real Syncthing on loopback.
 
-The engine is called as the modules call it; what it did is then asked of Syncthing by
+The engine is called as the modules call it. The tests then read Syncthing's configuration with
 a plain HTTP client that shares no code with it.
 """
 
@@ -31,7 +31,7 @@ TEMPLATE = CHECKOUT / "roles" / "syncthing" / "templates" / "config.xml.j2"
 VERSIONS = {"bookworm": "v1.19.2", "trixie": "v1.29.5"}
 START_TIMEOUT = 30  # seconds
 Json = t.Dict[str, t.Any]  # noqa: UP006
-# One of its own: ansible-core replaces the one that all of a process shares.
+# A separate opener: ansible-core replaces the default opener of the process.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -42,12 +42,12 @@ def free_port() -> int:
 
 
 def session_of(leader: int) -> list[int]:
-    """All processes of a session; the second one of Syncthing leaves the process group (proc(5), stat)."""
+    """The processes of a session; the main process of Syncthing leaves the process group (proc(5), stat)."""
     found = []
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, _parent, _group, session = stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[:4]
-            # A zombie whose threads still end has its files open and locked.
+            # A zombie whose threads are still ending keeps its files open and locked.
             dead = state == "Z" and len(list((stat.parent / "task").iterdir())) == 1
             if int(session) == leader and not dead:
                 found.append(int(stat.parent.name))
@@ -56,7 +56,7 @@ def session_of(leader: int) -> list[int]:
 
 @dataclasses.dataclass
 class Daemon:
-    """One Syncthing with a home of its own."""
+    """One Syncthing with a separate home."""
 
     program: pathlib.Path
     home: pathlib.Path
@@ -66,7 +66,7 @@ class Daemon:
     device_id: str = ""
 
     def first_boot(self) -> Json:
-        """What the role does before the first start, with its template and its module's engine."""
+        """Do what the role does before the first start, with its template and its module's engine."""
         template = Environment(undefined=StrictUndefined, autoescape=False).from_string(TEMPLATE.read_text(encoding="utf-8"))
         configuration = template.render(
             __syncthing_gui_first=f"127.0.0.1:{self.gui}",
@@ -92,7 +92,7 @@ class Daemon:
     def start(self) -> None:
         command = [str(self.program), "serve", f"--home={self.home}", "--no-browser", "--no-restart"]
         log = (self.home / "log").open("ab")
-        # Syncthing watches over a second process of itself, and both have to go.
+        # Syncthing's monitor process restarts the main process, so both have to end.
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
 
@@ -103,11 +103,11 @@ class Daemon:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, how)
             self.process.wait(timeout=30)
-            assert wait_until(lambda: not session_of(leader), 10), "a process of it still lives, and holds its database"
+            assert wait_until(lambda: not session_of(leader), 10), "a process of Syncthing still runs and locks its database"
             self.process = None
 
     def get(self, path: str) -> t.Any:
-        """GET by a client of the tests' own."""
+        """Send a GET request with the tests' own client."""
         key = re.search("<apikey>(.+)</apikey>", (self.home / "config.xml").read_text(encoding="utf-8"))
         assert key
         request = urllib.request.Request(f"http://127.0.0.1:{self.gui}/rest/{path}", headers={"X-API-Key": key.group(1)})
@@ -115,7 +115,7 @@ class Daemon:
             return json.load(answer)
 
     def change(self, method: str, path: str, body: t.Any) -> None:
-        """As somebody does who clicks in the web interface."""
+        """Change the configuration as the web interface does."""
         key = re.search("<apikey>(.+)</apikey>", (self.home / "config.xml").read_text(encoding="utf-8"))
         assert key
         request = urllib.request.Request(
@@ -126,8 +126,8 @@ class Daemon:
         )
         OPENER.open(request, timeout=10).close()
 
-    def get_config_patiently(self) -> Json:
-        """While the web interface starts anew it does not answer for a moment."""
+    def get_config_after_restart(self) -> Json:
+        """Repeat the request, since the web interface does not answer while it restarts."""
         assert wait_until(lambda: self.get("config"), START_TIMEOUT)
         return dict(self.get("config"))
 
@@ -138,7 +138,7 @@ class Daemon:
         return next(device for device in self.get("config/devices") if device["name"] == name)
 
     def cluster(self, check_mode: bool = False, **options: t.Any) -> Json:
-        """The module syncthing_cluster, from its options on."""
+        """Run the engine of the module syncthing_cluster with these options."""
         spec = {**_tables.CONNECTION, **_tables.CLUSTER}
         return _apply.apply(params(spec, home=str(self.home), **options), check_mode)
 

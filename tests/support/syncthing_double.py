@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stateful double of Syncthing's REST API, for what the real one won't show on demand.
+"""A stateful double of Syncthing's REST API, for behaviour that the real one does not show on demand.
 
 It normalises as the real one does (lib/config): unknown keys are ignored, a folder's unknown
 devices are dropped without a word, an empty address list becomes `dynamic`. It decodes as Go does:
@@ -97,7 +97,7 @@ GUI: Json = {
     "debugging": False,
     "insecureSkipHostcheck": False,
 }
-# What only one of the two wire forms has.
+# Keys that only one of the two wire forms has.
 ONLY: dict[int, tuple[Json, Json, Json]] = {
     1: ({}, {"disableTempIndexes": False, "weakHashThresholdPct": 25}, {"databaseTuning": "auto"}),
     2: ({"numConnections": 0, "group": ""}, {"pullerDelayS": 1, "group": "", "blockIndexing": True}, {"auditEnabled": False}),
@@ -106,7 +106,7 @@ VERSIONS = {1: "v1.29.5", 2: "v2.1.3"}
 
 
 def decoded(old: t.Any, new: t.Any, key: str = "") -> t.Any:
-    """What Go makes of a value that is decoded into one that is there."""
+    """Decode a value into an existing one as Go does."""
     if new is None:
         return {"dict": {} if key == "params" else old, "list": []}.get(type(old).__name__, old)
     if isinstance(old, list) and isinstance(new, list):
@@ -118,7 +118,7 @@ def decoded(old: t.Any, new: t.Any, key: str = "") -> t.Any:
     if isinstance(old, dict) and isinstance(new, dict):
         if key == "params":
             return {**old, **new}
-        # versioning forgets what is left out, but not its parameters (lib/config/versioningconfiguration.go).
+        # versioning resets omitted keys, but not its parameters (lib/config/versioningconfiguration.go).
         found = {**FOLDER["versioning"], "params": old["params"]} if key == "versioning" else copy.deepcopy(old)
         names = {name.casefold(): name for name in found}
         for spelling, value in new.items():
@@ -130,16 +130,16 @@ def decoded(old: t.Any, new: t.Any, key: str = "") -> t.Any:
 
 
 def hashed(password: str) -> str:
-    """No bcrypt, but of its form, and different for different passwords."""
+    """Not bcrypt, but of the same form, and different for different passwords."""
     return "$2a$10$" + hashlib.sha256(password.encode()).hexdigest()[:53]
 
 
 class Refused(Exception):
-    """What Syncthing says to a question that it does not answer."""
+    """Syncthing's answer to a request that it refuses."""
 
 
 class Syncthing:
-    """The double's state, and how it takes a write."""
+    """The state of the double, and how it applies a write."""
 
     def __init__(self, wire: int = 1) -> None:
         device, folder, options = ONLY[wire]
@@ -154,14 +154,14 @@ class Syncthing:
             "defaults": {**copy.deepcopy(self.defaults), "ignores": {"lines": []}},
         }
         self.requests: list[tuple[str, str]] = []
-        # Each is (status, headers, body) to answer with instead; used up one by one.
+        # Answers to give instead, one after the other: (status, headers, body).
         self.script: list[tuple[int, dict[str, str], str]] = []
-        self.refuse: str = ""  # the reason why no write is taken
+        self.refuse: str = ""  # the reason with which all writes are refused
         self.forget: str = ""  # a folder key whose writes are lost
-        self.root: pathlib.Path | None = None  # below which it makes folders, as the real one does everywhere
+        self.root: pathlib.Path | None = None  # the double creates folders only below this path, the real one everywhere
 
     def write(self, method: str, path: str, body: t.Any = None) -> None:
-        """One write, as Syncthing takes it. Raises KeyError for an address that it does not have."""
+        """Apply one write as Syncthing does. Raises KeyError for an unknown path."""
         place, _slash, name = path.partition("?")[0].removeprefix("config/").partition("/")
         if method == "DELETE":
             self._delete(place, unquote(name))
@@ -187,8 +187,8 @@ class Syncthing:
         password = body.get("password", "")
         if password and password != self.config["gui"]["password"] and not password.startswith("$2"):
             body = {**body, "password": hashed(password)}
-        # An API key that is left out is made anew.
-        self.config["gui"] = {key: body.get(key, "made-anew" if key == "apiKey" else default) for key, default in GUI.items()}
+        # An omitted API key is generated again.
+        self.config["gui"] = {key: body.get(key, "generated" if key == "apiKey" else default) for key, default in GUI.items()}
 
     def _ignore_file(self, folder_id: str) -> pathlib.Path:
         folder = next(folder for folder in self.config["folders"] if folder["id"] == folder_id)
@@ -226,7 +226,7 @@ class Syncthing:
         folder["devices"] = [shares[key] for key in sorted(shares)]
         if folder["type"] == "receiveencrypted":
             folder["ignorePerms"] = True
-        # Missing roots are made before the answer (lib/model/model.go).
+        # Missing roots are created before the answer (lib/model/model.go).
         if self.root and pathlib.Path(folder["path"]).is_relative_to(self.root):
             pathlib.Path(folder["path"]).mkdir(parents=True, exist_ok=True)
         if self.forget:
@@ -234,7 +234,7 @@ class Syncthing:
         return folder
 
     def serve(self, home: pathlib.Path) -> http.server.ThreadingHTTPServer:
-        """Listen on a free loopback port, and leave a config.xml in home that leads there."""
+        """Listen on a free loopback port, and write a config.xml with that address to home."""
         double = self
         self.root = home.parent
 
@@ -281,7 +281,7 @@ class Syncthing:
             do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = handle_request  # noqa: N815
 
             def log_message(self, *_arguments: t.Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -313,7 +313,7 @@ class Syncthing:
         }[path]
 
     def _read_folder(self, place: str, folder_id: str) -> Json:
-        """An idle folder; of a paused one there is an empty status, and no completion (lib/model, ErrFolderPaused)."""
+        """An idle folder; a paused one has an empty status and no completion (lib/model, ErrFolderPaused)."""
         paused = next(folder["paused"] for folder in self.config["folders"] if folder["id"] == folder_id)
         if place == "db/status":
             return {"state": "" if paused else "idle", "needFiles": 0, "needBytes": 0, "globalBytes": 0}

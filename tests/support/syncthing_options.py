@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every option of every Syncthing object, with a value and where Syncthing then has what: run against the double and the daemons.
+"""Every option of every Syncthing object, with a value and the expected configuration: run against the double and the daemons.
 
 A row is what an option must do, whatever the product's own table says: an option that is accepted and writes nothing, or writes
 something else, is red. To add an option, add its row to plugins/module_utils/_syncthing/_tables.py, its documentation to
@@ -20,13 +20,13 @@ Json = t.Dict[str, t.Any]  # noqa: UP006
 
 
 class Row(t.NamedTuple):
-    """An option, a value for it that is no default, and what Syncthing has then under which key of the object."""
+    """An option, a value that is not its default, and the key and value that Syncthing's object must then have."""
 
     option: str
     value: t.Any
     key: str | None
     then: t.Any
-    since: tuple[int, int] = (0, 0)  # the first version of Syncthing that has it
+    since: tuple[int, int] = (0, 0)  # the first version of Syncthing that has the option
 
 
 def same(option: str, value: t.Any, key: str, since: tuple[int, int] = (0, 0)) -> Row:
@@ -60,13 +60,13 @@ OF_FOLDERS = [
     same("order", "newestFirst", "order"),
     Row("settings", {"hashers": 2}, "hashers", 2),
 ]
-# Each object's rows. What a row says of a share is of that of the device NAS.
+# The rows of each object. The rows of a share are about the share of the device NAS.
 ROWS: t.Mapping[str, list[Row]] = {
     "device": [same("name", "nas", "name"), same("device_id", NAS, "deviceID"), *OF_DEVICES],
     "folder": [
         same("id", "photos", "id"),
         same("label", "Photos", "label"),
-        Row("path", "photos", "path", "photos"),  # below the root that the test gives
+        Row("path", "photos", "path", "photos"),  # below the root that the test chooses
         Row("requires_mount", "/proc", None, None),
         same("type", "receiveonly", "type"),
         Row("devices", [{"device_id": NAS}], "share", {"deviceID": NAS}),
@@ -107,12 +107,12 @@ ROWS: t.Mapping[str, list[Row]] = {
         Row("settings", {"keepTemporariesH": 25}, "keepTemporariesH", 25),
     ],
     "gui": [
-        same("enabled", True, "enabled"),  # where it is off nothing could be asked
-        Row("address", "", None, None),  # where it is already: moving it is a test of its own
+        same("enabled", True, "enabled"),  # if it is off, the API does not answer
+        Row("address", "", None, None),  # the present address: a separate test changes it
         same("unix_socket_permissions", "0660", "unixSocketPermissions"),
         same("user", "admin", "user"),
         Row("password", "a-gui-password", "password", "$2"),
-        same("tls", False, "useTLS"),  # on it is a test of its own
+        same("tls", False, "useTLS"),  # a separate test switches it on
         same("api_key", "another-api-key-0123456789", "apiKey"),
         same("insecure_skip_hostcheck", True, "insecureSkipHostcheck"),
         same("theme", "dark", "theme"),
@@ -124,9 +124,9 @@ ROWS: t.Mapping[str, list[Row]] = {
         Row("ignores", ["*.tmp"], "ignores.lines", ["*.tmp"], (1, 19)),
     ],
 }
-# Options of these rows are of the default objects as well.
+# The default objects have the options of these rows, too.
 DEFAULTS: t.Mapping[str, list[Row]] = {"device": OF_DEVICES, "folder": OF_FOLDERS}
-# These say what is so already, in a Syncthing as the first configuration makes it, and in the double.
+# Rows whose value a Syncthing with the first configuration, and the double, already have.
 UNCHANGED = {("gui", "enabled"), ("gui", "tls"), ("gui", "address"), ("folder", "requires_mount")}
 
 
@@ -137,7 +137,7 @@ def value_at(found: t.Any, key: str) -> t.Any:
 
 
 def holds(found: Json, row: Row) -> bool:
-    """Whether an object has what the row says; of a share and of the hash of a password a part."""
+    """Tell whether an object has the value of the row; a share and a password hash are compared in part."""
     if row.key is None:
         return True
     if row.key == "share":
@@ -150,7 +150,7 @@ def holds(found: Json, row: Row) -> bool:
 
 
 class Bench:
-    """Calls a module with one option, and looks at Syncthing by another way."""
+    """Calls a module with one option, and reads Syncthing's configuration without the module."""
 
     def __init__(self, home: str, root: str, config: t.Callable[[], Json], ignores: t.Callable[[str], list[str]]) -> None:
         self.home, self.root, self.config, self.ignores = home, root, config, ignores
@@ -158,14 +158,14 @@ class Bench:
         pathlib.Path(root, "photos").mkdir()
 
     def call(self, module: str, **options: t.Any) -> Json:
-        # Syncthing lets its web interface rest after a few restarts in a row.
+        # Syncthing delays the start of its web interface after a few restarts in a row.
         return call(module, home=self.home, timeout=60, **options)
 
     def folder(self, **own: t.Any) -> Json:
         return {"id": "photos", "path": f"{self.root}/photos", **own}
 
     def of(self, kind: str, row: Row) -> tuple[str, Json]:
-        """The module and its options, for one row."""
+        """The module and its options for one row."""
         own = {row.option: row.value}
         if (kind, row.option) == ("gui", "address"):
             own = {"address": self.config()["gui"]["address"]}
@@ -191,7 +191,7 @@ class Bench:
         return t.cast("Json", config[kind])
 
     def reset(self, kind: str) -> None:
-        """A new object, so that the next row is the only one."""
+        """Start with a new object, so that the next row is tested alone."""
         if kind == "device":
             self.call("syncthing_device", name="nas", state="absent")
             self.call("syncthing_device", name="nas", device_id=NAS)
@@ -199,21 +199,21 @@ class Bench:
             self.call("syncthing_folder", id="photos", state="absent")
 
 
-def play(bench: Bench, kind: str, row: Row, version: tuple[int, int]) -> None:
-    """The option does what its row says, once, and nothing is left to do afterwards."""
+def check_row(bench: Bench, kind: str, row: Row, version: tuple[int, int]) -> None:
+    """Assert that the option has the effect of its row, and that a second call changes nothing."""
     bench.reset(kind)
     module, options = bench.of(kind, row)
     if version < row.since:
         with pytest.raises(ModuleFailed, match=f"a version that has no {row.option}"):
             bench.call(module, **options)
         return
-    if (kind, row.option) not in UNCHANGED and isinstance(row.value, int):  # whatever it was before, it is another one now
+    if (kind, row.option) not in UNCHANGED and isinstance(row.value, int):  # the value differs from the one before
         other = not row.value if isinstance(row.value, bool) else row.value + 1
         _module, others = bench.of(kind, row._replace(value=other))
         bench.call(module, **others)
     changed = bench.call(module, **options)["changed"]
     what = f"{kind}.{row.option}"
-    assert holds(bench.found(kind), row), f"{what}: Syncthing has not got it as tests/support/syncthing_options.py says"
+    assert holds(bench.found(kind), row), f"{what}: Syncthing's value is not that of tests/support/syncthing_options.py"
     assert changed or (kind, row.option) in UNCHANGED or row.option in ("name", "device_id"), f"{what}: reported as no change"
     again = bench.call(module, **options)
     assert (again["changed"], again["requests"]["writes"]) == (False, 0), f"{what}: again {again['before']} {again['after']}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each Syncthing module must do, step by step: run against the double and against real daemons alike.
+"""State tables of the Syncthing modules: run against the double and against real daemons.
 
 Each step is run in check mode, in check mode with diff, for real, and again. What check mode
 foretells must be what the real run then says, and the second time nothing may be left.
@@ -21,7 +21,7 @@ SECRETS = ("a-folder-password", "a-gui-password")
 
 
 class Step(t.NamedTuple):
-    """Options of the module, whether they change something, and what is so afterwards."""
+    """Options of the module, whether they change something, and a check of the configuration afterwards."""
 
     what: str
     options: Json
@@ -50,7 +50,7 @@ def of_device() -> list[Step]:
         Step("remove a key's value", {**base, "allowed_networks": []}, True, lambda c: not devices(c)["nas"]["allowedNetworks"]),
         Step("no address", {**base, "addresses": []}, True, lambda c: devices(c)["nas"]["addresses"] == ["dynamic"]),
         Step(
-            "set up anew",
+            "set up again",
             {"name": "nas", "device_id": PI, "replace": True},
             True,
             lambda c: (devices(c)["nas"]["deviceID"], devices(c)["nas"]["maxSendKbps"]) == (PI, 100),
@@ -141,8 +141,8 @@ def of_settings() -> list[Step]:
     ]
 
 
-def play(module: str, steps: list[Step], home: str, config: t.Callable[[], Json]) -> None:
-    """Run the table; `config` reads Syncthing's configuration by other means than the module's."""
+def run_steps(module: str, steps: list[Step], home: str, config: t.Callable[[], Json]) -> None:
+    """Run the table; `config` reads Syncthing's configuration without the module."""
     common: Json = {"home": home, "timeout": 20}
     for step in steps:
         before = config()

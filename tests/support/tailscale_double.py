@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A double of tailscaled's LocalAPI: state, preferences, and what it says on the way."""
+"""A double of tailscaled's LocalAPI: state, preferences and health messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUSED = "You are logged out. The last login error was: invalid authkey"
 
 
 class Daemon:
-    """A daemon in a state, with preferences; what it is to do otherwise than usual is set on it."""
+    """A daemon with a state and preferences; tests set attributes to change its behaviour."""
 
     def __init__(self, state: str = "Running", **prefs: t.Any) -> None:
         self.state = state
@@ -52,9 +52,9 @@ class Daemon:
             **prefs,
         }
         self.good_key = "tskey-auth-good"
-        self.keys = 1 if state != "NeedsLogin" else 0  # how often it has logged in; each time the node's key is another
+        self.keys = 1 if state != "NeedsLogin" else 0  # the number of logins; each one gives the node another key
         self.tags: list[str] = ["tag:server"]
-        self.tags_of_key: list[str] | None = None  # what the control server gives, whatever is asked for
+        self.tags_of_key: list[str] | None = None  # the tags that the control server gives for any request
         self.expiry: str | None = None
         self.approval = False
         self.health: list[str] = []
@@ -63,9 +63,9 @@ class Daemon:
         self.missing = False
         self.silent = False
         self.objection = ""
-        self.deaf: set[str] = set()  # preferences that are taken without an error and not kept
-        self.names = ["nas"]  # what the control server calls it, status after status; the last stays
-        self.restarts = 0  # requests that find it gone, from the next write on
+        self.not_stored: set[str] = set()  # preferences that are accepted without an error and not stored
+        self.names = ["nas"]  # the node's names in consecutive answers to status; the last one is repeated
+        self.restarts = 0  # the number of requests that get no answer, from the next write on
 
     def status(self, peers: bool = False) -> dict[str, t.Any]:
         self.reads += 1
@@ -118,7 +118,7 @@ class Daemon:
         return dict(self.preferences)
 
     def _keep(self, given: dict[str, t.Any]) -> None:
-        self.preferences.update({key: value for key, value in given.items() if key not in self.deaf})
+        self.preferences.update({key: value for key, value in given.items() if key not in self.not_stored})
 
     def start(self, auth_key: str, prefs: dict[str, t.Any]) -> None:
         self.writes += 1

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host as far as the look for its tailscaleds goes: /proc, units and interfaces in a folder."""
+"""A double of a host for the search for tailscaled processes: /proc, units and interfaces in a folder."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CGROUP = "/system.slice/tailscaled.service"
 
 
 class Machine:
-    """A host's /proc, /sys and systemctl, as far as they are looked at."""
+    """The parts of a host's /proc, /sys and systemctl that are read."""
 
     def __init__(self, root: pathlib.Path, systemd: bool = True) -> None:
         self.root = root
         self.unit: dict[str, str] = {}
-        self.units: dict[str, str] = {}  # other services, and what they start
+        self.units: dict[str, str] = {}  # other services, and their commands
         self.packaged: set[str] = set()
         self.node: tuple[dict[str, t.Any], dict[str, t.Any]] | None = None
         (root / "sys/class/net").mkdir(parents=True)

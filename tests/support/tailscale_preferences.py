@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every preference of a node: what its option does to a double (unit tests) and to a real tailscaled (molecule/node)."""
+"""Every preference of a node, and its effect on a double (unit tests) and on a real tailscaled (molecule/node)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import typing as t
 
 
 class Row(t.NamedTuple):
-    value: t.Any  # declared on a fresh node, which has another
-    edit: dict[str, t.Any]  # what that sends to tailscaled
-    by_hand: list[str]  # `tailscale set` with this is what an administrator did meanwhile
-    declared: t.Any  # what brings that back
-    shown: dict[str, t.Any]  # what `tailscale debug prefs` shows then
+    value: t.Any  # declared for a new node, which has another value
+    edit: dict[str, t.Any]  # the request to tailscaled for it
+    by_hand: list[str]  # arguments of `tailscale set`, for a change by an administrator
+    declared: t.Any  # the declared value, which reverts that change
+    shown: dict[str, t.Any]  # the expected output of `tailscale debug prefs`
 
 
 EVERY: dict[str, Row] = {

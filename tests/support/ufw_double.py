@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ufw's commands on files in a folder, with its peculiarities as far as a policy meets them, and able to misbehave.
+"""A double of ufw's commands on files in a folder, with ufw's special cases and with failures on demand.
 
 Two lists, one for each family; a rule that differs in action, log or comment replaces; positions count on from one list to
 the other, where a profile of several ports counts once though it is there several times. tests/integration/ufw shows that
@@ -36,7 +36,7 @@ WORDS = {"allow": "ACCEPT", "deny": "DROP", "reject": "REJECT"}
 
 class UfwDouble:
     def __init__(self, folder: pathlib.Path | None = None) -> None:
-        self.active = False  # in the kernel
+        self.active = False  # whether the kernel has ufw's chains
         self.enabled = False
         self.half_loaded = False
         self.policies = {"incoming": "deny", "outgoing": "allow", "routed": "deny"}
@@ -46,14 +46,14 @@ class UfwDouble:
         self.kernel: dict[str, list[str]] = {family: [] for family in FAMILIES}
         self.held_open: set[tuple[str, str]] = set()
         self.calls: list[list[str]] = []
-        self.broken = ""  # a command that has this in it fails
-        self.corrupt = ""  # a line that iptables-restore does not take
+        self.broken = ""  # a command that contains this text fails
+        self.corrupt = ""  # a line that iptables-restore refuses
         if folder:
             self.install(folder)
 
     @classmethod
     def of(cls, state: State) -> UfwDouble:
-        """One in this state, without files."""
+        """Make a double with these values, without files."""
         double = cls()
         double.active, double.enabled, double.half_loaded = state.running, state.enabled, state.broken
         double.policies, double.logging = dict(state.defaults), state.logging
@@ -61,7 +61,7 @@ class UfwDouble:
         return double
 
     def install(self, folder: pathlib.Path) -> None:
-        """The files of the package."""
+        """Write the files of the package."""
         self.root = folder
         for path in ("etc/default", "etc/ufw/applications.d", "proc/sys/net/ipv6"):
             (folder / path).mkdir(parents=True)
@@ -96,10 +96,10 @@ class UfwDouble:
         if rule.app or rule.source_app:
             words += [name.replace(" ", "%20") or "-" for name in (rule.app, rule.source_app)]
         comment = f" comment={rule.comment.encode().hex()}" if rule.comment else ""
-        return f"### tuple ### {' '.join([*words, UfwDouble.way_of(rule)])}{comment}\n"
+        return f"### tuple ### {' '.join([*words, UfwDouble.direction_of(rule)])}{comment}\n"
 
     @staticmethod
-    def way_of(rule: Rule) -> str:
+    def direction_of(rule: Rule) -> str:
         if rule.direction != "routed":
             return f"{rule.direction}_{rule.interface}" if rule.interface else rule.direction
         ways = [f"{word}_{name}" for word, name in (("in", rule.interface), ("out", rule.interface_out)) if name]
@@ -110,7 +110,7 @@ class UfwDouble:
         chain = {"in": "input", "out": "output", "routed": "forward"}[rule.direction]
         return f"-A ufw{'6' if rule.family == 'v6' else ''}-user-{chain} -j {rule.action}\n"
 
-    # What the module calls
+    # --- called by the module ---
 
     def __call__(self, command: list[str], data: str | None) -> tuple[int, str, str]:
         self.calls.append(command)
@@ -218,7 +218,7 @@ class UfwDouble:
         items = self.lists[family]
         if half.key in {other.key for other in items}:
             return
-        # Never in between the lines of one profile.
+        # Not between the lines of one profile.
         while position > 1 and items[position - 1].app and items[position - 1] == items[position - 2]:
             position += 1
         items[position - 1 : position - 1] = [half] * PROFILES.get(half.app, 1)
@@ -236,9 +236,9 @@ class UfwDouble:
 
         return [command for command in self.calls if not reads(command)]
 
-    # What the kernel does with a packet
+    # --- the verdict of the kernel ---
 
-    def lets(self, packet: Packet) -> bool:
+    def allows(self, packet: Packet) -> bool:
         if not self.active:
             return True
         for rule in self.lists[packet.family]:

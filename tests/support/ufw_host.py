@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real ufw of Debian's in mount and network namespaces of its own: this machine has neither its files nor its rules.
+"""A real ufw of Debian in separate mount and network namespaces, which leaves this machine's files and rules unchanged.
 
 The folders of the package are laid over /etc and /usr; what is written goes to memory. What ufw then has is asked of ufw
 and of the kernel, by nothing that the module shares.
@@ -27,7 +27,7 @@ def sh(*command: str | os.PathLike[str], data: str | None = None) -> str:
 
 
 def outside(*command: str) -> str:
-    """Of the namespaces that `make integration` left: what this machine has itself."""
+    """Run a command in this machine's own namespaces, outside of those of `make integration`."""
     whole = ("nsenter", "--target", str(os.getppid()), "--mount", "--net", *command)
     return subprocess.run(whole, capture_output=True, text=True, check=False).stdout
 
@@ -37,8 +37,8 @@ def is_private() -> bool:
     return all((own / kind).readlink() != (parent / kind).readlink() for kind in ("mnt", "net"))
 
 
-def of_this_machine() -> list[str]:
-    """What must be the same after the tests."""
+def machine_state() -> list[str]:
+    """The state of this machine, which must be the same after the tests."""
     listing = outside("find", "/etc/ufw", "/etc/default/ufw", "/usr/sbin/ufw", "/usr/lib/ufw", "/run/ufw.lock", "-ls")
     return [listing, *(outside(program, "-w", "-S") for program in ("iptables", "ip6tables"))]
 
@@ -56,8 +56,8 @@ class UfwHost:
             self.mount(
                 "-t", "overlay", "-o", f"lowerdir={package / name}:/{name},upperdir={upper},workdir={work}", "o", f"/{name}"
             )
-        self.mount("-t", "tmpfs", "tmpfs", "/run")  # the locks of ufw and of iptables
-        # As its package's postinst does.
+        self.mount("-t", "tmpfs", "tmpfs", "/run")  # for the locks of ufw and iptables
+        # As the postinst script of ufw's package does.
         for file in pathlib.Path("/usr/share/ufw/iptables").glob("*.rules"):
             shutil.copyfile(file, CONFIGURATION[0] / file.name)
             (CONFIGURATION[0] / file.name).chmod(0o640)
@@ -77,7 +77,7 @@ class UfwHost:
         return {str(path): (path.stat().st_mode & 0o7777, path.read_bytes()) for path in paths}
 
     def reset(self) -> None:
-        """As freshly installed: inactive, empty."""
+        """Reset ufw to a new installation: inactive, without rules."""
         for program in ("iptables-restore", "ip6tables-restore"):
             sh(program, data=EMPTY)
         for path in self.files().keys() - self.pristine.keys():

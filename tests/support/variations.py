@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What several tests start from, and how they make something of it otherwise."""
+"""Valid inputs that several tests start from, and a way to vary them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ README_FOLDERS: dict[str, t.Any] = {
         },
     },
 }
-# What the role tailscale's defaults ask of a package.
+# The package settings of the role tailscale's defaults.
 TAILSCALE_WANTED: dict[str, t.Any] = {
     "source": "vendor",
     "version": "",
@@ -36,7 +36,7 @@ TAILSCALE_WANTED: dict[str, t.Any] = {
 
 
 def changed(found: dict[str, t.Any], *changes: tuple[str, t.Any]) -> dict[str, t.Any]:
-    """A copy in which each place (keys between `|`) has another value, or is not there (KeyError)."""
+    """Return a copy with another value at each path (keys separated by `|`), or without it (KeyError)."""
     other = copy.deepcopy(found)
     for path, value in changes:
         place, keys = other, path.split("|")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two hosts and a phone of which all is well, to break one thing at a time."""
+"""The views of two healthy hosts and a phone, for tests that change one value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MESH: Json = {
 
 
 def attempt(name: str, port: int, **more: t.Any) -> Json:
-    """A port of this host on the LAN that was open to a neighbour on the link."""
+    """A port of this host that is open to a neighbour on the LAN."""
     there = {"address": ADDRESSES[name], "port": port, "open": True, "error": None, "source": ADDRESSES["nas"]}
     return {**there, "resolved": [ADDRESSES[name]], "mac": MACS[name], "host_keys": [], **more}
 
@@ -102,7 +102,7 @@ def view(name: str, peer: str, **variables: t.Any) -> View:
 
 
 def change(views: t.Mapping[str, View], path: str, value: t.Any) -> dict[str, View]:
-    """The same with another value at `host/part/key/key`."""
+    """Return the views with another value at `host/part/key/key`."""
     name, part, *keys = path.split("/")
     whole: t.Any = copy.deepcopy(getattr(views[name], part))
     if not keys:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Say which files, functions and expressions are too long to be read at once; ruff knows about complexity."""
+"""List files, functions and expressions that are too long; ruff checks complexity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXPRESSION_CHARACTERS = 200
 # Keys whose values are expressions without braces.
 CONDITIONS = frozenset({"when", "until", "failed_when", "changed_when", "that"})
 EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-STATEMENTS = re.compile(r"\{%.*%\}", re.DOTALL)  # from the first to the last: they are one piece of program
+STATEMENTS = re.compile(r"\{%.*%\}", re.DOTALL)  # from the first to the last statement, which belong together
 
 
 def tracked(checkout: pathlib.Path) -> list[pathlib.Path]:
@@ -49,7 +49,7 @@ def expressions(text: str, condition: bool) -> list[str]:
 
 
 def scalars(node: yaml.Node | None, condition: bool = False) -> t.Iterator[tuple[yaml.ScalarNode, bool]]:
-    """Every value of a document, and whether it is an expression without braces."""
+    """Yield every value of a document, and whether it is an expression without braces."""
     if isinstance(node, yaml.ScalarNode):
         yield node, condition
     elif isinstance(node, yaml.SequenceNode):

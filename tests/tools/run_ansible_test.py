@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run ansible-test on what git tracks or would track: `sanity` or `units`, and its own arguments.
+"""Run ansible-test on the files that git tracks or would track: `sanity` or `units`, with its own arguments.
 
 ansible-test wants a real path that ends in ansible_collections/NAMESPACE/NAME, skips
-every file of a copy inside somebody's git checkout and then reports success. So the
-copy lies outside the checkout, and a run that named no test is a failure.
+every file of a copy inside another git checkout and then reports success. So the
+copy is outside the checkout, and a run without tests is a failure.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import shutil
 import subprocess
 import sys
 
-# ansible-test bootstraps pip in its virtual environments from a file that it would
-# download; with this one in its place, Python's own bundled pip does.
+# ansible-test bootstraps pip in its virtual environments with a file that it would
+# download; this file replaces it and uses the pip that Python bundles.
 GET_PIP = """\
 import os
 import subprocess
@@ -31,7 +31,7 @@ arguments = [argument for argument in sys.argv[1:] if argument not in ("--no-set
 sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *arguments], env=environment))
 """
 
-# What shows that a test ran, for each of ansible-test's commands, and what such a line is about.
+# The line that shows that a test ran, for each command of ansible-test, and the noun for such a line.
 RAN = {
     "sanity": re.compile(r'^Running sanity test "'),
     "units": re.compile(r"^=+ .*\b[1-9][0-9]* (passed|tests? collected)"),
@@ -64,7 +64,7 @@ def provide_get_pip() -> None:
 
 
 def run(command: list[str], collection: pathlib.Path) -> int:
-    """Run ansible-test; a run that names no test is a failure."""
+    """Run ansible-test; a run without tests is a failure."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     ansible_test = pathlib.Path(sys.executable).with_name("ansible-test")
     kind, *arguments = command

@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-pytest_plugins = ["eyes", "dirty_eyes"]
+pytest_plugins = ["lab_fixtures", "dirty_fixtures"]

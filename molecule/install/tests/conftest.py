@@ -8,25 +8,25 @@ import typing as t
 import pytest
 from testinfra.host import Host
 
-pytest_plugins = ["eyes"]
-# How the role is told of the lab's mirror and coordinator stands in inventories/lab; the rest is each test's own.
+pytest_plugins = ["lab_fixtures"]
+# inventories/lab sets the lab's mirror and coordinator; the tests set all other variables.
 PLAYBOOK = "molecule/install/role.yml"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _any_key_will_do(lab: t.Any) -> None:
-    """The lab's control server would ask known nodes for theirs again at each restart of tailscaled."""
+def _accept_any_auth_key(lab: t.Any) -> None:
+    """Otherwise the lab's control server asks known nodes for their key at each restart of tailscaled."""
     lab("coordinator", "require-key", "")
 
 
 @pytest.fixture(scope="session")
 def role(play: t.Any, lab: t.Any) -> t.Callable[..., t.Any]:
-    """The role tailscale on one host: role("pi", "--check", tailscale_port=1)."""
+    """Run the role tailscale on one host: role("pi", "--check", tailscale_port=1)."""
 
     def run(host: str, *arguments: str, **variables: t.Any) -> t.Any:
         done = play(PLAYBOOK, "--limit", host, *arguments, variables=variables)
         if variables.get("tailscale_purge_state") and "--check" not in arguments and done.changed.get(host):
-            # Without its state it comes back as another machine: as its administrator does, remove the one that has its name.
+            # Without its state the host joins as a new machine, so remove the old one, as an administrator would.
             lab("coordinator", "delete", host)
         return done
 
@@ -35,7 +35,7 @@ def role(play: t.Any, lab: t.Any) -> t.Callable[..., t.Any]:
 
 @pytest.fixture(scope="session")
 def settle(role: t.Any) -> t.Callable[..., t.Any]:
-    """Run the role in check mode, for real, and again: the check foretells, the second run changes nothing."""
+    """Run the role in check mode, for real, and again: check mode predicts the change, the second run changes nothing."""
 
     def run(host: str, **variables: t.Any) -> t.Any:
         check = role(host, "--check", "--diff", **variables)
@@ -50,21 +50,21 @@ def settle(role: t.Any) -> t.Callable[..., t.Any]:
 
 
 @pytest.fixture(scope="session")
-def daemon(eyes: dict[str, Host]) -> t.Callable[[str], str]:
-    """The command line that tailscaled runs with, and its process number in front."""
+def daemon(lab_hosts: dict[str, Host]) -> t.Callable[[str], str]:
+    """The process ID and command line of the running tailscaled."""
 
     def of(host: str) -> str:
-        return str(eyes[host].check_output("pgrep --list-full --exact tailscaled || true"))
+        return str(lab_hosts[host].check_output("pgrep --list-full --exact tailscaled || true"))
 
     return of
 
 
 @pytest.fixture(scope="session")
-def udp_ports(eyes: dict[str, Host]) -> t.Callable[[str], set[int]]:
-    """The UDP ports at which tailscaled can be reached from everywhere."""
+def udp_ports(lab_hosts: dict[str, Host]) -> t.Callable[[str], set[int]]:
+    """The UDP ports that tailscaled listens on for all addresses."""
 
     def of(host: str) -> set[int]:
-        lines = eyes[host].check_output("ss -H -ulnp").splitlines()
+        lines = lab_hosts[host].check_output("ss -H -ulnp").splitlines()
         return {
             int(found.group(1))
             for line in lines

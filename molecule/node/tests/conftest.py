@@ -9,23 +9,23 @@ import typing as t
 import pytest
 from testinfra.host import Host
 
-pytest_plugins = ["eyes"]
+pytest_plugins = ["lab_fixtures"]
 CONTROL = "http://172.31.77.2:8080"  # tests/lab/coordinator/main.go
 Steps = t.Dict[str, t.List[t.Dict[str, t.Any]]]  # noqa: UP006
 
 
 class Outcome(t.NamedTuple):
-    """What each step's module call gave, by host, and what the run said."""
+    """The result of each module call, by host, and the output of the run."""
 
-    came: dict[str, list[dict[str, t.Any]]]
+    results: dict[str, list[dict[str, t.Any]]]
     output: str
 
     def of(self, host: str) -> list[dict[str, t.Any]]:
-        return self.came[host]
+        return self.results[host]
 
 
 def grouped(steps: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Module calls that follow each other as one task's loop, which is a good deal quicker."""
+    """Combine consecutive module calls into one task with a loop, which is faster."""
     found: list[dict[str, t.Any]] = []
     for step in steps:
         if "node" not in step:
@@ -38,8 +38,8 @@ def grouped(steps: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
 
 
 @pytest.fixture(scope="session")
-def take(play: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[..., Outcome]:
-    """Take steps on hosts (see steps.yml), each host's beside the others'."""
+def run_steps(play: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[..., Outcome]:
+    """Run steps on hosts (see steps.yml), on all hosts at the same time."""
 
     def steps(given: Steps, *arguments: str, tailnet: bool = False, **environment: str) -> Outcome:
         answers = tmp_path_factory.mktemp("answers")
@@ -62,29 +62,29 @@ def key(lab: t.Any) -> str:
 
 
 @pytest.fixture(scope="session")
-def tell(lab: t.Any) -> t.Callable[[str, str], None]:
-    """Tell the coordinator what to demand from now on."""
+def set_coordinator(lab: t.Any) -> t.Callable[[str, str], None]:
+    """Change a setting of the coordinator."""
 
-    def coordinator(request: str, value: str) -> None:
+    def send(request: str, value: str) -> None:
         lab("coordinator", request, value)
 
-    return coordinator
+    return send
 
 
 @pytest.fixture
-def prefs(eyes: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
-    """The preferences as tailscaled itself shows them."""
+def prefs(lab_hosts: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
+    """The preferences as `tailscale debug prefs` shows them."""
 
     def of(name: str) -> dict[str, t.Any]:
-        return dict(json.loads(eyes[name].check_output("tailscale debug prefs")))
+        return dict(json.loads(lab_hosts[name].check_output("tailscale debug prefs")))
 
     return of
 
 
 @pytest.fixture
-def status(eyes: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
+def status(lab_hosts: dict[str, Host]) -> t.Callable[[str], dict[str, t.Any]]:
     def of(name: str) -> dict[str, t.Any]:
-        return dict(json.loads(eyes[name].check_output("tailscale status --json")))
+        return dict(json.loads(lab_hosts[name].check_output("tailscale status --json")))
 
     return of
 

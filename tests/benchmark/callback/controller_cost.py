@@ -46,7 +46,7 @@ class CallbackModule(CallbackBase):
         self._measure()
 
     def _measure(self) -> None:
-        """Workers are forks of this process, so what is put in place here is in place there; their CPU clock begins at 0."""
+        """Worker processes are forks of this process, so they inherit this replacement; their CPU clock starts at 0."""
         results = _results()
         run = TaskExecutor.run
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The least that a module can do that asks Syncthing anything: one GET of its configuration."""
+"""The cheapest module that uses Syncthing's REST API: one GET of its configuration."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module against the real ufw of each Debian, in namespaces of its own."""
+"""The real ufw of each Debian release, in separate namespaces."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ufw_host import UfwHost
 
 @pytest.fixture(scope="session", params=artefacts.UFW_SUITES)
 def _installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[UfwHost]:
-    assert ufw_host.is_private(), "run this by `make integration`, which gives it mounts and a network of its own"
-    before = ufw_host.of_this_machine()
+    assert ufw_host.is_private(), "run this by `make integration`, which creates a mount and a network namespace"
+    before = ufw_host.machine_state()
     host = UfwHost(request.param, tmp_path_factory.mktemp("ufw"))
     yield host
     host.reset()
     host.leave()
-    assert ufw_host.of_this_machine() == before
+    assert ufw_host.machine_state() == before
 
 
 @pytest.fixture

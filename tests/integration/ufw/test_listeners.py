@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What host_info says of sockets that other machines can reach: real ones, behind a real ufw, and what is then lost."""
+"""host_info lists the sockets that other machines can reach, with real sockets and ufw, and the ones that will be closed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def apply(**variables: t.Any) -> None:
     call("ufw_policy", rules=firewall.rules(variables), default_incoming="deny", docker=True, purge=True)
 
 
-def test_sockets_and_their_processes(host: UfwHost, services: None) -> None:
+def test_sockets_are_listed_with_their_processes(host: UfwHost, services: None) -> None:
     found = call("host_info")["listeners"]
     assert found["sockets"] == [
         {"proto": "tcp", "port": 445, "address": "0.0.0.0", "process": OWN},
@@ -50,8 +50,8 @@ def test_sockets_and_their_processes(host: UfwHost, services: None) -> None:
     assert found["profiles"]["OpenSSH" if "OpenSSH" in found["profiles"] else "CIFS"]
 
 
-def test_they_are_named_once_with_the_line_that_keeps_them_open(host: UfwHost, services: None) -> None:
-    with docker_network():  # which makes this host one of 192.168.50.0/24
+def test_closed_ports_are_named_once_with_the_line_that_keeps_them_open(host: UfwHost, services: None) -> None:
+    with docker_network():  # adds an address of 192.168.50.0/24 to this host
         before = host.everything()
         lan = "from: 192.168.50.0/24"
         assert [line for line in closing() if "137" in line or "445" in line] == [
@@ -61,13 +61,13 @@ def test_they_are_named_once_with_the_line_that_keeps_them_open(host: UfwHost, s
         assert not any("445" in line for line in closing(**SAMBA))
         assert host.everything() == before
         apply(**SAMBA)
-        assert closing(**SAMBA) == [], "what is closed is lost no more"
+        assert closing(**SAMBA) == [], "closed ports must not be listed again"
         assert closing() == [f"445/tcp ({OWN}): firewall_extra_rules: [{{{lan}, port: '445', proto: tcp}}]"]
         apply()
         assert closing() == []
 
 
-def test_ports_that_docker_publishes(host: UfwHost) -> None:
+def test_ports_that_docker_publishes_are_listed(host: UfwHost) -> None:
     with docker_network() as network:
         network.start_docker()
         apply(firewall_public_ports=["9443/tcp"])

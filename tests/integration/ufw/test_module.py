@@ -12,7 +12,7 @@ from module_call import call
 from ufw_host import UfwHost
 
 Json = t.Dict[str, t.Any]  # noqa: UP006
-# The two differ in their packaging, not in what they do: each table is played with one of them.
+# The two versions differ in packaging, not in behaviour, so each table is run with one of them.
 OLDER, NEWER = (pytest.mark.parametrize("_installed", [suite], indirect=True) for suite in artefacts.UFW_SUITES)
 TAILNET = {"interface": "tailscale0"}
 SSH = {"port": "22", "proto": "tcp"}
@@ -20,7 +20,7 @@ WEB = {"port": "443,80", "proto": "tcp"}
 
 
 class Step(t.NamedTuple):
-    """Options of the module, whether they change something, and what `ufw show added` must have afterwards."""
+    """Options of the module, whether they change something, and what `ufw show added` must list afterwards."""
 
     what: str
     options: Json
@@ -41,7 +41,7 @@ def has_no_multicast(host: UfwHost) -> bool:
     return not any("5353" in line or "1900" in line for lines in host.kernel().values() for line in lines)
 
 
-def drops_nothing_of_dockers(host: UfwHost) -> bool:
+def has_no_docker_rules(host: UfwHost) -> bool:
     return not any("-A DOCKER-USER" in line for lines in host.kernel().values() for line in lines)
 
 
@@ -114,7 +114,7 @@ def rules() -> list[Step]:
     ]  # fmt: skip
 
 
-def the_rest() -> list[Step]:
+def other_steps() -> list[Step]:
     return [
         Step("default and log", {"default_incoming": "reject", "logging": "medium"}, True, None,
              lambda host: in_file("default/ufw", 'INPUT_POLICY="REJECT"')(host) and in_file("ufw/ufw.conf", "=medium")(host)),
@@ -125,11 +125,11 @@ def the_rest() -> list[Step]:
         Step("docker", {"rules": [TAILNET], "docker": True}, True, None, in_file("ufw/after.rules", "-i tailscale0 -j RETURN")),
         Step("a rule more", {"rules": [TAILNET, SSH], "docker": True}, True, None, in_file("ufw/after6.rules", "origdstport 22")),
         Step("other bridges", {"rules": [TAILNET, SSH], "docker": True, "docker_interfaces": ["br0"]}, True),
-        Step("no docker", {"docker": False}, True, None, drops_nothing_of_dockers),
+        Step("no docker", {"docker": False}, True, None, has_no_docker_rules),
     ]  # fmt: skip
 
 
-def play(host: UfwHost, steps: list[Step], **common: t.Any) -> None:
+def run_steps(host: UfwHost, steps: list[Step], **common: t.Any) -> None:
     for step in steps:
         options = {**common, **step.options}
         before = host.everything()
@@ -137,7 +137,7 @@ def play(host: UfwHost, steps: list[Step], **common: t.Any) -> None:
         differ = call("ufw_policy", check_mode=True, diff=True, **options)
         assert host.everything() == before, f"{step.what}: check mode wrote"
         real = call("ufw_policy", diff=True, **options)
-        says_the_same(step, check, differ, real)
+        assert_prediction(step, check, differ, real)
         if step.rules is not None:
             assert host.rules() == step.rules, step.what
         assert step.holds(host), step.what
@@ -150,8 +150,8 @@ def play(host: UfwHost, steps: list[Step], **common: t.Any) -> None:
         assert real.keys() - {"diff"} == again.keys() == check.keys()
 
 
-def says_the_same(step: Step, check: Json, differ: Json, real: Json) -> None:
-    """A check says what the real run does, and both what was meant."""
+def assert_prediction(step: Step, check: Json, differ: Json, real: Json) -> None:
+    """Assert that check mode predicts the real run, and that both match the step."""
     assert check["changed"] is differ["changed"] is real["changed"] is step.changed, (step.what, real["commands"])
     assert check["commands"] == real["commands"], step.what
     assert check["after"] == differ["diff"]["after"] == real["diff"]["after"] == real["after"], step.what
@@ -165,7 +165,7 @@ ENABLE = Step("enable", {}, True, None, UfwHost.active)
 DISABLE = Step("disable", {"state": "disabled"}, True, None, lambda host: not host.active())
 
 
-# Enough to see that the kernel follows; what ufw takes and shows is the same whether it filters or not.
+# Enough to show that the kernel has the rules; ufw accepts and lists the same rules whether it filters or not.
 WHILE_ACTIVE = (
     *("create", "same", "one more", "another comment", "a profile", "routed"),
     *("a deny between", "a deny moved", "an allow moved", "purge but keep", "empty"),
@@ -173,23 +173,23 @@ WHILE_ACTIVE = (
 
 
 @NEWER
-def test_rules_while_it_is_active(host: UfwHost) -> None:
+def test_rule_steps_with_active_ufw(host: UfwHost) -> None:
     steps = [step for step in rules() if step.what in WHILE_ACTIVE]
     assert len(steps) == len(WHILE_ACTIVE)
-    play(host, [ENABLE, *steps])
+    run_steps(host, [ENABLE, *steps])
 
 
 @OLDER
-def test_rules_while_it_is_inactive(host: UfwHost) -> None:
-    play(host, rules(), state="disabled")
-    play(host, [ENABLE])
+def test_rule_steps_with_inactive_ufw(host: UfwHost) -> None:
+    run_steps(host, rules(), state="disabled")
+    run_steps(host, [ENABLE])
 
 
 @NEWER
-def test_everything_else_while_it_is_active(host: UfwHost) -> None:
-    play(host, [ENABLE, *the_rest(), DISABLE])
+def test_other_steps_with_active_ufw(host: UfwHost) -> None:
+    run_steps(host, [ENABLE, *other_steps(), DISABLE])
 
 
 @OLDER
-def test_everything_else_while_it_is_inactive(host: UfwHost) -> None:
-    play(host, the_rest(), state="disabled")
+def test_other_steps_with_inactive_ufw(host: UfwHost) -> None:
+    run_steps(host, other_steps(), state="disabled")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What host_info says of the kernel's own packet filter: rules made by the real iptables, of both kinds, and the real nft."""
+"""host_info reads the kernel's packet filter: rules added by both real variants of iptables, and by nft."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ufw_host import UfwHost, sh
 
 pytestmark = pytest.mark.parametrize("_installed", artefacts.UFW_SUITES[-1:], indirect=True)
 SSH = "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT"
-# As fail2ban, CrowdSec, LXD and netavark make them.
+# The rules of fail2ban, CrowdSec, LXD and netavark.
 NEIGHBOURS = """
 table inet f2b-table {
   set addr-set-sshd { type ipv4_addr; elements = { 203.0.113.7 } }
@@ -46,7 +46,7 @@ table inet filter {
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was(host: UfwHost) -> t.Iterator[None]:
+def _restore_rules(host: UfwHost) -> t.Iterator[None]:
     yield
     sh("nft", "flush", "ruleset")
 
@@ -55,7 +55,7 @@ def rules() -> list[str]:
     return [rule["line"] for rule in call("host_info")["packet_filter"]["rules"]]
 
 
-def test_rules_of_a_cloud_image(host: UfwHost) -> None:
+def test_rules_of_a_cloud_image_are_found(host: UfwHost) -> None:
     assert rules() == []
     before = host.everything()
     lines = [line.replace("-N InstanceServices", ":InstanceServices -") for line in ORACLE.splitlines() if line[:2] != "-P"]
@@ -71,23 +71,23 @@ def test_rules_of_a_cloud_image(host: UfwHost) -> None:
     assert host.everything() != before
 
 
-def test_what_ufw_itself_makes_is_no_reason_and_what_is_behind_it_is_found(host: UfwHost) -> None:
+def test_rules_of_ufw_are_ignored_and_rules_behind_them_are_found(host: UfwHost) -> None:
     call("ufw_policy", rules=[{"port": "22", "proto": "tcp"}], default_incoming="deny", docker=True)
     assert rules() == []
     sh("iptables", "-A", "INPUT", "-j", "DROP")
-    assert rules() == [], "what ufw would drop as well"
+    assert rules() == [], "ufw drops the same traffic"
     sh("iptables", *SSH.split())
     assert rules() == [f"iptables {SSH}"]
     call("ufw_policy", state="disabled")
-    assert rules() == ["iptables -A INPUT -j DROP", f"iptables {SSH}"], "its jumps stay, but it decides nothing"
+    assert rules() == ["iptables -A INPUT -j DROP", f"iptables {SSH}"], "disabled ufw leaves its jumps, so the rule decides"
 
 
-def test_neighbours_with_tables_of_their_own_are_no_reason(host: UfwHost) -> None:
+def test_separate_tables_of_other_services_are_ignored(host: UfwHost) -> None:
     sh("nft", "-f", "-", data=NEIGHBOURS)
     assert rules() == []
 
 
-def test_a_table_of_ones_own_that_blocks_is_found(host: UfwHost) -> None:
+def test_users_own_table_that_blocks_is_found(host: UfwHost) -> None:
     sh("nft", "-f", "-", data=CLOSED)
     policy, rule = rules()
     assert policy == "nft chain inet filter input { type filter hook input; policy drop }"
@@ -96,8 +96,8 @@ def test_a_table_of_ones_own_that_blocks_is_found(host: UfwHost) -> None:
     assert (found["verdict"], found["chain"], found["protocol"], found["ports"]) == ("block", "FORWARD", "tcp", ["80", "443"])
 
 
-def test_the_other_iptables_blocks_but_does_not_open(host: UfwHost) -> None:
-    """To look does not make the tables that it looks for."""
+def test_other_iptables_variant_can_block_but_not_allow(host: UfwHost) -> None:
+    """Reading the rules does not create tables."""
     names = pathlib.Path("/proc/net/ip_tables_names")
     assert not names.exists() or names.read_text(encoding="ascii") == ""
     rules()

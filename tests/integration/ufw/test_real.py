@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the unit tests say of their double is so of the real ufw: spellings, positions, and that no moment is closed."""
+"""The real ufw behaves like the double of the unit tests: spellings, positions, and no interruption of allowed traffic."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ADDRESSES = {"v4": ["10.0.0.0/8", "192.168.1.1", "any"], "v6": ["fd00::/8", "200
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
-    """Any rule that the module takes."""
+    """Draw any rule that the module accepts."""
     direction = draw(st.sampled_from(_rules.DIRECTIONS))
     family = draw(st.sampled_from(FAMILIES))
     interface = st.sampled_from(["", "eth0", "tailscale0", "br-+", "wlan0.5", "a_b"])
@@ -63,7 +63,7 @@ def lists(host: UfwHost) -> dict[str, tuple[Rule, ...]]:
 
 @given(st.lists(rules(), min_size=12, max_size=12))
 @settings(max_examples=3, **BUDGET)
-def test_ufw_takes_and_shows_every_rule_as_it_is_meant(host: UfwHost, wanted: list[Rule]) -> None:
+def test_ufw_accepts_and_lists_every_rule_as_declared(host: UfwHost, wanted: list[Rule]) -> None:
     for number, rule in enumerate(wanted):
         if number % 6 == 0:
             host.reset()
@@ -98,10 +98,10 @@ some = st.permutations(POOL).flatmap(lambda rules: st.integers(0, 7).map(lambda 
 
 @given(some, some, some, st.booleans())
 @settings(max_examples=8, **BUDGET)
-def test_from_anything_to_anything(
+def test_plan_leads_from_any_rules_to_any_other(
     host: UfwHost, four: tuple[Rule, ...], six: tuple[Rule, ...], declared: tuple[Rule, ...], purge: bool
 ) -> None:
-    """The plan leads the real one where it leads the double, command by command, and there nothing is left to do."""
+    """After each command of the plan the real ufw has the same rules as the double, and in the end nothing is left to do."""
     host.reset()
     halves = {
         family: [rule.half(family) for rule in found if family in rule.families] for family, found in zip(FAMILIES, (four, six))
@@ -123,8 +123,8 @@ def test_from_anything_to_anything(
     assert _plan.plan(after, policy)[0] == []
 
 
-def test_a_routed_rule_moves_like_any_other(host: UfwHost) -> None:
-    """ufw looks for its own words in a comment as well, and for more of them where a rule is routed."""
+def test_routed_rule_is_moved_like_any_other(host: UfwHost) -> None:
+    """ufw searches comments, too, for its keywords, and a routed rule has more keywords."""
     ssh, web = ({"direction": "routed", "port": port, "proto": "tcp"} for port in ("22", "80"))
     lan = {"direction": "routed", "action": "deny", "from": "10.0.0.0/8"}
     assert call("ufw_policy", state="disabled", rules=[web, ssh, lan])["changed"]
@@ -134,7 +134,7 @@ def test_a_routed_rule_moves_like_any_other(host: UfwHost) -> None:
     assert not call("ufw_policy", state="disabled", rules=[ssh, lan, web])["changed"]
 
 
-KNOCK = """
+CONNECT_REPEATEDLY = """
 import select, socket, sys
 address = sys.argv[1]
 failed = tried = 0
@@ -150,8 +150,8 @@ print(tried, failed, flush=True)
 
 
 @pytest.mark.parametrize("_installed", artefacts.UFW_SUITES[-1:], indirect=True)
-def test_a_rule_that_stays_is_never_interrupted(host: UfwHost) -> None:
-    """Somebody logs in again and again while the policy is turned over. A lost packet is sent anew after a second: it counts."""
+def test_traffic_allowed_before_and_after_is_never_interrupted(host: UfwHost) -> None:
+    """A client connects repeatedly while the policy is replaced. A lost packet, which is sent again after 1 s, is a failure."""
     ssh, deny, web = (
         {"port": "22", "proto": "tcp"},
         {"action": "deny", "from": "192.168.50.128/25"},
@@ -168,7 +168,7 @@ def test_a_rule_that_stays_is_never_interrupted(host: UfwHost) -> None:
     ]
     with docker_network():
         listener = [sys.executable, "-c", LISTEN, "22"]
-        knocker = ["ip", "netns", "exec", "lan", sys.executable, "-c", KNOCK, address("lan", "v4", 1)]
+        knocker = ["ip", "netns", "exec", "lan", sys.executable, "-c", CONNECT_REPEATEDLY, address("lan", "v4", 1)]
         with (
             subprocess.Popen(listener, stdout=subprocess.PIPE, text=True) as server,
             subprocess.Popen(knocker, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client,
@@ -184,7 +184,7 @@ def test_a_rule_that_stays_is_never_interrupted(host: UfwHost) -> None:
     assert int(failed) == 0
 
 
-def test_a_file_that_ufw_could_not_load_is_named_before_anything_is_written(host: UfwHost) -> None:
+def test_file_that_ufw_cannot_load_is_an_error_before_any_write(host: UfwHost) -> None:
     call("ufw_policy")
     path = pathlib.Path("/etc/ufw/before6.rules")
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -197,11 +197,11 @@ def test_a_file_that_ufw_could_not_load_is_named_before_anything_is_written(host
         with pytest.raises(ModuleFailed, match=rf"^/etc/ufw/before6\.rules, line {number}: .*{why}.*\. Nothing was changed"):
             call("ufw_policy", rules=[{"interface": "tailscale0"}])
         assert host.everything() == before
-        assert not call("ufw_policy")["changed"], "where there is nothing to write, nothing is in the way"
+        assert not call("ufw_policy")["changed"], "a steady ufw must not be refused"
 
 
-def test_a_start_that_failed_is_noticed_and_finished(host: UfwHost) -> None:
-    """It stops half way and takes ENABLED back; the next run, with the file mended, finishes."""
+def test_failed_start_of_ufw_is_an_error_and_the_next_run_finishes(host: UfwHost) -> None:
+    """`ufw enable` stops halfway and resets ENABLED; the next run, with the file repaired, finishes."""
     path = pathlib.Path("/etc/ufw/before6.rules")
     good = path.read_text(encoding="utf-8")
     call("ufw_policy", rules=[{"port": "22", "proto": "tcp"}])
@@ -209,9 +209,9 @@ def test_a_start_that_failed_is_noticed_and_finished(host: UfwHost) -> None:
     with pytest.raises(AssertionError):
         host.ufw("reload")
     path.write_text(good, encoding="utf-8")
-    mended = call("ufw_policy", rules=[{"port": "22", "proto": "tcp"}])
-    assert mended["changed"]
-    assert (mended["before"]["enabled"], mended["before"]["running"]) == (False, False)
-    assert (mended["after"]["enabled"], mended["after"]["running"]) == (True, True)
+    repaired = call("ufw_policy", rules=[{"port": "22", "proto": "tcp"}])
+    assert repaired["changed"]
+    assert (repaired["before"]["enabled"], repaired["before"]["running"]) == (False, False)
+    assert (repaired["after"]["enabled"], repaired["after"]["running"]) == (True, True)
     assert not call("ufw_policy", rules=[{"port": "22", "proto": "tcp"}])["changed"]
     assert host.active()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run did and when, a task a line of JSON in the file that COURSE names: play, task, and when it began."""
+"""Write each task of a run as a line of JSON to the file that COURSE names: play, task and start time."""
 
 from __future__ import annotations
 

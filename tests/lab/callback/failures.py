@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What failed and what changed, by host, one a line of JSON in the file that FAILURES names: to be judged by a program."""
+"""Write each failed and each changed task of a host as a line of JSON to the file that FAILURES names."""
 
 from __future__ import annotations
 

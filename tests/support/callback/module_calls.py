@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what an action calls its module with to DIRECTORY/HOST.json, instead of calling it; TAILSYNC_CALLS names DIRECTORY.
+"""Write the arguments of an action's module to DIRECTORY/HOST.json instead of calling it; TAILSYNC_CALLS names DIRECTORY.
 
 The module's result is that of DIRECTORY/result.json.
 """
@@ -38,4 +38,4 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *arguments: t.Any, **options: t.Any) -> None:
         super().__init__(*arguments, **options)
-        ActionBase._execute_module = _record  # the workers are forks of this process
+        ActionBase._execute_module = _record  # worker processes are forks of this process

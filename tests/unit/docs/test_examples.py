@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What docs/ shows can be run; molecule/install runs it."""
+"""The examples in docs/ are consistent; molecule/install runs them."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def steps() -> list[dict[str, t.Any]]:
 PLAYS = [shlex.split(step["run"]) for step in steps() if step.get("run", "").startswith("ansible-playbook ")]
 
 
-def test_the_workflow_joins_and_leaves_whatever_came_between() -> None:
+def test_example_workflow_joins_and_always_leaves() -> None:
     assert [command[-1] for command in PLAYS] == ["docs/examples/ci-join.yml", "docs/examples/ci-leave.yml"]
     assert steps()[-1]["if"] == "always()"
 
 
 @pytest.mark.parametrize("command", PLAYS, ids=lambda command: str(command[-1]))
-def test_its_commands_are_understood(command: list[str]) -> None:
+def test_commands_of_the_example_workflow_are_valid(command: list[str]) -> None:
     assert all((CHECKOUT / word).exists() for word in command if word.startswith("docs/"))
     done = subprocess.run([*command, "--syntax-check"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_no_secret_is_handed_over_in_arguments() -> None:
+def test_example_workflow_passes_no_secret_in_arguments() -> None:
     for step in steps():
         assert "secrets." not in step.get("run", "")
 
 
-def test_what_the_pages_link_to_is_there() -> None:
+def test_links_in_the_documentation_lead_to_existing_files() -> None:
     for page in DOCS.glob("*.md"):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the test network says when a machine does not boot, and what it does when podman stumbles."""
+"""Messages of the test network when a machine does not boot, and retries when podman fails."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ended(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("ended")
-def test_a_machine_that_ends_while_it_boots_is_told_at_once_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_that_ends_while_booting_is_reported_with_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "execute", answer(""))
     with pytest.raises(LabError) as told:
         machines.wait_for_boot("nas")
@@ -46,28 +46,28 @@ def test_a_machine_that_ends_while_it_boots_is_told_at_once_with_its_last_words(
 
 
 @pytest.mark.usefixtures("ended")
-def test_a_machine_that_never_gets_ready_is_told_with_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_that_does_not_boot_in_time_is_reported_with_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "execute", answer("starting"))
     monkeypatch.setattr(machines, "BOOT_TIMEOUT", 0.1)
     with pytest.raises(LabError, match=r"nas did not boot within 0.1 s \(starting\): the container is exited"):
         machines.wait_for_boot("nas")
 
 
-def test_a_limit_that_is_too_low_is_raised(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_low_inotify_limit_is_raised(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "instances_in_use", lambda: 2000)
     machines.check_instances()
-    needed = 2000 + machines.INSTANCES_OF_A_MACHINE * len(machines.machines())
+    needed = 2000 + machines.INSTANCES_PER_MACHINE * len(machines.machines())
     assert limit.read_text(encoding="ascii") == str(needed)
 
 
-def test_a_limit_that_is_high_enough_is_left_alone(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sufficient_inotify_limit_is_not_changed(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "instances_in_use", lambda: 10)
     limit.write_text("4096\n", encoding="ascii")
     machines.check_instances()
     assert limit.read_text(encoding="ascii") == "4096\n"
 
 
-def test_a_limit_that_cannot_be_raised_is_told_with_the_command(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inotify_limit_that_cannot_be_raised_gives_the_command(limit: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object, **_options: object) -> None:
         raise OSError("Read-only file system")
 
@@ -97,13 +97,13 @@ def podman(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return calls
 
 
-def test_a_removal_that_fails_once_is_tried_again(podman: list[list[str]]) -> None:
+def test_failed_removal_of_containers_is_retried(podman: list[list[str]]) -> None:
     machines.remove({"nas", "pi"})
     assert len(podman) == 2
     assert podman[0][-2:] == [container("nas"), container("pi")]
 
 
-def test_a_removal_that_goes_on_failing_is_told(podman: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removal_that_keeps_failing_is_an_error(podman: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_command: list[str]) -> str:
         raise LabError("open pidfd: No such process")
 
@@ -112,6 +112,6 @@ def test_a_removal_that_goes_on_failing_is_told(podman: list[list[str]], monkeyp
         machines.remove(["nas"])
 
 
-def test_nothing_to_remove_is_no_call(podman: list[list[str]]) -> None:
+def test_removing_no_machines_does_not_call_podman(podman: list[list[str]]) -> None:
     machines.remove([])
     assert podman == []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""site.yml's tags: whatever they are, the host is reached and looked at first, and nothing is missing that a part builds on."""
+"""site.yml's tags: with each tag the host is connected and its facts are gathered first, and missing requirements are named."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def plays() -> list[dict[str, t.Any]]:
         (["all"], ["all"], []),
     ],
 )
-def test_the_parts_that_run(run: list[str], skip: list[str], expected: list[str]) -> None:
+def test_each_tag_selects_its_parts(run: list[str], skip: list[str], expected: list[str]) -> None:
     assert site_parts.parts(run, skip) == expected
 
 
-def test_the_table_of_tags_is_that_of_the_playbook() -> None:
+def test_documented_tags_are_those_of_the_playbook() -> None:
     roles = {task["ansible.builtin.import_role"]["name"].rsplit(".", 1)[1]: set(task["tags"]) for task in plays()[1]["tasks"][1:]}
     assert roles == {name: set(tags) for name, tags in site_parts.TAGS.items()}
 
 
-def test_whatever_the_tags_are_the_host_is_reached_and_looked_at_first() -> None:
+def test_any_tag_first_connects_to_the_host_and_gathers_its_facts() -> None:
     check, change, _verify = plays()
     assert check["tags"] == ["always"]
     assert change["tasks"][0]["tags"] == ["always"]
@@ -59,13 +59,13 @@ def test_whatever_the_tags_are_the_host_is_reached_and_looked_at_first() -> None
     assert "Gather the host's state" in names
 
 
-def test_the_roles_variables_are_seen_by_what_refuses_for_all_of_them() -> None:
-    """With DEFAULT_PRIVATE_ROLE_VARS as well."""
+def test_input_checks_see_the_roles_variables() -> None:
+    """Also with DEFAULT_PRIVATE_ROLE_VARS."""
     roles = [task["ansible.builtin.import_role"] for task in plays()[1]["tasks"][1:]]
     assert all(role["public"] is True for role in roles)
 
 
-def test_a_strategy_of_the_configuration_does_not_change_the_order() -> None:
+def test_configured_strategy_does_not_change_the_order() -> None:
     assert [play["strategy"] for play in plays()[:2]] == ["linear", "linear"]
 
 
@@ -89,7 +89,7 @@ def test_a_strategy_of_the_configuration_does_not_change_the_order() -> None:
         (WHOLE, ["firewall", "syncthing"], []),
     ],
 )
-def test_what_is_missing_is_named_with_the_tag_that_makes_it(host: dict[str, t.Any], tags: list[str], missing: list[str]) -> None:
+def test_missing_requirement_is_named_with_its_tag(host: dict[str, t.Any], tags: list[str], missing: list[str]) -> None:
     found = site_parts.refusals(host, site_parts.parts(tags))
     assert len(found) == len(missing)
     assert all(word in said for word, said in zip(missing, found, strict=True))

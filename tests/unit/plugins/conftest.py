@@ -19,7 +19,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def serve(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[[Syncthing], Syncthing]]:
-    """Let a double listen; tmp_path / "home" is then its home folder."""
+    """Start a double; its home folder is tmp_path / "home"."""
     servers = []
 
     def start(double: Syncthing) -> Syncthing:

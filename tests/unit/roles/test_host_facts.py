@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the roles take from host_info in place of Ansible's own facts is the same."""
+"""The facts of host_info that the roles use are the same as Ansible's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host import syst
 from module_call import call
 
 
-def test_it_is_what_ansibles_own_facts_say() -> None:
+def test_host_info_agrees_with_the_facts_of_ansible() -> None:
     found = call("host_info")["system"]
     command = [
         "ansible",

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run of site.yml on a host that is as declared: which modules it calls and how much it says, with stand-ins for the modules.
+"""A run of site.yml on a host that already matches: its module calls and the length of its output, with doubles of the modules.
 
 What it costs on real hosts is counted in molecule/default/tests/mesh/test_65_cost.py.
 """
@@ -23,16 +23,16 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 MANAGED = "# Managed by Ansible (homelab.tailsync.%s).\n"
 DEVICE = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
 NODE = {"backend_state": "Running", "ipv4": "100.64.0.1", "ipv6": "", "dns_name": "nas.tail.net.", "addresses": ["100.64.0.1"]}
-# Takes whatever it is given, notes that it was called, and answers as it was told to.
+# Accepts any arguments, records the call, and returns a prepared answer.
 MODULE = """#!/usr/bin/python
 import json, os, pathlib
 from ansible.module_utils import basic
 
 given = basic._load_params()
 module = basic.AnsibleModule({name: {"type": "raw"} for name in given if not name.startswith("_")}, supports_check_mode=True)
-with (pathlib.Path(os.environ["STAND_IN"]) / "calls").open("a") as file:
+with (pathlib.Path(os.environ["DOUBLE"]) / "calls").open("a") as file:
     file.write("NAME\\n")
-module.exit_json(**json.loads((pathlib.Path(os.environ["STAND_IN"]) / "NAME.json").read_text()))
+module.exit_json(**json.loads((pathlib.Path(os.environ["DOUBLE"]) / "NAME.json").read_text()))
 """
 ACTION = """
 from ansible.plugins.action import ActionBase
@@ -72,7 +72,7 @@ def drop_in() -> str:
 
 
 def steady() -> dict[str, t.Any]:
-    """What host_info says of it."""
+    """The result of host_info for that host."""
     packages = ("tailscale", "tailscale-archive-keyring", "ufw", "syncthing", "python3-requests")
     owner = {"uid": 998, "name": "syncthing"}
     folder, keyrings = "/etc/systemd/system/syncthing@syncthing.service.d", "/usr/share/keyrings/tailscale"
@@ -147,7 +147,7 @@ ANSWERS: dict[str, dict[str, t.Any]] = {
 
 
 @pytest.mark.slow
-def test_a_host_that_is_as_declared_is_asked_four_times_and_little_is_said(tmp_path: pathlib.Path) -> None:
+def test_steady_host_costs_four_module_calls_and_short_output(tmp_path: pathlib.Path) -> None:
     collection = tmp_path / "ansible_collections" / "homelab" / "tailsync"
     for folder in ("modules", "action"):
         (collection / "plugins" / folder).mkdir(parents=True)
@@ -172,7 +172,7 @@ def test_a_host_that_is_as_declared_is_asked_four_times_and_little_is_said(tmp_p
         cwd=tmp_path,
         ANSIBLE_CONFIG=str(tmp_path / "ansible.cfg"),
         ANSIBLE_COLLECTIONS_PATH=str(tmp_path),
-        STAND_IN=str(tmp_path),
+        DOUBLE=str(tmp_path),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "changed=0" in done.stdout

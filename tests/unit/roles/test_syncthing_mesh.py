@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's own tasks for several hosts at once, up to the call of syncthing_cluster, which is not made."""
+"""The role's tasks for several hosts, up to the arguments of syncthing_cluster, which is not called."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._error
 from device_ids import device_id
 from playbook import ansible_playbook
 
-pytestmark = pytest.mark.slow  # each runs ansible-playbook
+pytestmark = pytest.mark.slow  # each test runs ansible-playbook
 
 SUPPORT = pathlib.Path(__file__).resolve().parents[2] / "support"
 NAMES = ("nas", "pi", "vps")
@@ -24,13 +24,13 @@ Variables = t.Mapping[str, t.Any]
 NO_CHANGE: Variables = {"changed": False}
 
 
-# As the roles before this one leave them, in this run only.
+# Variables that earlier roles of the same run set.
 FACTS = {
     "syncthing_device_id": "{{ ids[inventory_hostname] }}",
     "tailscale_dns_name": "{{ inventory_hostname }}.tail1234.ts.net",
     "tailscale_ipv4": "100.64.0.{{ 1 + groups['all'].index(inventory_hostname) }}",
 }
-# Without the checks of its input, which have tests of their own.
+# Skips the input checks, which have separate tests.
 ROLE = {"name": "mesh", "ansible.builtin.include_role": {"name": "homelab.tailsync.syncthing_mesh", "tasks_from": "cluster"}}
 
 
@@ -58,7 +58,7 @@ class Mesh:
         hosts: t.Mapping[str, Variables] | None = None,
         role: Variables | None = None,
         result: Variables | None = None,
-        made: bool = False,  # the module itself is run
+        made: bool = False,  # run the module itself
         **variables: t.Any,
     ) -> Run:
         own = hosts or {}
@@ -75,7 +75,7 @@ class Mesh:
             }
         }
         facts = {"name": "facts", "ansible.builtin.set_fact": FACTS}
-        checked = {"__tailsync_checked": NAMES}  # so that the role does not check its input
+        checked = {"__tailsync_checked": NAMES}  # skips the role's input check
         play = {"name": "play", "hosts": "tailsync", "gather_facts": False, "vars": checked, "tasks": [facts, role or ROLE]}
         for name, content in (("hosts", inventory), ("play", [play]), ("result", result or NO_CHANGE)):
             (self.work / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
@@ -95,7 +95,7 @@ def run(tmp_path: pathlib.Path) -> Mesh:
     return Mesh(tmp_path)
 
 
-def test_each_host_is_told_where_the_others_are(run: Mesh) -> None:
+def test_each_host_gets_the_addresses_of_its_peers(run: Mesh) -> None:
     own = {"vps": {"syncthing_mesh_addresses": ["tcp://{{ inventory_hostname }}.lan:22000"]}}
     done = run(
         hosts=own,
@@ -117,7 +117,7 @@ def test_each_host_is_told_where_the_others_are(run: Mesh) -> None:
     assert all(f"{name}: folder x at /x is left out: set syncthing_mesh_allow_moves: true" in text for name in NAMES), text
 
 
-def test_a_limit_takes_no_member_away(run: Mesh) -> None:
+def test_limit_removes_no_member(run: Mesh) -> None:
     failed = {
         "failed": True,
         "msg": "gui.address is taken: set replace_devices: true for one run " + role("syncthing_mesh_replace_devices"),
@@ -130,7 +130,7 @@ def test_a_limit_takes_no_member_away(run: Mesh) -> None:
     assert "syncthing_mesh_gui.address is taken: set syncthing_mesh_replace_devices: true for one run" in done.text
 
 
-def test_two_meshes_in_one_run_and_addresses_of_the_roles_caller(run: Mesh) -> None:
+def test_two_meshes_in_one_run_with_given_addresses(run: Mesh) -> None:
     mine = {"syncthing_mesh_folders": {"a": {"path": "/a", "devices": ["nas", "pi"]}}}
     other = {"syncthing_mesh_folders": {"b": {"path": "/b", "devices": ["vps", "phone"]}}, "syncthing_mesh_hosts": ["vps"]}
     called = {**ROLE, "vars": {"syncthing_mesh_addresses": ["tcp://{{ inventory_hostname }}.role:22000"]}}
@@ -142,7 +142,7 @@ def test_two_meshes_in_one_run_and_addresses_of_the_roles_caller(run: Mesh) -> N
     assert done.devices("pi")["nas"]["addresses"] == ["tcp://nas.role:22000"]
 
 
-def test_without_an_address_to_listen_on_a_check_goes_on_and_a_run_does_not(run: Mesh) -> None:
+def test_missing_listen_address_fails_a_run_but_not_check_mode(run: Mesh) -> None:
     no_address = ("-e", json.dumps({"tailscale_ipv4": ""}))
     done = run(*no_address)
     assert (done.code, done.calls) == (2, {}), done.text
@@ -153,14 +153,14 @@ def test_without_an_address_to_listen_on_a_check_goes_on_and_a_run_does_not(run:
     assert "listen_addresses" not in done.calls["nas"]["options"]
 
 
-def test_an_address_that_is_none_is_refused_by_the_name_of_its_host(run: Mesh) -> None:
+def test_invalid_address_is_refused_with_the_name_of_its_host(run: Mesh) -> None:
     done = run(hosts={"pi": {"syncthing_mesh_addresses": ["tcp://{{ nothing | default('') }}:1"]}})
     assert (done.code, done.calls) == (2, {})
     assert "the address of pi has 'tcp://:1'" in " ".join(done.text.split()), done.text
 
 
-def test_warnings_and_errors_of_the_module_itself(run: Mesh, tmp_path: pathlib.Path) -> None:
-    """On a machine without Syncthing a check says what it would do there."""
+def test_warnings_and_errors_of_the_module_are_shown(run: Mesh, tmp_path: pathlib.Path) -> None:
+    """On a machine without Syncthing check mode predicts the changes."""
     real = {"ansible_become": False, "syncthing_mesh_home": str(tmp_path / "home"), "syncthing_mesh_user": None}
     folder = {"path": "/mnt/none/photos", "devices": list(NAMES), "requires_mount": "/mnt/none"}
     done = run("--check", "--limit", "nas", "-e", json.dumps(real), made=True, syncthing_mesh_folders={"photos": folder})
@@ -173,8 +173,8 @@ def test_warnings_and_errors_of_the_module_itself(run: Mesh, tmp_path: pathlib.P
     assert " gui: " not in done.text, done.text
 
 
-def test_a_condition_of_the_role_may_leave_out_the_first_host(run: Mesh) -> None:
-    """Ansible asks a condition of the first host only where a task runs once, and skips that for all hosts."""
+def test_role_works_if_a_condition_excludes_the_first_host(run: Mesh) -> None:
+    """For a task with run_once, Ansible evaluates the condition for the first host only, and may skip it for all hosts."""
     called = {
         "name": "mesh",
         "ansible.builtin.import_role": {"name": "homelab.tailsync.syncthing_mesh"},

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the role reads the repositories, and when it restarts Syncthing: the expressions of its tasks."""
+"""Expressions of the role's tasks: when it updates the package cache, and when it restarts Syncthing."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def environment() -> Environment:
 
 
 def task_of(tasks: list[dict[str, t.Any]], module: str) -> dict[str, t.Any]:
-    """The first that calls the module, also in a block."""
+    """The first task that calls the module, also in a block."""
     flat = [inner for one in tasks for inner in one.get("block", [one])]
     return next(one for one in flat if module in one)
 
 
 def rendered(file: str, module: str, values: dict[str, t.Any]) -> t.Callable[[str], t.Any]:
-    """The values of the task's options, and of its condition as C(when)."""
+    """The values of the task's options, and its condition as C(when)."""
     task = task_of(yaml.safe_load((TASKS / file).read_text(encoding="utf-8")), module)
     known = dict(values)
     for name, text in task.get("vars", {}).items():
@@ -43,7 +43,7 @@ def rendered(file: str, module: str, values: dict[str, t.Any]) -> t.Callable[[st
 
 
 def start(unit: dict[str, str], changed: bool) -> tuple[str, bool]:
-    """The state that the service is brought to, and whether systemd reads its unit anew."""
+    """The state that the task declares for the service, and whether systemd reloads its units."""
     values = {"__syncthing_unit": {"changed": changed}, "__tailsync_host": {"syncthing_unit": unit}}
     task = rendered("service.yml", "ansible.builtin.systemd_service", values)
     return task("state"), task("daemon_reload")
@@ -56,13 +56,11 @@ def start(unit: dict[str, str], changed: bool) -> tuple[str, bool]:
         ({}, False, ("started", False)),
         (RUNS, True, ("restarted", True)),
         ({}, True, ("restarted", True)),
-        # As a run leaves it that died after it had written the drop-in.
+        # The state after a run that died when it had written the drop-in.
         ({**RUNS, "NeedDaemonReload": "yes"}, False, ("restarted", True)),
     ],
 )
-def test_it_is_restarted_with_a_unit_that_it_does_not_run_with(
-    unit: dict[str, str], changed: bool, expected: tuple[str, bool]
-) -> None:
+def test_syncthing_is_restarted_if_its_unit_has_changed(unit: dict[str, str], changed: bool, expected: tuple[str, bool]) -> None:
     assert start(unit, changed) == expected
 
 
@@ -73,11 +71,13 @@ def test_it_is_restarted_with_a_unit_that_it_does_not_run_with(
         (True, {"LoadState": "loaded"}, False, True),
         (True, {"LoadState": "masked"}, False, True),
         (True, {"LoadState": "loaded"}, True, False),
-        # The package has been removed since, and the identity is still there.
+        # The package has been removed since, and the identity still exists.
         (True, {"LoadState": "not-found"}, False, False),
     ],
 )
-def test_a_check_starts_nothing_that_is_still_to_come(check: bool, unit: dict[str, str], identity: bool, starts: bool) -> None:
+def test_check_mode_starts_no_service_that_is_not_installed(
+    check: bool, unit: dict[str, str], identity: bool, starts: bool
+) -> None:
     values = {
         "ansible_check_mode": check,
         "__syncthing_identity": {"changed": identity},
@@ -93,11 +93,11 @@ def test_a_check_starts_nothing_that_is_still_to_come(check: bool, unit: dict[st
         ("distribution", {}, {}, False),
         ("vendor", {"syncthing": {}}, {"__syncthing_repository": {"changed": False}}, False),
         ("vendor", {"syncthing": {}}, {"__syncthing_repository": {"changed": True}}, True),
-        # As a run leaves it that died after it had named the repository.
+        # The state after a run that died when it had added the repository.
         ("vendor", {}, {}, True),
     ],
 )
-def test_the_vendors_repository_is_read_before_anything_is_installed(
+def test_new_repository_is_read_before_a_package_is_installed(
     source: str, packages: dict[str, t.Any], repository: dict[str, t.Any], reads: bool
 ) -> None:
     values = {"syncthing_package_source": source, "__tailsync_host": {"packages": packages}, **repository}

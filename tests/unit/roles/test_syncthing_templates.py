@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role syncthing writes of the variables is what they say, whatever characters are in them."""
+"""The templates of the role syncthing write the variables' values exactly, with any characters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def render(name: str, **variables: t.Any) -> str:
 
 @pytest.mark.parametrize("address", ["/run/syncthing/gui.sock", "/run/syncthing/</address><apikey>mine</apikey>&.sock"])
 @pytest.mark.parametrize("listen", ["tcp://100.64.0.7:22000", "tcp://a</listenAddress><relaysEnabled>true</relaysEnabled>"])
-def test_no_markup_of_a_variable_gets_into_the_configuration(address: str, listen: str) -> None:
+def test_markup_in_a_variable_is_escaped_in_config_xml(address: str, listen: str) -> None:
     text = render(
         "config.xml.j2",
         __syncthing_gui_first=address,
@@ -54,7 +54,7 @@ def starting(lines: list[str], start: str) -> list[str]:
     return [line.removeprefix(start) for line in lines if line.startswith(start)]
 
 
-def test_a_home_with_blanks_and_specifiers_is_one_argument() -> None:
+def test_home_with_blanks_and_specifiers_is_one_argument_of_the_unit() -> None:
     lines = unit(syncthing_home='/srv/100% of "it"/$HOME\\x')
     assert starting(lines, "ExecStart=") == [
         "",
@@ -62,7 +62,7 @@ def test_a_home_with_blanks_and_specifiers_is_one_argument() -> None:
     ]
 
 
-def test_the_sockets_directory_is_the_users_at_each_start() -> None:
+def test_unit_creates_the_sockets_directory_at_each_start() -> None:
     made = '+/usr/bin/install -d -m 0700 -o "syncthing" /run/syncthing'
     assert starting(unit(), "ExecStartPre=")[1:] == [made]
     assert starting(unit(syncthing_gui_group="sudo"), "ExecStartPre=")[1:] == [
@@ -72,14 +72,14 @@ def test_the_sockets_directory_is_the_users_at_each_start() -> None:
     assert starting(unit(__syncthing_gui_directory=""), "ExecStartPre=")[1:] == []
 
 
-def test_it_waits_for_addresses_of_interfaces_and_not_for_names() -> None:
+def test_unit_waits_for_addresses_but_not_for_names() -> None:
     wait = starting(unit(), "ExecStartPre=")[0]
     assert "to 100.64.0.7 |" in wait
     assert "to fd7a:115c:a1e0::7 |" in wait
     assert "nas" not in wait
 
 
-def test_the_time_is_a_number_whatever_spelt_it() -> None:
+def test_timeout_in_the_unit_is_a_number_for_any_spelling() -> None:
     lines = unit(syncthing_address_timeout=" 60\n")
     assert starting(lines, "TimeoutStartSec=") == ["150"]
     assert starting(lines, "ExecStartPre=")[0].startswith("-/usr/bin/timeout 60 ")

@@ -14,12 +14,12 @@ from playbook import ansible_playbook
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("user", "expected"), [("no-such-account-here", "changed"), ("daemon", "skipping")])
-def test_only_a_user_that_is_missing_is_created(user: str, expected: str, tmp_path: pathlib.Path) -> None:
+def test_only_a_missing_user_is_created(user: str, expected: str, tmp_path: pathlib.Path) -> None:
     play = {
         "hosts": "localhost",
         "gather_facts": False,
         "tasks": [{"ansible.builtin.include_role": {"name": "homelab.tailsync.syncthing", "tasks_from": "user"}}],
-        "vars": {"syncthing_user": user, "ansible_become": False},  # a check needs no root
+        "vars": {"syncthing_user": user, "ansible_become": False},  # check mode needs no root
     }
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
     done = ansible_playbook("--check", "play.yml", cwd=tmp_path, ANSIBLE_DISPLAY_SKIPPED_HOSTS="true")

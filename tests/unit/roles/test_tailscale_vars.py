@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role's own variables make of the look at the host and of what its tasks registered."""
+"""The role's internal variables, computed from the host's facts and from registered results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def rendered(name: str, **values: t.Any) -> str:
     ("key", "missing"),
     [(None, True), ({"kind": "file", "mode": "0600"}, True), ({"kind": "file", "mode": "0644"}, False)],
 )
-def test_a_key_that_apt_cannot_read_is_fetched_again(key: dict[str, str] | None, missing: bool) -> None:
+def test_unreadable_repository_key_is_fetched_again(key: dict[str, str] | None, missing: bool) -> None:
     host = {"files": {KEYRING: key}}
     assert rendered("__tailscale_key_missing", __tailsync_host=host, __tailscale_plan={"keyring": KEYRING}) == str(missing)
 
@@ -37,9 +37,11 @@ def test_a_key_that_apt_cannot_read_is_fetched_again(key: dict[str, str] | None,
         (["install", "service"], {"__tailscale_package": {"changed": True}}, True),
         (["install", "service"], {"__tailscale_package": {"changed": False}}, False),
         (["install", "service"], {}, False),
-        # Of the same role in an earlier play: tailscaled has been restarted since.
+        # A result of the same role in an earlier play: tailscaled has been restarted since.
         (["service"], {"__tailscale_package": {"changed": True}}, False),
     ],
 )
-def test_only_what_this_run_installed_makes_it_restart(steps: list[str], registered: dict[str, t.Any], changed: bool) -> None:
+def test_tailscaled_is_restarted_only_after_an_installation_in_this_run(
+    steps: list[str], registered: dict[str, t.Any], changed: bool
+) -> None:
     assert rendered("__tailscale_package_changed", __tailscale_steps=steps, **registered) == str(changed)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The check of sizes finds what is too long, where it is, and nothing else."""
+"""check_sizes finds everything that is too long, with its line, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ def found(path: pathlib.Path, text: str) -> list[int]:
 
 
 @pytest.mark.parametrize(("lines", "expected"), [(400, []), (401, [1])])
-def test_a_file_has_at_most_400_lines(lines: int, expected: list[int], tmp_path: pathlib.Path) -> None:
+def test_file_with_more_than_400_lines_is_found(lines: int, expected: list[int], tmp_path: pathlib.Path) -> None:
     assert found(tmp_path / "any.py", "pass\n" * lines) == expected
 
 
 @pytest.mark.parametrize(("folder", "lines", "expected"), [("modules", 30, []), ("modules", 31, [2]), ("module_utils", 31, [])])
-def test_main_of_a_module_has_at_most_30(folder: str, lines: int, expected: list[int], tmp_path: pathlib.Path) -> None:
+def test_main_of_a_module_with_more_than_30_lines_is_found(
+    folder: str, lines: int, expected: list[int], tmp_path: pathlib.Path
+) -> None:
     text = "\ndef main():\n" + "    pass\n" * (lines - 1)
     assert found(tmp_path / folder / "any.py", text) == expected
 
@@ -43,7 +45,7 @@ def test_main_of_a_module_has_at_most_30(folder: str, lines: int, expected: list
         pytest.param(f"a: !vault {'0' * 300}\nb: !unsafe {'0' * 300}", [], id="what Ansible tags"),
     ],
 )
-def test_an_expression_has_at_most_200_characters(text: str, expected: list[int], tmp_path: pathlib.Path) -> None:
+def test_expression_with_more_than_200_characters_is_found(text: str, expected: list[int], tmp_path: pathlib.Path) -> None:
     assert found(tmp_path / "any.yml", text) == expected
 
 

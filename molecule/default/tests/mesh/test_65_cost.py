@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run costs that finds everything as declared, and how much a run says: bounds that later work keeps to."""
+"""Upper bounds for the cost of a run that changes nothing and for the length of its output."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import re
 import typing as t
 
 import pytest
-from eyes import CHECKOUT
+from lab_fixtures import CHECKOUT
 
 LAB = CHECKOUT / "tests" / "lab"
-MOST_HEADINGS = 60
-# The role for backups, which is to come, may add two for its hosts.
-MOST_CALLS = 12
+MAX_HEADINGS = 60
+# A future role for backups may add two for its hosts.
+MAX_CALLS = 12
 HEADING = re.compile(r"^(?:.*\| )?(?:TASK|RUNNING HANDLER) \[(.*)\] \*", re.MULTILINE)
 FIRST_RUN = "PLAY [Connect the hosts in one private network]"
-PREPARED = "PLAY [Watch what the run sends and says]"
+PREPARED = "PLAY [Capture the traffic and the process arguments of the run]"
 VERIFY = "PLAY [Verify the network]"
 
 
 class Measured(t.NamedTuple):
     run: t.Any
     course: list[dict[str, t.Any]]
-    calls: dict[str, list[float]]  # when, by the host's address
+    calls: dict[str, list[float]]  # times of the calls, by the host's address
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def measured(play: t.Any, tmp_path_factory: pytest.TempPathFactory) -> t.Callabl
         place = tmp_path_factory.mktemp("cost")
         done = play(
             playbook,
-            ANSIBLE_DISPLAY_SKIPPED_HOSTS="true",  # as it is where nobody has chosen
+            ANSIBLE_DISPLAY_SKIPPED_HOSTS="true",  # the default of ansible-core
             ANSIBLE_CALLBACK_PLUGINS=str(LAB / "callback"),
             ANSIBLE_SSH_EXECUTABLE=str(LAB / "counted_ssh.py"),
             COURSE=str(place / "course"),
@@ -58,32 +58,34 @@ def steady(measured: t.Callable[[str], Measured]) -> Measured:
 
 
 def first_run(log: str) -> str:
-    """Of all that molecule's runs have logged, the one that met bare hosts."""
+    """The part of molecule's log that belongs to the run on bare hosts."""
     runs = log[log.index(PREPARED) :].split("PLAY RECAP")
     return next(run for run in runs if FIRST_RUN in run)
 
 
-def test_a_steady_run_shows_few_headings_and_asks_little_of_a_host(steady: Measured, capsys: pytest.CaptureFixture[str]) -> None:
+def test_steady_run_stays_within_its_headings_and_module_calls(steady: Measured, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(steady.run.changed.values()) == {0}, steady.run.output
     headings = HEADING.findall(steady.run.output)
     counts = {address: len(times) for address, times in steady.calls.items()}
     with capsys.disabled():
         print(f"\nsteady run: {len(headings)} headings, calls {counts}")
     assert len(counts) == len(steady.run.changed)
-    assert max(counts.values()) <= MOST_CALLS, told(steady)
-    assert len(headings) <= MOST_HEADINGS, "\n".join(headings)
+    assert max(counts.values()) <= MAX_CALLS, breakdown(steady)
+    assert len(headings) <= MAX_HEADINGS, "\n".join(headings)
 
 
-def test_the_first_run_shows_few_headings(steady: Measured, evidence: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """That of molecule was without verify, whose headings are those of each run."""
+def test_first_run_stays_within_its_headings(
+    steady: Measured, evidence: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Molecule's first run skips verify, so the headings of verify are taken from the steady run."""
     log = (evidence / "converge.log").read_text(encoding="utf-8", errors="replace")
     headings = HEADING.findall(first_run(log)) + HEADING.findall(steady.run.output[steady.run.output.index(VERIFY) :])
     with capsys.disabled():
         print(f"\nfirst run: {len(headings)} headings")
-    assert len(headings) <= MOST_HEADINGS, "\n".join(headings)
+    assert len(headings) <= MAX_HEADINGS, "\n".join(headings)
 
 
-def test_its_time_is_printed_beside_that_of_a_ping(
+def test_time_of_a_steady_run_is_printed_with_that_of_a_ping(
     steady: Measured, measured: t.Callable[[str], Measured], capsys: pytest.CaptureFixture[str]
 ) -> None:
     pings = measured("tests/lab/playbooks/ping.yml")
@@ -91,7 +93,7 @@ def test_its_time_is_printed_beside_that_of_a_ping(
     total = steady.run.seconds
     with capsys.disabled():
         print(f"\na steady site.yml takes {total:.1f} s, {total / one:.1f} times the {one:.2f} s of one ping of all its hosts:")
-        print(told(steady))
+        print(breakdown(steady))
     assert one > 0
 
 
@@ -99,8 +101,8 @@ def durations(course: list[dict[str, t.Any]]) -> list[tuple[str, float]]:
     return [(first["task"], then["at"] - first["at"]) for first, then in zip(course, course[1:], strict=False)]
 
 
-def told(steady: Measured) -> str:
-    """Each task with its time and the calls that it made; of the short ones the sum."""
+def breakdown(steady: Measured) -> str:
+    """Each task with its time and its module calls; short tasks are summed up."""
     lines, rest = [], 0.0
     for before, after in zip(steady.course, steady.course[1:], strict=False):
         seconds = after["at"] - before["at"]

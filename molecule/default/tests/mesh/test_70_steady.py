@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run on what is as declared changes nothing, whatever happened to the daemons in between."""
+"""A run on hosts that already match changes nothing, also after the daemons were restarted."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from testinfra.host import Host
 NOTHING = {"nas": 0, "pi": 0, "vps": 0}
 
 
-def test_check_mode_predicts_no_change(play: t.Any) -> None:
+def test_check_mode_of_a_second_run_predicts_no_change(play: t.Any) -> None:
     run = play("site.yml", "--check", "--diff")
     assert run.code == 0, run.output
     assert run.changed == NOTHING
 
 
-def test_the_installed_tarball_finds_nothing_to_do_either(
+def test_installed_tarball_changes_nothing_on_a_second_run(
     play: t.Any, tmp_path: pathlib.Path, pytestconfig: pytest.Config
 ) -> None:
     built = subprocess.run(
@@ -30,7 +30,7 @@ def test_the_installed_tarball_finds_nothing_to_do_either(
         text=True,
         check=True,
     )
-    # Somebody else's folder: nothing of this checkout's settings is in force.
+    # Another folder, where the settings of this checkout do not apply.
     (tmp_path / "ansible.cfg").write_text("[defaults]\n", encoding="ascii")
     environment = {"ANSIBLE_COLLECTIONS_PATH": built.stdout.strip(), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
     run = play("homelab.tailsync.site", cwd=tmp_path, **environment)
@@ -39,28 +39,28 @@ def test_the_installed_tarball_finds_nothing_to_do_either(
 
 
 @pytest.mark.parametrize("role", ["tailscale", "firewall", "syncthing", "syncthing_mesh"])
-def test_a_role_alone_in_somebody_elses_playbook_needs_nothing_of_the_others(play: t.Any, role: str) -> None:
+def test_role_alone_in_a_users_playbook_changes_nothing(play: t.Any, role: str) -> None:
     run = play("tests/lab/playbooks/alone.yml", variables={"role": role, "tailscale_auth_key": ""})
     assert run.code == 0, run.output
     assert run.changed == NOTHING
 
 
-def test_nor_after_syncthing_and_tailscaled_were_restarted(
-    play: t.Any, lab: t.Any, eyes: dict[str, Host], eventually: t.Any
+def test_run_changes_nothing_after_the_daemons_were_restarted(
+    play: t.Any, lab: t.Any, lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
-    lab("coordinator", "require-key", "")  # the test's control server asks known nodes for it, too
+    lab("coordinator", "require-key", "")  # the lab's control server asks known nodes for it, too
     for name in NOTHING:
-        eyes[name].check_output("systemctl restart tailscaled syncthing@syncthing")
+        lab_hosts[name].check_output("systemctl restart tailscaled syncthing@syncthing")
     for name in NOTHING:
-        assert eventually(lambda name=name: eyes[name].run("tailscale ip -4").succeeded, 30)
+        assert eventually(lambda name=name: lab_hosts[name].run("tailscale ip -4").succeeded, 30)
     run = play("site.yml")
     assert run.code == 0, run.output
     assert run.changed == NOTHING
 
 
-def test_a_rebooted_host_comes_back_by_itself(lab: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
+def test_rebooted_host_reconnects_by_itself(lab: t.Any, lab_hosts: dict[str, Host], eventually: t.Any) -> None:
     lab("reboot", "pi")
-    pi = eyes["pi"]
+    pi = lab_hosts["pi"]
     assert eventually(lambda: pi.run("tailscale ip -4").succeeded, 60)
     address = pi.check_output("tailscale ip -4")
     assert eventually(lambda: f"{address}:22000" in pi.run("ss -H -ltn").stdout, 90)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import typing as t
 
-import dirty_eyes
+import dirty_fixtures
 import pytest
-from dirty_eyes import DONE, LABS, Logins, Outcome, Snapshot, site
-from eyes import HOSTS
+from dirty_fixtures import DONE, LABS, Logins, Outcome, Snapshot, site
+from lab_fixtures import HOSTS
 
 KNOWN_HOSTS = LABS / "known_hosts"
 
@@ -20,7 +20,7 @@ class Watched(t.NamedTuple):
 
 @pytest.fixture(scope="session")
 def before() -> dict[str, Snapshot]:
-    return dirty_eyes.prepare()
+    return dirty_fixtures.prepare()
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def checked(before: dict[str, Snapshot]) -> Outcome:
 
 @pytest.fixture(scope="session")
 def first(checked: Outcome) -> Watched:
-    """The first run, on all of them, with a controller that does not ask MagicDNS."""
+    """The first run on all hosts, from a controller that does not use MagicDNS."""
     logins = Logins(HOSTS)
     try:
         outcome = site()
@@ -41,9 +41,9 @@ def first(checked: Outcome) -> Watched:
 
 @pytest.fixture(scope="session")
 def again(first: Watched, lab: t.Any) -> Watched:
-    """The second run: the disk is there, and another controller, which knows what an administrator knows before the first."""
-    dirty_eyes.situation("plug", "disks", "usb", "/media/usb")
-    lab("exec", "disks", "--", "chown", "-R", "syncthing:", "/media/usb/photos")  # whose they were before
+    """The second run: the disk is mounted, and another controller has only the hosts' first known_hosts entries."""
+    dirty_fixtures.situation("plug", "disks", "usb", "/media/usb")
+    lab("exec", "disks", "--", "chown", "-R", "syncthing:", "/media/usb/photos")  # their owner before
     lab("exec", "laptop", "--", "tailscale", "set", "--accept-dns=true")
     known = [line for line in KNOWN_HOSTS.read_text(encoding="ascii").splitlines() if line.startswith("172.31.77.")]
     KNOWN_HOSTS.write_text("".join(f"{line}\n" for line in known), encoding="ascii")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a lock-down would lock its operator out, it is refused with what to do, and nothing is touched."""
+"""A lock-down that would cut off the operator is refused with a fix, and the host is not changed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LAN_ONLY = "/etc/ssh/sshd_config.d/lan-only.conf"
 
 
 class Case(t.NamedTuple):
-    """What is made so on a host, what undoes it, and what is then said."""
+    """The command that prepares a host, the one that undoes it, and the message that is expected."""
 
     make: str
     undo: str
-    sentence: str
+    message: str
 
 
 CASES = {
@@ -53,22 +53,24 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_refused_with_what_to_do(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], name: str) -> None:
-    case, eye = CASES[name], eyes["vps"]
-    eye.check_output(case.make)
+def test_lock_down_that_would_cut_off_the_operator_is_refused_with_a_fix(
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host], name: str
+) -> None:
+    case, host = CASES[name], lab_hosts["vps"]
+    host.check_output(case.make)
     try:
         run = firewall.run("vps")
         assert run.code != 0
-        assert case.sentence in " ".join(run.output.split()), run.output
-        assert eye.run("test ! -e /etc/tailsync/firewall/rollback").succeeded
-        assert not eye.run("iptables -n -L ufw-user-input").succeeded, "ufw filters"
-        assert firewall.lets_the_lan_in("vps")
+        assert case.message in " ".join(run.output.split()), run.output
+        assert host.run("test ! -e /etc/tailsync/firewall/rollback").succeeded
+        assert not host.run("iptables -n -L ufw-user-input").succeeded, "ufw is active"
+        assert firewall.lan_reaches_ssh("vps")
     finally:
-        eye.check_output(case.undo)
-    firewall.is_back("vps", before["vps"])
+        host.check_output(case.undo)
+    firewall.assert_rolled_back("vps", before["vps"])
 
 
-# As an image of a cloud has them.
+# The rules of a cloud image.
 IMAGE = (
     "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT",
     "-A INPUT -p icmp -j ACCEPT",
@@ -79,20 +81,20 @@ IMAGE = (
 )
 
 
-def test_what_would_cut_hosts_off_after_a_restart_or_decides_without_ufw(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]
+def test_rules_in_front_of_ufw_and_hosts_lost_after_a_reboot_are_refused(
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]
 ) -> None:
-    """Each host has a trouble of its own; nas is where the others' control server is said to be."""
-    eyes["vps"].check_output(" && ".join(f"iptables {rule}" for rule in IMAGE))
-    eyes["pi"].check_output("systemctl disable tailscaled")
+    """Each host has another problem; nas is declared to run the others' control server."""
+    lab_hosts["vps"].check_output(" && ".join(f"iptables {rule}" for rule in IMAGE))
+    lab_hosts["pi"].check_output("systemctl disable tailscaled")
     interface = "{{ 'eth0' if inventory_hostname == 'pi' else 'tailscale0' }}"
     try:
         run = firewall.run(
             "nas", "pi", "vps", tailscale_login_server="http://172.31.77.11:8090", firewall_tailnet_interface=interface
         )
     finally:
-        eyes["pi"].check_output("systemctl enable tailscaled")
-        eyes["vps"].check_output(" && ".join(f"iptables {rule.replace('-A', '-D', 1)}" for rule in IMAGE))
+        lab_hosts["pi"].check_output("systemctl enable tailscaled")
+        lab_hosts["vps"].check_output(" && ".join(f"iptables {rule.replace('-A', '-D', 1)}" for rule in IMAGE))
     assert run.code != 0
     said = " ".join(run.output.split())
     for line in IMAGE[3:]:
@@ -101,28 +103,30 @@ def test_what_would_cut_hosts_off_after_a_restart_or_decides_without_ufw(
     assert "firewall_tailnet_interface is eth0, which does not carry this node's address" in said, said
     assert "set firewall_public_ports: [8090/tcp] for this host" in said, said
     for name, old in before.items():
-        assert eyes[name].run("test ! -e /etc/tailsync/firewall/rollback").succeeded
-        firewall.is_back(name, old)
+        assert lab_hosts[name].run("test ! -e /etc/tailsync/firewall/rollback").succeeded
+        firewall.assert_rolled_back(name, old)
 
 
-def test_a_key_that_expires_soon(
-    firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any, eyes: dict[str, Host]
+def test_node_key_that_expires_soon_is_refused(
+    firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any, lab_hosts: dict[str, Host]
 ) -> None:
     soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=3, hours=1)
     lab("coordinator", "key-expiry", soon.strftime("%Y-%m-%dT%H:%M:%SZ vps"))
     try:
-        assert eventually(lambda: "KeyExpiry" in eyes["vps"].check_output("tailscale status --json --peers=false"), 20)
+        assert eventually(lambda: "KeyExpiry" in lab_hosts["vps"].check_output("tailscale status --json --peers=false"), 20)
         run = firewall.run("vps")
         assert run.code != 0
         assert "the node's key expires in 3 days" in run.output, run.output
         assert "firewall_key_expiry_days" in run.output
     finally:
         lab("coordinator", "key-expiry", "never")
-    assert eventually(lambda: "KeyExpiry" not in eyes["vps"].check_output("tailscale status --json --peers=false"), 20)
-    firewall.is_back("vps", before["vps"])
+    assert eventually(lambda: "KeyExpiry" not in lab_hosts["vps"].check_output("tailscale status --json --peers=false"), 20)
+    firewall.assert_rolled_back("vps", before["vps"])
 
 
-def test_an_access_policy_that_forbids_ssh(firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any) -> None:
+def test_access_policy_that_forbids_ssh_is_refused(
+    firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any
+) -> None:
     lab("coordinator", "jail", "laptop")
     try:
         run = firewall.run("vps")
@@ -130,12 +134,12 @@ def test_an_access_policy_that_forbids_ssh(firewall: t.Any, before: dict[str, st
         assert "access policy let it reach the host's SSH port" in run.output, run.output
     finally:
         lab("coordinator", "jail", "")
-    firewall.is_back("vps", before["vps"])
-    assert eventually(lambda: firewall.lets_the_tailnet_in("vps"), 20)
+    firewall.assert_rolled_back("vps", before["vps"])
+    assert eventually(lambda: firewall.tailnet_reaches_ssh("vps"), 20)
 
 
 @pytest.mark.parametrize(
-    ("variables", "sentence"),
+    ("variables", "message"),
     [
         ({"firewall_extra_rules": [{"action": "allow"}]}, "firewall_extra_rules[0] has neither an interface nor a port"),
         ({"firewall_public_ports": ["web"]}, "firewall_public_ports is"),
@@ -144,8 +148,8 @@ def test_an_access_policy_that_forbids_ssh(firewall: t.Any, before: dict[str, st
         ({"firewall_rollback_timeout": 20}, "firewall_rollback_timeout is 20 s"),
     ],
 )
-def test_variables_are_refused_before_any_host_is_touched(firewall: t.Any, variables: dict[str, t.Any], sentence: str) -> None:
+def test_bad_variables_are_refused_before_any_host_is_changed(firewall: t.Any, variables: dict[str, t.Any], message: str) -> None:
     run = firewall.run("nas", "pi", "vps", **variables)
     assert run.code != 0
-    assert sentence in run.output
+    assert message in run.output
     assert "Install ufw" not in run.output

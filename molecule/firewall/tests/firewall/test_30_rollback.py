@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever happens between the first change and its proof: the old rules come back, and the host is reached, by itself."""
+"""Failures between the first change and its proof: the host restores the old rules by itself and can be reached again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import typing as t
 
 import yaml
-from firewall_eyes import GONE, ROLE, lab_command, tailscaled_rules
+from firewall_fixtures import NO_ROLLBACK_PENDING, ROLE, lab_command, tailscaled_rules
 from testinfra.host import Host
 
 PROOF = "Prove that a new SSH login works"
@@ -19,9 +19,9 @@ SLOW_UFW = "/usr/local/sbin/ufw"  # found before the real one
 LARGE_DISK = "umount -l /etc && rmdir /small"
 CHANGE = "Put the new rules in force"
 DIAL = "Open a new connection to the control server"
-KEEP = "Confirm the change"
+CONFIRM = "Confirm the change"
 NO_CONTROL = "OUTPUT -d 172.31.77.2 -p tcp --dport 8080 --syn -j REJECT"
-# As soon as the change is confirmed on the host, its answer is lost.
+# Ends the SSH session as soon as the host has confirmed the change, so that the answer is lost.
 LOSE_ANSWER = (
     "systemd-run --quiet sh -c "
     "'while test -e /etc/tailsync/firewall/rollback/complete; do sleep 0.01; done; pkill -9 sshd-session'"
@@ -29,98 +29,98 @@ LOSE_ANSWER = (
 
 
 def tasks_from_armed_to_disarmed() -> list[str]:
-    """As the role has them, so that a task that is added is cut off here as well."""
+    """The role's own task names, so that a new task is cut off here as well."""
     tasks = yaml.safe_load((ROLE / "change.yml").read_text(encoding="utf-8"))
     flat = list(itertools.chain.from_iterable(task.get("block", [task]) for task in tasks))
     states = [task.get("homelab.tailsync.ufw_rollback", {}).get("state") for task in flat]
     return [str(task["name"]) for task in flat[states.index("armed") : states.index("disarmed") + 1]]
 
 
-def test_a_run_that_is_killed_at_any_task(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]) -> None:
+def test_run_killed_at_any_task_is_rolled_back(firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]) -> None:
     names = tasks_from_armed_to_disarmed()
     assert len(names) >= 5
-    rules = {name: tailscaled_rules(eyes[name]) for name in before}
+    rules = {name: tailscaled_rules(lab_hosts[name]) for name in before}
     queue = list(names)
     while queue:
         plan = {host: {"at": queue.pop(0), "do": "kill"} for host in before if queue}
         for host, run in firewall.run_all(plan).items():
             assert run.code == -9, f"{host}, {plan[host]['at']}: {run.output}"
-            armed = not eyes[host].run(GONE).succeeded
-            assert armed is (plan[host]["at"] != names[0]), f"{host}, {plan[host]['at']}: it was cut off elsewhere"
+            armed = not lab_hosts[host].run(NO_ROLLBACK_PENDING).succeeded
+            assert armed is (plan[host]["at"] != names[0]), f"{host}, {plan[host]['at']}: the run was killed at another task"
         for host in plan:
-            firewall.is_back(host, before[host])
-            assert tailscaled_rules(eyes[host]) == rules[host]
+            firewall.assert_rolled_back(host, before[host])
+            assert tailscaled_rules(lab_hosts[host]) == rules[host]
 
 
-def test_the_next_run_says_why_and_finishes_and_absent_undoes_it(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]
+def test_run_after_a_rollback_names_its_cause_and_absent_undoes_the_change(
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]
 ) -> None:
-    rules = {name: tailscaled_rules(eyes[name]) for name in before}
-    # A wrong port for SSH makes the LAN's way useless, and nothing else.
+    rules = {name: tailscaled_rules(lab_hosts[name]) for name in before}
+    # A wrong SSH port closes SSH on the LAN, and nothing else.
     run = firewall.run(*before, firewall_ssh_port=2222, firewall_lan_ssh_from=["172.31.77.0/24"])
     assert run.code == 0, run.output
     said = " ".join(run.output.split())
     assert "an earlier change of the firewall was taken back at" in said
     assert "no new login over the tailnet was proven within 30 s; tailscaled was active and had its address" in said
     for name in before:
-        assert firewall.lets_the_tailnet_in(name)
-        assert not firewall.lets_the_lan_in(name)
-        assert eyes[name].run(GONE).succeeded
+        assert firewall.tailnet_reaches_ssh(name)
+        assert not firewall.lan_reaches_ssh(name)
+        assert lab_hosts[name].run(NO_ROLLBACK_PENDING).succeeded
     foretold = firewall.run(*before, check=True, firewall_state="absent")
     assert foretold.changed == dict.fromkeys(before, 1), foretold.output
     absent = firewall.run(*before, firewall_state="absent")
     assert absent.code == 0, absent.output
     for name, old in before.items():
-        firewall.is_back(name, old)
-        assert eyes[name].run("test ! -e /etc/tailsync").succeeded
-        assert tailscaled_rules(eyes[name]) == rules[name]
+        firewall.assert_rolled_back(name, old)
+        assert lab_hosts[name].run("test ! -e /etc/tailsync").succeeded
+        assert tailscaled_rules(lab_hosts[name]) == rules[name]
     again = firewall.run(*before, firewall_state="absent")
     assert (again.code, again.changed) == (0, dict.fromkeys(before, 0)), again.output
 
 
-def test_tailscaled_stops_or_the_disk_is_full_or_ufw_takes_too_long(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], eventually: t.Any
+def test_stopped_tailscaled_full_disk_and_slow_ufw_are_rolled_back(
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
-    """Each on a host of its own, at the same time."""
-    eyes["vps"].check_output(f"printf '#!/bin/sh\nsleep 5\nexec /usr/sbin/ufw \"$@\"\n' >{SLOW_UFW} && chmod 755 {SLOW_UFW}")
-    eyes["pi"].check_output(SMALL_DISK)
+    """One failure on each host, at the same time."""
+    lab_hosts["vps"].check_output(f"printf '#!/bin/sh\nsleep 5\nexec /usr/sbin/ufw \"$@\"\n' >{SLOW_UFW} && chmod 755 {SLOW_UFW}")
+    lab_hosts["pi"].check_output(SMALL_DISK)
     fill = lab_command("exec", "pi", "--", "sh", "-c", "cat /dev/zero >/etc/full; df /etc | grep 100%")
     runs = firewall.run_all(
         {
             "nas": {"at": PROOF, "do": lab_command("exec", "nas", "--", "systemctl", "stop", "tailscaled")},
             "vps": {},
-            # More rules than the blocks that the file has could hold.
+            # More rules than fit into the blocks that the file already has.
             "pi": {"at": CHANGE, "do": fill, "firewall_public_ports": [f"{port}/tcp" for port in range(9000, 9020)]},
         }
     )
     for run in runs.values():
         assert run.code > 0, run.output
-    # A run that came in over the tailnet itself leaves it to the host.
+    # A run that is connected over the tailnet leaves the rollback to the host.
     assert TAKEN_BACK.search(runs["nas"].output), runs["nas"].output
     assert "The old firewall rules are in force" in runs["pi"].output, runs["pi"].output
-    eyes["vps"].check_output(f"rm {SLOW_UFW}")
+    lab_hosts["vps"].check_output(f"rm {SLOW_UFW}")
     for name in runs:
-        firewall.is_back(name, before[name])
-    eyes["pi"].check_output("rm /etc/full")
-    eyes["nas"].check_output("systemctl start tailscaled")
-    eyes["pi"].check_output(LARGE_DISK)
+        firewall.assert_rolled_back(name, before[name])
+    lab_hosts["pi"].check_output("rm /etc/full")
+    lab_hosts["nas"].check_output("systemctl start tailscaled")
+    lab_hosts["pi"].check_output(LARGE_DISK)
     for name in before:
-        assert eventually(lambda name=name: eyes[name].run("tailscale ip -4").succeeded, 30)
+        assert eventually(lambda name=name: lab_hosts[name].run("tailscale ip -4").succeeded, 30)
 
 
-def test_the_control_server_is_lost_or_ufw_is_switched_off_or_the_timer_stopped(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]
+def test_lost_control_server_disabled_ufw_and_stopped_timer_are_rolled_back(
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]
 ) -> None:
-    """Each on a host of its own, at the same time."""
+    """One failure on each host, at the same time."""
     timer = lab_command("exec", "vps", "--", "systemctl", "stop", "tailsync-firewall-rollback.timer")
     runs = firewall.run_all(
         {
             "nas": {"at": DIAL, "do": lab_command("exec", "nas", "--", "sh", "-c", f"iptables -I {NO_CONTROL}")},
-            "pi": {"at": KEEP, "do": lab_command("exec", "pi", "--", "ufw", "--force", "reset")},
+            "pi": {"at": CONFIRM, "do": lab_command("exec", "pi", "--", "ufw", "--force", "reset")},
             "vps": {"at": PROOF, "do": f"{timer} && kill -9 -$(ps -o pgid= $$ | tr -d ' ')"},
         }
     )
-    eyes["nas"].check_output(f"iptables -D {NO_CONTROL}")
+    lab_hosts["nas"].check_output(f"iptables -D {NO_CONTROL}")
     nas, pi = (" ".join(runs[name].output.split()) for name in ("nas", "pi"))
     assert "cannot open a new connection to the control server http://172.31.77.2:8080" in nas, nas
     assert "ufw does not filter any more (ufw.conf says ENABLED=no)" in pi, pi
@@ -128,59 +128,65 @@ def test_the_control_server_is_lost_or_ufw_is_switched_off_or_the_timer_stopped(
         assert "The old firewall rules are in force: " in run, run
     assert runs["vps"].code == -9, runs["vps"].output
     for name, old in before.items():
-        firewall.is_back(name, old)
+        firewall.assert_rolled_back(name, old)
 
 
-def test_the_last_answer_is_lost(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]) -> None:
-    run = firewall.run("vps", at=KEEP, do=lab_command("exec", "vps", "--", "sh", "-c", LOSE_ANSWER))
+def test_change_is_kept_when_the_answer_to_the_confirmation_is_lost(
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]
+) -> None:
+    run = firewall.run("vps", at=CONFIRM, do=lab_command("exec", "vps", "--", "sh", "-c", LOSE_ANSWER))
     assert "UNREACHABLE!" in run.output, run.output
-    assert run.code == 0, "the change was kept, and the host says so"
+    assert run.code == 0, "the host confirms that it kept the change"
     assert not TAKEN_BACK.search(run.output), run.output
-    assert firewall.lets_the_tailnet_in("vps")
-    assert not firewall.lets_the_lan_in("vps")
+    assert firewall.tailnet_reaches_ssh("vps")
+    assert not firewall.lan_reaches_ssh("vps")
     assert firewall.run("vps").changed == {"vps": 0}
     assert firewall.run("vps", firewall_state="absent").code == 0
-    firewall.is_back("vps", before["vps"])
+    firewall.assert_rolled_back("vps", before["vps"])
 
 
-def test_the_host_restarts(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], eventually: t.Any) -> None:
+def test_host_that_reboots_during_the_change_is_rolled_back(
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host], eventually: t.Any
+) -> None:
     run = firewall.run("vps", at=PROOF, do=lab_command("reboot", "vps"))
     assert run.code > 0, run.output
-    firewall.is_back("vps", before["vps"])
-    fired = eyes["vps"].file("/etc/tailsync/firewall/fired").content_string
+    firewall.assert_rolled_back("vps", before["vps"])
+    fired = lab_hosts["vps"].file("/etc/tailsync/firewall/fired").content_string
     assert "the host was restarted before a new SSH login was proven" in fired
-    assert eventually(lambda: eyes["vps"].run("tailscale ip -4").succeeded, 60)
+    assert eventually(lambda: lab_hosts["vps"].run("tailscale ip -4").succeeded, 60)
 
 
-def test_no_room_to_keep_what_there_is(firewall: t.Any, before: dict[str, str], eyes: dict[str, Host]) -> None:
-    eyes["pi"].check_output(f"{SMALL_DISK} && {{ cat /dev/zero > /etc/full || true; }}")
+def test_disk_too_full_for_the_snapshot_is_refused(firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]) -> None:
+    lab_hosts["pi"].check_output(f"{SMALL_DISK} && {{ cat /dev/zero > /etc/full || true; }}")
     run = firewall.run("pi")
     assert run.code != 0
     assert "cannot be kept in /etc/tailsync/firewall, so nothing was changed" in run.output, run.output
-    firewall.is_back("pi", before["pi"])
-    eyes["pi"].check_output(LARGE_DISK)
+    firewall.assert_rolled_back("pi", before["pi"])
+    lab_hosts["pi"].check_output(LARGE_DISK)
 
 
-def test_the_tailnet_is_blocked_in_the_middle(firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any) -> None:
+def test_tailnet_blocked_during_the_change_is_rolled_back(
+    firewall: t.Any, before: dict[str, str], lab: t.Any, eventually: t.Any
+) -> None:
     try:
         run = firewall.run("nas", at=PROOF, do=lab_command("coordinator", "jail", "laptop"))
     finally:
         lab("coordinator", "jail", "")
     assert run.code != 0
     assert TAKEN_BACK.search(run.output), run.output
-    firewall.is_back("nas", before["nas"])
-    assert eventually(lambda: firewall.lets_the_tailnet_in("nas"), 20)
+    firewall.assert_rolled_back("nas", before["nas"])
+    assert eventually(lambda: firewall.tailnet_reaches_ssh("nas"), 20)
 
 
-def test_the_controller_is_gone_and_the_tailnet_with_it(
-    firewall: t.Any, before: dict[str, str], eyes: dict[str, Host], eventually: t.Any
+def test_host_rolls_back_alone_without_controller_and_tailnet(
+    firewall: t.Any, before: dict[str, str], lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
-    """Nobody is left to tell the host to go back, and tailscaled holds its socket and does not answer."""
+    """The controller cannot start the rollback, and tailscaled keeps its socket and does not answer."""
     hang = lab_command("exec", "nas", "--", "systemctl", "kill", "--signal=STOP", "tailscaled")
     run = firewall.run("nas", at=PROOF, do=f"{hang} && kill -9 -$(ps -o pgid= $$ | tr -d ' ')")
     assert run.code == -9
-    firewall.is_back("nas", before["nas"])
-    fired = eyes["nas"].file("/etc/tailsync/firewall/fired").content_string
+    firewall.assert_rolled_back("nas", before["nas"])
+    fired = lab_hosts["nas"].file("/etc/tailsync/firewall/fired").content_string
     assert "tailscaled was active and had no address" in fired
-    eyes["nas"].check_output("systemctl kill --signal=CONT tailscaled")
-    assert eventually(lambda: eyes["nas"].run("tailscale ip -4").succeeded, 30)
+    lab_hosts["nas"].check_output("systemctl kill --signal=CONT tailscaled")
+    assert eventually(lambda: lab_hosts["nas"].run("tailscale ip -4").succeeded, 30)

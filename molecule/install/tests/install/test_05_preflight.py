@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What cannot be is refused before any host is touched."""
+"""Impossible combinations of variables are refused before any host is touched."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from testinfra.host import Host
     ],
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
 )
-def test_bad_input(play: t.Any, eyes: dict[str, Host], variables: dict[str, t.Any], words: list[str]) -> None:
+def test_bad_variables_are_refused_before_any_login(
+    play: t.Any, lab_hosts: dict[str, Host], variables: dict[str, t.Any], words: list[str]
+) -> None:
     logins = "journalctl --unit ssh --no-pager | grep -c Accepted || true"
-    before = eyes["pi"].check_output(logins)
+    before = lab_hosts["pi"].check_output(logins)
     run = play("site.yml", "--limit", "pi", variables=variables)
     assert run.code != 0
     said = " ".join(run.output.split())
     assert all(word in said for word in words), run.output
-    assert eyes["pi"].check_output(logins) == before, "the host was logged in to"
+    assert lab_hosts["pi"].check_output(logins) == before, "the host was logged in to"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor's repository and the distribution's package on Debian; tailscaled's settings; and away with it all."""
+"""The vendor's repository and the distribution's package on Debian; tailscaled's settings; removal."""
 
 from __future__ import annotations
 
@@ -18,17 +18,15 @@ SETTINGS = "/etc/default/tailscaled"
 
 
 @pytest.fixture
-def pi(eyes: dict[str, Host]) -> Host:
-    return eyes["pi"]
+def pi(lab_hosts: dict[str, Host]) -> Host:
+    return lab_hosts["pi"]
 
 
-def installed(eye: Host) -> str:
-    return str(eye.run("dpkg-query -W -f '${Version}' tailscale").stdout)
+def installed(host: Host) -> str:
+    return str(host.run("dpkg-query -W -f '${Version}' tailscale").stdout)
 
 
-def test_the_key_comes_from_where_it_is_said_to_be_and_a_run_without_it_is_finished_by_the_next(
-    role: t.Any, settle: t.Any, pi: Host
-) -> None:
+def test_repository_key_is_fetched_from_its_url_and_a_failed_run_is_repeated(role: t.Any, settle: t.Any, pi: Host) -> None:
     nowhere = role("pi", tailscale_repository_key_url=f"{MIRROR}/nowhere.gpg")
     assert nowhere.code != 0
     assert "nowhere.gpg" in nowhere.output
@@ -41,7 +39,7 @@ def test_the_key_comes_from_where_it_is_said_to_be_and_a_run_without_it_is_finis
     assert pi.service("tailscaled").is_enabled
 
 
-def test_tailscale_goes_to_the_version_it_is_told_over_the_tailnet_itself(role: t.Any, settle: t.Any, pi: Host) -> None:
+def test_version_is_changed_over_the_tailnet(role: t.Any, settle: t.Any, pi: Host) -> None:
     settle("pi", tailscale_version="latest", over_tailnet=True)
     newest = installed(pi)
     assert newest != OLDER
@@ -49,10 +47,10 @@ def test_tailscale_goes_to_the_version_it_is_told_over_the_tailnet_itself(role: 
     down = role("pi", tailscale_version=OLDER, over_tailnet=True)
     assert (down.code, installed(pi)) == (0, OLDER), down.output
     left_alone = role("pi", over_tailnet=True)
-    assert (left_alone.changed, installed(pi)) == ({"pi": 0}, OLDER), "no version is named"
+    assert (left_alone.changed, installed(pi)) == ({"pi": 0}, OLDER), "no version is declared"
 
 
-def test_a_repository_with_another_signature_is_refused_and_the_next_run_mends_it(role: t.Any, pi: Host) -> None:
+def test_repository_with_a_wrong_signature_is_refused_and_then_corrected(role: t.Any, pi: Host) -> None:
     before = installed(pi)
     bad = role("pi", tailscale_version="latest", tailscale_repository_url=f"{MIRROR}/tailscale-badly-signed")
     assert bad.code != 0
@@ -62,13 +60,13 @@ def test_a_repository_with_another_signature_is_refused_and_the_next_run_mends_i
     assert (good.code, installed(pi)) == (0, before), good.output
 
 
-def test_a_wrong_key_is_mended_though_it_is_younger_than_the_right_one(role: t.Any, pi: Host) -> None:
+def test_wrong_repository_key_is_replaced_although_it_is_newer(role: t.Any, pi: Host) -> None:
     own: dict[str, t.Any] = {"tailscale_repository_key_url": f"{MIRROR}/debian/keyring.gpg", "tailscale_version": OLDER}
-    # As the vendor's package leaves its file beside a mirror that signs with a key of its own.
+    # The vendor's package leaves its keyring next to that of a mirror with another signing key.
     pi.check_output(f"echo wrong > {KEYRING}")
     mirror = role("pi", **own)
     assert (mirror.code, installed(pi)) == (0, OLDER), mirror.output
-    # The repository is named already, so only what apt says shows it.
+    # The repository is configured already, so only apt's error shows the wrong key.
     pi.check_output(f"echo wrong > {MIRRORS}")
     newest = role("pi", **{**own, "tailscale_version": "latest"})
     assert (newest.code, installed(pi) != OLDER) == (0, True), newest.output
@@ -77,11 +75,11 @@ def test_a_wrong_key_is_mended_though_it_is_younger_than_the_right_one(role: t.A
     assert pi.run(f"grep -qx wrong {KEYRING}").failed
 
 
-def test_port_and_flags_change_over_the_tailnet_and_lines_of_others_stay(
+def test_port_and_flags_change_over_the_tailnet_and_other_lines_are_kept(
     role: t.Any, settle: t.Any, pi: Host, daemon: t.Any, udp_ports: t.Any
 ) -> None:
     before = pi.file(SETTINGS).content_string
-    assert "ANSIBLE" not in before, "settings that nobody changed are the package's"
+    assert "ANSIBLE" not in before, "unchanged settings are the package's"
     assert udp_ports("pi") == {41641}
     pi.check_output(f"echo 'SOMETHING_ELSE=1' >> {SETTINGS}")
     settings: dict[str, t.Any] = {"tailscale_port": 41999, "tailscale_daemon_flags": ["--verbose=1"], "over_tailnet": True}
@@ -90,7 +88,7 @@ def test_port_and_flags_change_over_the_tailnet_and_lines_of_others_stay(
     assert "--port=41999 --verbose=1" in daemon("pi")
     assert "SOMETHING_ELSE=1" in pi.file(SETTINGS).content_string
     running = daemon("pi")
-    # As a run leaves it that dies between the change and the restart.
+    # The state after a run that died between the change and the restart.
     pi.check_output(f"sed -i 's/^FLAGS=\"--verbose=1\"$/&\\n# tailscaled has not been started with this yet./' {SETTINGS}")
     again = role("pi", **settings)
     assert (again.code, daemon("pi") != running) == (0, True), again.output
@@ -99,7 +97,7 @@ def test_port_and_flags_change_over_the_tailnet_and_lines_of_others_stay(
     assert udp_ports("pi") == {41641}
 
 
-def test_uninstalling_over_the_tailnet_is_refused_before_anything_is_removed(role: t.Any, pi: Host) -> None:
+def test_uninstalling_over_the_tailnet_is_refused_before_a_change(role: t.Any, pi: Host) -> None:
     for arguments in (["--check"], []):
         refused = role("pi", *arguments, tailscale_state="absent", over_tailnet=True)
         assert refused.code != 0
@@ -111,7 +109,7 @@ def test_uninstalling_over_the_tailnet_is_refused_before_anything_is_removed(rol
     assert (allowed.code, allowed.changed["pi"] > 0) == (0, True), allowed.output
 
 
-def test_uninstalling_leaves_who_the_node_was_and_purging_leaves_nothing(role: t.Any, settle: t.Any, pi: Host) -> None:
+def test_uninstalling_keeps_the_nodes_state_and_purging_removes_it(role: t.Any, settle: t.Any, pi: Host) -> None:
     settle("pi", tailscale_state="absent", tailscale_hold=True)
     for package in ("tailscale", "tailscale-archive-keyring"):
         assert not pi.package(package).is_installed
@@ -119,13 +117,13 @@ def test_uninstalling_leaves_who_the_node_was_and_purging_leaves_nothing(role: t
         assert not pi.file(path).exists
     assert pi.run("pgrep tailscaled").failed
     assert pi.file("/var/lib/tailscale/tailscaled.state").exists
-    assert pi.file("/etc/systemd/system/tailscaled.service.d/lab.conf").exists, "what others have put there is theirs"
+    assert pi.file("/etc/systemd/system/tailscaled.service.d/lab.conf").exists, "files of other programs are kept"
     assert role("pi", tailscale_state="absent", tailscale_purge_state=True).code == 0
     for path in ("/var/lib/tailscale", SETTINGS):
         assert not pi.file(path).exists
 
 
-def test_the_distributions_package_and_the_way_to_the_vendors(role: t.Any, settle: t.Any, pi: Host) -> None:
+def test_distributions_package_is_exchanged_for_the_vendors_and_back(role: t.Any, settle: t.Any, pi: Host) -> None:
     settle("pi", tailscale_package_source="distribution")
     assert installed(pi) == OLDER
     assert not pi.file(LIST).exists

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbooks of docs/examples, on hosts that know nothing of them; keys come from a double of Tailscale's API."""
+"""The playbooks of docs/examples on unprepared hosts; a double of Tailscale's API makes the keys."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def mint(lab: t.Any) -> t.Iterator[ControlServer]:
     server.close()
 
 
-def test_a_ci_machine_joins_with_a_key_of_its_own_and_logs_out(
-    play: t.Any, lab: t.Any, eyes: dict[str, Host], mint: ControlServer
+def test_ci_machine_joins_with_its_own_key_and_logs_out(
+    play: t.Any, lab: t.Any, lab_hosts: dict[str, Host], mint: ControlServer
 ) -> None:
     variables: dict[str, t.Any] = {"tailscale_auth_key": "", "tailscale_api_url": mint.url, "userspace": True}
     environment = {"TS_OAUTH_SECRET": SECRET, "GITHUB_RUN_ID": "4711"}
@@ -39,13 +39,13 @@ def test_a_ci_machine_joins_with_a_key_of_its_own_and_logs_out(
         assert secret not in join.output
     leave = play("docs/examples/ci-leave.yml", "--limit", "vps")
     assert leave.code == 0, leave.output
-    assert "Logged out" in eyes["vps"].run("tailscale status").stdout
+    assert "Logged out" in lab_hosts["vps"].run("tailscale status").stdout
 
 
-def test_one_role_in_somebody_elses_playbook(play: t.Any, lab: t.Any, eyes: dict[str, Host]) -> None:
+def test_one_role_works_in_a_users_playbook(play: t.Any, lab: t.Any, lab_hosts: dict[str, Host]) -> None:
     key = lab("auth-key").stdout.strip()
     variables = {"tailscale_wanted": OLDER}
     run = play("docs/examples/one-role.yml", "--limit", "pi", variables=variables, TS_AUTHKEY=key)
     assert run.code == 0, run.output
-    assert f"pi is {eyes['pi'].check_output('tailscale ip -4')}, and pi.tailnet.test" in run.output
-    assert eyes["pi"].package("tailscale").version == OLDER
+    assert f"pi is {lab_hosts['pi'].check_output('tailscale ip -4')}, and pi.tailnet.test" in run.output
+    assert lab_hosts["pi"].package("tailscale").version == OLDER

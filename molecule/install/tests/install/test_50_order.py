@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Syncthing's service waits for the tailnet address, by whichever way Tailscale has, and not for ever."""
+"""Syncthing's service waits for the tailnet address, with old and new versions of Tailscale, and for a limited time."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ import typing as t
 from testinfra.host import Host
 
 UNIT = "syncthing@syncthing"
-PATIENCE = 8  # seconds
-# What Tailscale before 1.96 says.
-OLD = """\
+ADDRESS_TIMEOUT = 8  # seconds
+# Answers as Tailscale before 1.96 does.
+OLD_TAILSCALE = """\
 #!/bin/sh
 [ "$1" != wait ] || { echo "tailscale: unknown subcommand: wait" >&2; exit 1; }
 exec /usr/bin/tailscale.real "$@"
 """
 
 
-def state(eye: Host) -> str:
-    return str(eye.run(f"systemctl show --property SubState --value {UNIT}").stdout).strip()
+def state(host: Host) -> str:
+    return str(host.run(f"systemctl show --property SubState --value {UNIT}").stdout).strip()
 
 
-def test_it_listens_after_a_reboot_at_the_first_try(play: t.Any, lab: t.Any, eyes: dict[str, Host], eventually: t.Any) -> None:
-    pi = eyes["pi"]
-    variables = {"role": "syncthing", "syncthing_address_timeout": PATIENCE}
+def test_syncthing_starts_once_and_listens_after_a_reboot(
+    play: t.Any, lab: t.Any, lab_hosts: dict[str, Host], eventually: t.Any
+) -> None:
+    pi = lab_hosts["pi"]
+    variables = {"role": "syncthing", "syncthing_address_timeout": ADDRESS_TIMEOUT}
     run = play("tests/lab/playbooks/alone.yml", "--limit", "pi", variables=variables)
     assert run.code == 0, run.output
     lab("reboot", "pi")
@@ -37,20 +39,20 @@ def test_it_listens_after_a_reboot_at_the_first_try(play: t.Any, lab: t.Any, eye
     assert log.count("Starting syncthing") <= 1
 
 
-def test_it_waits_with_a_tailscale_that_cannot_wait_and_starts_without_an_address_in_the_end(
-    eyes: dict[str, Host], eventually: t.Any
+def test_syncthing_waits_with_an_old_tailscale_and_starts_after_the_timeout(
+    lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
-    pi = eyes["pi"]
+    pi = lab_hosts["pi"]
     pi.check_output("mv /usr/bin/tailscale /usr/bin/tailscale.real")
-    pi.check_output("printf %s > /usr/bin/tailscale && chmod 755 /usr/bin/tailscale", OLD)
+    pi.check_output("printf %s > /usr/bin/tailscale && chmod 755 /usr/bin/tailscale", OLD_TAILSCALE)
     pi.check_output(f"systemctl mask --runtime --now tailscaled && systemctl restart --no-block {UNIT}")
     time.sleep(2)
     assert state(pi) == "start-pre"
     pi.check_output("systemctl unmask --runtime tailscaled && systemctl start tailscaled")
-    assert eventually(lambda: state(pi) == "running", PATIENCE - 3)
+    assert eventually(lambda: state(pi) == "running", ADDRESS_TIMEOUT - 3)
     pi.check_output(f"systemctl mask --runtime --now tailscaled && systemctl restart --no-block {UNIT}")
     time.sleep(2)
     assert state(pi) == "start-pre"
-    assert eventually(lambda: state(pi) == "running", PATIENCE + 5)
+    assert eventually(lambda: state(pi) == "running", ADDRESS_TIMEOUT + 5)
     pi.check_output("systemctl unmask --runtime tailscaled && systemctl start tailscaled")
     pi.check_output("mv /usr/bin/tailscale.real /usr/bin/tailscale")

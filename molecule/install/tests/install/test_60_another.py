@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Another tailscaled on the host is refused before the first change, or used; it is never cut off."""
+"""Another tailscaled on the host is refused before the first change, or used; its connections are never cut off."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ tailscale --socket={SOCKET} up --login-server={CONTROL} --auth-key=%s --hostname
 
 
 @pytest.fixture
-def address(role: t.Any, lab: t.Any, eyes: dict[str, Host], eventually: t.Any) -> t.Iterator[str]:
-    """The address of a second tailscaled, which is the one that the host is in the tailnet by."""
+def address(role: t.Any, lab: t.Any, lab_hosts: dict[str, Host], eventually: t.Any) -> t.Iterator[str]:
+    """The address of a second tailscaled, which connects the host to the tailnet."""
     first = role("pi")
     assert first.code == 0, first.output
-    pi = eyes["pi"]
+    pi = lab_hosts["pi"]
     pi.check_output(START % lab("auth-key").stdout.strip())
     yield pi.check_output(f"tailscale --socket={SOCKET} ip -4")
     pi.check_output(f"kill $(cat /run/ts2.pid); rm -rf /var/lib/ts2 {SOCKET}")
@@ -35,8 +35,10 @@ def address(role: t.Any, lab: t.Any, eyes: dict[str, Host], eventually: t.Any) -
     pi.check_output("systemctl start tailscaled")
 
 
-def test_another_tailscaled(play: t.Any, role: t.Any, eyes: dict[str, Host], address: str) -> None:
-    pi, laptop = eyes["pi"], eyes["laptop"]
+def test_another_tailscaled_is_refused_or_used_if_declared(
+    play: t.Any, role: t.Any, lab_hosts: dict[str, Host], address: str
+) -> None:
+    pi, laptop = lab_hosts["pi"], lab_hosts["laptop"]
     for run in (role("pi"), role("pi", "--check"), play("site.yml", "--limit", "pi")):
         assert run.code != 0
         assert run.changed == {"pi": 0}, run.output
@@ -57,9 +59,9 @@ def test_another_tailscaled(play: t.Any, role: t.Any, eyes: dict[str, Host], add
     assert f"its socket is {SOCKET}" in " ".join(absent.output.split())
 
 
-def test_the_packages_own_is_none(role: t.Any, eyes: dict[str, Host]) -> None:
+def test_tailscaled_of_the_package_is_accepted(role: t.Any, lab_hosts: dict[str, Host]) -> None:
     for state in ("stop", "start"):
-        eyes["pi"].check_output(f"systemctl {state} tailscaled")
+        lab_hosts["pi"].check_output(f"systemctl {state} tailscaled")
         run = role("pi", tailscale_auth_key="")
         assert run.code == 0, run.output
-        assert eyes["pi"].service("tailscaled").is_running
+        assert lab_hosts["pi"].service("tailscaled").is_running

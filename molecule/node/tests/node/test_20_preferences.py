@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each preference is changed by hand, with `tailscale set`, and brought back by the module."""
+"""Each preference is changed by hand, with `tailscale set`, and restored by the module."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ HOSTS = ("nas", "pi", "vps")
 SHARE = {name: [option for number, option in enumerate(EVERY) if number % 3 == place] for place, name in enumerate(HOSTS)}
 
 
-class Came(t.NamedTuple):
+class Results(t.NamedTuple):
     check: dict[str, t.Any]
     real: dict[str, t.Any]
     prefs: dict[str, t.Any]
 
 
 @pytest.fixture(scope="module")
-def came(take: t.Any, tell: t.Any, eyes: t.Any) -> dict[str, Came]:
-    """All of it, each host a third."""
-    tell("ssh", "true")
+def results(run_steps: t.Any, set_coordinator: t.Any, lab_hosts: t.Any) -> dict[str, Results]:
+    """All preferences, a third of them on each host."""
+    set_coordinator("ssh", "true")
     steps: dict[str, list[dict[str, t.Any]]] = {}
     for host, options in SHARE.items():
         wishes = [{option: host if option == "hostname" else EVERY[option].declared} for option in options]
@@ -33,20 +33,20 @@ def came(take: t.Any, tell: t.Any, eyes: t.Any) -> dict[str, Came]:
             *({"node": wish} for wish in wishes),
             {"node": {option: value for wish in wishes for option, value in wish.items()}},
         ]
-    outcome = take(steps, "--diff")
+    outcome = run_steps(steps, "--diff")
     found = {}
     for host, options in SHARE.items():
         answers = outcome.of(host)
-        assert (answers[-1]["changed"], answers[-1]["requests"]["writes"]) == (False, 0), "as declared, and yet changed"
-        prefs = json.loads(eyes[host].check_output("tailscale debug prefs"))
+        assert (answers[-1]["changed"], answers[-1]["requests"]["writes"]) == (False, 0), "a node that matches was changed"
+        prefs = json.loads(lab_hosts[host].check_output("tailscale debug prefs"))
         for number, option in enumerate(options):
-            found[option] = Came(answers[number], answers[len(options) + number], prefs)
+            found[option] = Results(answers[number], answers[len(options) + number], prefs)
     return found
 
 
 @pytest.mark.parametrize("option", EVERY)
-def test_what_was_changed_by_hand_is_brought_back_as_the_check_foretold(option: str, came: dict[str, Came]) -> None:
-    check, real, prefs = came[option]
+def test_preference_changed_by_hand_is_restored_as_check_mode_predicts(option: str, results: dict[str, Results]) -> None:
+    check, real, prefs = results[option]
     assert (check["changed"], real["changed"]) == (True, True), (check, real)
     assert check["diff"] == real["diff"]
     assert check["requests"]["writes"] == 0
@@ -55,4 +55,4 @@ def test_what_was_changed_by_hand_is_brought_back_as_the_check_foretold(option: 
     assert real["diff"]["after"][option] == row.declared
     assert real["diff"]["before"][option] != row.declared
     for key, value in row.shown.items():
-        assert (prefs.get(key) or None) == (value or None), "as tailscaled itself shows it"
+        assert (prefs.get(key) or None) == (value or None), "tailscaled shows another value"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What would end the connection that a run came in by is refused, with the way to do it: over the tailnet, and over the LAN."""
+"""Changes that would end the run's own SSH connection are refused with a fix: over the tailnet, and over the LAN."""
 
 from __future__ import annotations
 
@@ -23,25 +23,27 @@ REFUSED_OVER_TAILNET: dict[str, tuple[dict[str, t.Any], str]] = {
 }
 
 
-def test_over_the_tailnet(take: t.Any, prefs: t.Any) -> None:
+def test_changes_that_cut_the_tailnet_are_refused_over_the_tailnet(run_steps: t.Any, prefs: t.Any) -> None:
     before = prefs("nas")
     steps = [{"node": node, "check": check} for node, _words in REFUSED_OVER_TAILNET.values() for check in (True, False)]
-    came = take({"nas": [*steps, {"node": {"hostname": "nas"}}]}, tailnet=True).of("nas")
+    results = run_steps({"nas": [*steps, {"node": {"hostname": "nas"}}]}, tailnet=True).of("nas")
     for number, (name, (_node, words)) in enumerate(REFUSED_OVER_TAILNET.items()):
-        for outcome in came[2 * number : 2 * number + 2]:
+        for outcome in results[2 * number : 2 * number + 2]:
             assert words in outcome["msg"], name
             assert "which is over the tailnet" in outcome["msg"], name
             assert "accept_risk: true" in outcome["msg"], name
-    assert not came[-1]["changed"]
+    assert not results[-1]["changed"]
     assert prefs("nas") == before
 
 
-def test_an_exit_node_and_a_route_that_would_take_the_answers_to_the_lan(take: t.Any, tell: t.Any, prefs: t.Any) -> None:
+def test_exit_node_and_route_that_divert_answers_to_the_lan_are_refused(
+    run_steps: t.Any, set_coordinator: t.Any, prefs: t.Any
+) -> None:
     offers = {"node": {"advertise_exit_node": True, "advertise_routes": ["172.31.77.0/24"]}}
-    take({"vps": [offers]})
-    (unapproved,) = take({"nas": [{"node": {"exit_node": "vps"}}]}).of("nas")
+    run_steps({"vps": [offers]})
+    (unapproved,) = run_steps({"nas": [{"node": {"exit_node": "vps"}}]}).of("nas")
     assert "exit_node is vps, which does not offer to be one, or is not approved as one" in unapproved["msg"]
-    tell("routes", "vps 0.0.0.0/0 ::/0 172.31.77.0/24")
+    set_coordinator("routes", "vps 0.0.0.0/0 ::/0 172.31.77.0/24")
     near = {"exit_node": "vps", "exit_node_allow_lan_access": True}
     steps = [
         {"node": {"exit_node": "vps"}},
@@ -53,7 +55,7 @@ def test_an_exit_node_and_a_route_that_would_take_the_answers_to_the_lan(take: t
         {"node": {"exit_node": "auto:any"}},
         {"node": {"exit_node": "", "exit_node_allow_lan_access": False}},
     ]
-    cut, taken, check, real, again, late, auto, off = take({"nas": steps}).of("nas")
+    cut, taken, check, real, again, late, auto, off = run_steps({"nas": steps}).of("nas")
     assert "exit_node would end the connection that this run came in by, which is from 172.31.77.5" in cut["msg"]
     assert "exit_node_allow_lan_access: true if that is its LAN" in cut["msg"]
     assert "answers to 172.31.77.5 would go to vps, which advertises 172.31.77.0/24" in taken["msg"]
@@ -64,13 +66,13 @@ def test_an_exit_node_and_a_route_that_would_take_the_answers_to_the_lan(take: t
     assert off["changed"]
     shown = prefs("nas")
     assert (shown["ExitNodeID"], shown["ExitNodeIP"], shown.get("AutoExitNode")) == ("", "", None)
-    take({"vps": [{"node": {"advertise_exit_node": False, "advertise_routes": []}}]})
-    assert not prefs("vps")["AdvertiseRoutes"], "the flag is gone"
+    run_steps({"vps": [{"node": {"advertise_exit_node": False, "advertise_routes": []}}]})
+    assert not prefs("vps")["AdvertiseRoutes"], "the flag is removed"
 
 
-def test_what_tailscaled_itself_would_refuse_a_check_foretells(take: t.Any, tell: t.Any) -> None:
-    tell("ssh", "false")
-    check, real = take({"nas": [{"node": {"ssh": True}, "check": True}, {"node": {"ssh": True}}]}).of("nas")
+def test_check_mode_predicts_what_tailscaled_refuses(run_steps: t.Any, set_coordinator: t.Any) -> None:
+    set_coordinator("ssh", "false")
+    check, real = run_steps({"nas": [{"node": {"ssh": True}, "check": True}, {"node": {"ssh": True}}]}).of("nas")
     assert "tailscaled would refuse these preferences: Unable to enable local Tailscale SSH server" in check["msg"]
     assert "tailscaled refused PATCH prefs: Unable to enable local Tailscale SSH server" in real["msg"]
 
@@ -83,8 +85,8 @@ def mint(key: str) -> t.Iterator[ControlServer]:
     server.close()
 
 
-def test_a_key_is_made_where_a_new_login_needs_one_and_none_for_what_is_refused(
-    play: t.Any, tell: t.Any, mint: ControlServer, status: t.Any
+def test_key_is_made_for_a_needed_login_but_not_for_a_refused_one(
+    play: t.Any, set_coordinator: t.Any, mint: ControlServer, status: t.Any
 ) -> None:
     given = {
         "role": "tailscale",
@@ -93,7 +95,7 @@ def test_a_key_is_made_where_a_new_login_needs_one_and_none_for_what_is_refused(
         "tailscale_api_url": mint.url,
         "tailscale_tags": ["tag:server"],
     }
-    tell("tags", "tag:server tag:other")
+    set_coordinator("tags", "tag:server tag:other")
     over_tailnet = play("tests/lab/playbooks/alone.yml", "--limit", "nas", variables=given)
     assert over_tailnet.code != 0
     assert "tags are to be tag:server, but this node has none. A new login would end the connection" in over_tailnet.output
@@ -101,7 +103,7 @@ def test_a_key_is_made_where_a_new_login_needs_one_and_none_for_what_is_refused(
     tags = play("molecule/node/role.yml", "--limit", "nas", variables=given)
     assert (tags.code, tags.changed, len(mint.keys)) == (0, {"nas": 1}, 1), tags.output
     yesterday = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
-    tell("key-expiry", f"{yesterday:%Y-%m-%dT%H:%M:%SZ} nas")
+    set_coordinator("key-expiry", f"{yesterday:%Y-%m-%dT%H:%M:%SZ} nas")
     expired = play("molecule/node/role.yml", "--limit", "nas", variables=given)
     assert (expired.code, expired.changed, len(mint.keys)) == (0, {"nas": 1}, 2), expired.output
     assert (status("nas")["BackendState"], status("nas")["Self"]["Tags"]) == ("Running", ["tag:server"])

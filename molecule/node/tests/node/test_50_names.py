@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The name that the tailnet gives a host is the one that later runs look for, or the role stops."""
+"""The role stops if the tailnet gives a host another name than the one that later runs use."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def role(play: t.Any) -> t.Callable[..., t.Any]:
     return run
 
 
-def test_a_name_that_another_machine_has(play: t.Any, role: t.Any, status: t.Any) -> None:
+def test_name_of_another_machine_is_refused(play: t.Any, role: t.Any, status: t.Any) -> None:
     assert play(ROLE, "--limit", "nas,pi").code == 0
     address = status("nas")["TailscaleIPs"][0]
     check = role("--check", tailscale_hostname="nas")
-    assert (check.code, check.changed) == (0, {"pi": 1}), "a check does not rename it"
+    assert (check.code, check.changed) == (0, {"pi": 1}), "check mode does not rename the node"
     for _twice in range(2):
         run = role(tailscale_hostname="nas")
         assert run.code != 0
@@ -40,7 +40,7 @@ def test_a_name_that_another_machine_has(play: t.Any, role: t.Any, status: t.Any
     assert status("pi")["Self"]["DNSName"].startswith("pi.")
 
 
-def test_a_name_that_was_changed_on_the_server(lab: t.Any, role: t.Any, status: t.Any, eventually: t.Any) -> None:
+def test_name_changed_on_the_control_server_is_refused(lab: t.Any, role: t.Any, status: t.Any, eventually: t.Any) -> None:
     assert role().code == 0
     lab("coordinator", "rename", "pi pie")
     assert eventually(lambda: status("pi")["Self"]["DNSName"].startswith("pie."), 10)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one task that checks: with which variables, of which hosts, and what a run says then. No host answers here."""
+"""The action check_inputs: the variables and hosts that it checks, and the output of a run. No host is connected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import yaml
 from playbook import ansible_playbook
 
-pytestmark = pytest.mark.slow  # each runs ansible-playbook
+pytestmark = pytest.mark.slow  # each test runs ansible-playbook
 CHECKOUT = pathlib.Path(__file__).resolve().parents[4]
 HOSTS = ("nas", "pi", "vps")
 FOLDERS = {"docs": {"path": "/srv/sync/docs", "devices": list(HOSTS)}}
@@ -49,7 +49,7 @@ def place(tmp_path: pathlib.Path) -> Place:
     return Place(tmp_path)
 
 
-def test_a_run_ends_with_all_problems_told_once_before_a_host_is_touched(place: Place) -> None:
+def test_run_reports_each_problem_once_before_a_host_is_connected(place: Place) -> None:
     place.variables |= {"tailscale_state": "absnt", "firewall_public_ports": ["99999/tcp"], "syncthing_mesh_folder": {}}
     place.of_hosts["pi"]["tailscale_port"] = "x"
     done = place.site()
@@ -64,7 +64,7 @@ def test_a_run_ends_with_all_problems_told_once_before_a_host_is_touched(place: 
 
 
 @pytest.mark.parametrize(("group", "limit"), [("tailsnyc", ()), ("tailsnyc", ("--limit", "nas")), ("homelab", ())])
-def test_a_group_that_is_missing_is_no_success(place: Place, group: str, limit: tuple[str, ...]) -> None:
+def test_missing_group_is_an_error(place: Place, group: str, limit: tuple[str, ...]) -> None:
     place.group = group
     done = place.site(*limit)
     assert done.returncode == 2
@@ -73,19 +73,19 @@ def test_a_group_that_is_missing_is_no_success(place: Place, group: str, limit: 
 
 
 @pytest.mark.parametrize(("hosts", "hint"), [("tailsyn", " (is tailsync meant?)"), ("tailsync:&offsite", "")])
-def test_a_pattern_that_matches_nothing_is_no_success(place: Place, hosts: str, hint: str) -> None:
+def test_pattern_without_hosts_is_an_error(place: Place, hosts: str, hint: str) -> None:
     done = place.site("-e", f"tailsync_hosts={hosts}")
     assert done.returncode == 2
     assert f"tailsync_hosts is '{hosts}', which no host of the inventory matches{hint}" in done.stdout + done.stderr
 
 
-def test_a_limit_that_leaves_nothing_is_the_users_wish(place: Place) -> None:
+def test_limit_that_leaves_no_host_is_accepted(place: Place) -> None:
     done = place.site("--limit", "other", "--skip-tags", "verify")
     assert (done.returncode, "ok: [other]" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("hosts", ["homelab", ["homelab"], ["nas", "homelab:!nas"]])
-def test_another_group_with_a_limit_still_knows_all_members(place: Place, hosts: t.Any) -> None:
+def test_limited_run_over_another_group_knows_all_members(place: Place, hosts: t.Any) -> None:
     place.group = "homelab"
     place.variables["syncthing_mesh_folders"] = FOLDERS
     check = {**CHECK, "homelab.tailsync.check_inputs": {"roles": ["syncthing_mesh", "verify"], "hosts": hosts}}
@@ -94,7 +94,7 @@ def test_another_group_with_a_limit_still_knows_all_members(place: Place, hosts:
 
 
 @pytest.mark.parametrize("hosts", ["nas:pi:vps", ["nas", "pi:vps"], "all:!other", ["all", "!other"]])
-def test_tailsync_hosts_may_be_whatever_ansible_takes_for_hosts(place: Place, hosts: t.Any) -> None:
+def test_tailsync_hosts_accepts_any_pattern_of_ansible(place: Place, hosts: t.Any) -> None:
     place.variables["syncthing_mesh_folders"] = FOLDERS
     check = {**CHECK, "homelab.tailsync.check_inputs": {"roles": ["syncthing_mesh"], "hosts": hosts}}
     done = place.play({"tasks": [check]}, arguments=("-e", json.dumps({"tailsync_hosts": hosts})))
@@ -102,8 +102,8 @@ def test_tailsync_hosts_may_be_whatever_ansible_takes_for_hosts(place: Place, ho
 
 
 @pytest.mark.parametrize("hosts", ["homelab", ["nas", "pi:vps"]])
-def test_verify_knows_the_same_members_as_the_role_that_pairs_them(place: Place, hosts: t.Any) -> None:
-    """Each role has its own defaults only; --limit leaves one host."""
+def test_verify_has_the_same_members_as_syncthing_mesh(place: Place, hosts: t.Any) -> None:
+    """Each role has only its own defaults, and --limit leaves one host."""
     place.group = "homelab"
     files = {name: str(CHECKOUT / "roles" / name / "defaults" / "main.yml") for name in ("syncthing_mesh", "verify")}
     tasks = [
@@ -116,13 +116,13 @@ def test_verify_knows_the_same_members_as_the_role_that_pairs_them(place: Place,
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_localhost_needs_no_inventory(place: Place) -> None:
+def test_localhost_is_checked_without_an_inventory(place: Place) -> None:
     place.group = "homelab"
     done = place.play({"hosts": "localhost", "roles": [{"role": "homelab.tailsync.inputs", "inputs_roles": ["syncthing_mesh"]}]})
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_batch_is_checked_when_its_turn_comes(place: Place) -> None:
+def test_each_batch_of_a_serial_play_is_checked(place: Place) -> None:
     role = {"role": "homelab.tailsync.inputs", "inputs_roles": ["firewall", "syncthing_mesh"]}
     place.variables |= {"firewall_lan_ssh_from": ["{{ lan }}"], "syncthing_mesh_folders": FOLDERS}
     place.of_hosts["vps"]["firewall_ssh_port"] = 0
@@ -132,7 +132,7 @@ def test_a_batch_is_checked_when_its_turn_comes(place: Place) -> None:
 
 
 @pytest.mark.parametrize("how", ["roles", "import_role", "include_role", "loop"])
-def test_a_role_that_is_for_some_hosts_of_its_play_does_not_check_the_others(place: Place, how: str) -> None:
+def test_role_with_a_condition_checks_only_its_hosts(place: Place, how: str) -> None:
     place.of_hosts["pi"]["firewall_ssh_port"] = 0
     only: dict[str, t.Any] = {"when": "inventory_hostname in ['nas', 'vps']"}
     role = {"name": "homelab.tailsync.inputs"}
@@ -150,9 +150,7 @@ def test_a_role_that_is_for_some_hosts_of_its_play_does_not_check_the_others(pla
     only["when"] = "inventory_hostname == 'vps'"
     for tasks in plays.values():
         next(iter(tasks.values()))[0].update(only)
-    assert "firewall_ssh_port is 0: it must be from 1 to 65535" in place.play(plays[how]).stdout, (
-        "and not the play's first host only"
-    )
+    assert "firewall_ssh_port is 0: it must be from 1 to 65535" in place.play(plays[how]).stdout, "not only the play's first host"
 
 
 @pytest.mark.parametrize(
@@ -164,34 +162,34 @@ def test_a_role_that_is_for_some_hosts_of_its_play_does_not_check_the_others(pla
     ],
     ids=["parameter", "role", "play"],
 )
-def test_a_role_alone_is_checked_with_its_own_variables(place: Place, role: dict[str, t.Any], where: dict[str, t.Any]) -> None:
+def test_role_used_alone_is_checked_with_its_own_variables(place: Place, role: dict[str, t.Any], where: dict[str, t.Any]) -> None:
     done = place.play({"roles": [role], **where})
     said = done.stdout + done.stderr
     assert done.returncode == 2
     assert "firewall_ssh_port is 0: it must be from 1 to 65535" in said
     assert "Validating arguments" not in said
-    assert done.stdout.count("fatal:") == 1, "it is told once for all hosts"
+    assert done.stdout.count("fatal:") == 1, "the problem is reported once for all hosts"
 
 
-def test_a_misspelt_name_is_told_where_the_role_has_a_default(place: Place) -> None:
+def test_misspelt_variable_with_a_default_is_refused(place: Place) -> None:
     place.variables["firewall_public_port"] = ["443/tcp"]
     done = place.play({"roles": ["homelab.tailsync.firewall"]})
     assert "firewall_public_port is no variable of this collection, and firewall_public_ports is not set" in done.stdout
 
 
-def test_what_was_checked_is_not_checked_again_in_the_same_run_only(place: Place) -> None:
+def test_inputs_are_checked_once_in_each_run(place: Place) -> None:
     seen = {"tasks": [{**CHECK, "register": "__tailsync_inputs"}]}
     again = {"roles": [{"role": "homelab.tailsync.inputs", "inputs_roles": ["firewall"]}]}
     checked = {"vars": {"__tailsync_checked": "{{ __tailsync_inputs.checked | default([]) }}"}, **again}
     done = place.play(seen, checked, again)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("ok: [nas]") == 2, "by the first play, and by the last, which is another's"
-    assert "ok: [pi]" not in done.stdout, "for all hosts at once"
+    assert done.stdout.count("ok: [nas]") == 2, "once in the first play, and once in the last, which is another role's"
+    assert "ok: [pi]" not in done.stdout, "one check for all hosts"
     seen["tasks"][0]["homelab.tailsync.check_inputs"] = {"roles": ["firewall"], "hosts": "nas,vps"}
     assert place.play(seen, checked).stdout.count("ok: [nas]") == 2, "pi was not checked"
 
 
-def test_strategies_that_take_each_host_by_itself_check_each_by_itself(place: Place) -> None:
+def test_strategy_free_checks_each_host_by_itself(place: Place) -> None:
     place.of_hosts["pi"]["firewall_ssh_port"] = 0
     done = place.play({"tasks": [{"homelab.tailsync.check_inputs": {"roles": ["firewall"]}}], "strategy": "free"})
     assert done.returncode == 2
@@ -202,7 +200,7 @@ def test_strategies_that_take_each_host_by_itself_check_each_by_itself(place: Pl
 @pytest.mark.parametrize(
     "value", ["!unsafe '{{ x }}'", "&a [*a]", "!!set {x, y}", "2024-01-01", "!!binary aGVsbG8=", "{? [a, b] : c}"]
 )
-def test_nothing_that_yaml_can_say_ends_in_a_traceback(place: Place, value: str) -> None:
+def test_no_yaml_value_ends_in_a_traceback(place: Place, value: str) -> None:
     place.play({"tasks": []})
     (place.path / "group_vars").mkdir()
     text = "".join(f"{name}: {value}\n" for name in ("firewall_public_ports", "firewall_logging", "syncthing_mesh_folders"))

@@ -32,7 +32,7 @@ DESTINATION = ssh_access.Destination("nas", "192.168.1.10", "192.168.1.10", know
         ("", False),
     ],
 )
-def test_tailnet_addresses(text: str, expected: bool) -> None:
+def test_addresses_of_the_tailnet_are_recognised(text: str, expected: bool) -> None:
     assert addresses.is_tailnet_address(text) is expected
 
 
@@ -49,24 +49,24 @@ def test_tailnet_addresses(text: str, expected: bool) -> None:
         (None, ""),
     ],
 )
-def test_the_label_that_a_control_server_makes_of_a_name(hostname: str | None, label: str) -> None:
+def test_dns_label_of_a_host_name(hostname: str | None, label: str) -> None:
     assert addresses.label_of(hostname) == label
 
 
-# --- where ssh goes -----------------------------------------------------------------------------
+# --- ssh's destination and options -----------------------------------------------------------------------------
 
 
-def test_destination_is_what_ssh_says_it_is() -> None:
+def test_destination_comes_from_ssh() -> None:
     text = "host nas\nhostname 192.168.1.10\nport 22\nuser root\n"
     assert ssh_access.parse_ssh_settings(text, "nas")[:3] == ("nas", "192.168.1.10", "192.168.1.10")
 
 
-def test_a_host_on_another_port_is_known_by_name_and_port() -> None:
+def test_host_key_on_another_port_is_looked_up_by_name_and_port() -> None:
     text = "hostname 192.168.1.10\nport 2222\n"
     assert ssh_access.parse_ssh_settings(text, "nas").host_key_name == "[192.168.1.10]:2222"
 
 
-def test_an_alias_of_the_users_own_stays() -> None:
+def test_users_own_host_key_alias_is_kept() -> None:
     text = "hostname 192.168.1.10\nport 2222\nhostkeyalias nas.home\n"
     assert ssh_access.parse_ssh_settings(text, "nas").host_key_name == "nas.home"
 
@@ -74,7 +74,7 @@ def test_an_alias_of_the_users_own_stays() -> None:
 @pytest.mark.parametrize(
     ("settings", "known_before", "vouched"),
     [
-        ("stricthostkeychecking ask\nuserknownhostsfile /root/.ssh/known_hosts", False, True),  # ssh refuses what is unknown
+        ("stricthostkeychecking ask\nuserknownhostsfile /root/.ssh/known_hosts", False, True),  # ssh refuses unknown hosts
         ("stricthostkeychecking true\nuserknownhostsfile /root/.ssh/known_hosts", False, True),
         ("stricthostkeychecking accept-new\nuserknownhostsfile /root/.ssh/known_hosts", True, True),
         ("stricthostkeychecking accept-new\nuserknownhostsfile /root/.ssh/known_hosts", False, False),
@@ -85,11 +85,11 @@ def test_an_alias_of_the_users_own_stays() -> None:
         ("stricthostkeychecking true\nuserknownhostsfile none", False, False),
     ],
 )
-def test_whether_known_hosts_vouches_for_the_machine(settings: str, known_before: bool, vouched: bool) -> None:
+def test_host_key_counts_only_if_ssh_checks_it(settings: str, known_before: bool, vouched: bool) -> None:
     assert ssh_access.parse_ssh_settings(settings, "nas").vouches(known_before) is vouched
 
 
-def test_another_address_is_held_to_the_known_host_key() -> None:
+def test_other_address_must_have_the_known_host_key() -> None:
     assert ssh_access.alias_arguments("100.64.0.1", "192.168.1.10") == [
         "-o",
         "HostName=100.64.0.1",
@@ -100,7 +100,7 @@ def test_another_address_is_held_to_the_known_host_key() -> None:
     ]
 
 
-def test_a_second_controller_may_know_the_host_only_by_its_name_in_the_tailnet() -> None:
+def test_second_controller_may_have_only_the_key_of_the_tailnet_name() -> None:
     assert ssh_access.host_key_names("100.64.0.7", ["nas"], DESTINATION) == ["192.168.1.10", "nas", "100.64.0.7"]
     other_port = ssh_access.parse_ssh_settings("hostname 192.168.1.10\nport 2222\n", "nas")
     assert ssh_access.host_key_names("nas", ["nas"], other_port) == ["[192.168.1.10]:2222", "[nas]:2222"]
@@ -108,14 +108,14 @@ def test_a_second_controller_may_know_the_host_only_by_its_name_in_the_tailnet()
 
 @pytest.mark.parametrize("control_path", ["", "/root/.ansible/cp/%C"])
 @pytest.mark.parametrize("own", ["", "-o ProxyCommand='nc %h %p' -o HostName=nas.home -o HostKeyAlias=nas.home"])
-def test_a_second_search_begins_with_the_users_own_arguments(own: str, control_path: str) -> None:
-    """To ssh the first of two values counts."""
+def test_second_search_starts_with_the_users_own_arguments(own: str, control_path: str) -> None:
+    """ssh uses the first of two values."""
     found = f"{own} {shlex.join(ssh_access.alias_arguments('100.64.0.1', '192.168.1.10', control_path))}".strip()
     assert shlex.split(ssh_access.without_alias(found)) == shlex.split(own)
     assert ssh_access.without_alias(own) == own
 
 
-# --- what the controller's own tailscaled says --------------------------------------------------
+# --- addresses from the controller's tailscaled --------------------------------------------------
 
 
 def peer(dns_name: str, *addresses: str, **more: t.Any) -> dict[str, t.Any]:
@@ -139,7 +139,10 @@ def tailnet(*peers: dict[str, t.Any], **more: t.Any) -> str:
         (tailnet(peer("nas.home.ts.net.", "100.64.0.7", "fd7a:115c:a1e0::7")), ["100.64.0.7"]),
         (tailnet(peer("NAS.home.ts.net.", "fd7a:115c:a1e0::7")), ["fd7a:115c:a1e0::7"]),
         (tailnet(peer("nas-1.home.ts.net.", "100.64.0.7")), []),
-        (tailnet(peer("nas-1.home.ts.net.", "100.64.0.7", HostName="nas")), []),  # what it calls itself is not its name
+        (
+            tailnet(peer("nas-1.home.ts.net.", "100.64.0.7", HostName="nas")),
+            [],
+        ),  # its own host name is not its name in the tailnet
         (tailnet(peer("nas.friends.ts.net.", "100.64.0.8")), ["100.64.0.8"]),  # shared in
         (
             tailnet(peer("nas.friends.ts.net.", "100.64.0.8"), peer("nas.home.ts.net.", "100.64.0.7")),
@@ -160,11 +163,11 @@ def tailnet(*peers: dict[str, t.Any], **more: t.Any) -> str:
         ("[" * 100_000, []),
     ],
 )
-def test_the_addresses_that_the_controllers_own_tailscaled_gives(text: str, expected: list[str]) -> None:
+def test_addresses_given_by_the_controllers_tailscaled(text: str, expected: list[str]) -> None:
     assert ssh_access.tailnet_addresses(ssh_access.parse_controller(text), "nas") == expected
 
 
-# --- who has answered ---------------------------------------------------------------------------
+# --- the answer of a host ---------------------------------------------------------------------------
 
 
 def answer_text(*statuses: t.Any, connection: str = "10.0.0.2 50000 10.0.0.1 22") -> str:
@@ -187,11 +190,11 @@ LOGGED_OUT = {"BackendState": "NeedsLogin", "HaveNodeKey": False, "Self": {"Host
         (answer_text(connection=""), "the host's sshd does not set SSH_CONNECTION"),
     ],
 )
-def test_what_a_login_says(text: str, expected: Answer | str) -> None:
+def test_answer_of_a_login_is_parsed(text: str, expected: Answer | str) -> None:
     assert ssh_access.parse_answer(text) == expected
 
 
-def test_the_question_is_understood_by_a_shell_and_answered_where_there_is_no_tailscale() -> None:
+def test_remote_command_works_without_tailscale() -> None:
     command = ssh_access.question(["/run/it's here.sock"])
     done = subprocess.run(
         ["sh", "-c", command],
@@ -210,15 +213,15 @@ def test_the_question_is_understood_by_a_shell_and_answered_where_there_is_no_ta
         ("100.64.0.7", (), True),
         ("192.168.1.10", (), False),
         ("100.64.0.7", (Node("nas", ("100.64.0.7",)),), True),
-        ("100.80.1.2", (Node("nas", ("100.64.0.7",)),), False),  # a provider's address of the same range
+        ("100.80.1.2", (Node("nas", ("100.64.0.7",)),), False),  # an address of a provider in the same range
         ("fd7a:115c:a1e0::7%tailscale0", (Node("nas", ("fd7a:115c:a1e0::7",)),), True),
     ],
 )
-def test_whether_a_login_came_over_the_tailnet(server: str, nodes: tuple[Node, ...], expected: bool) -> None:
+def test_login_over_the_tailnet_is_recognised(server: str, nodes: tuple[Node, ...], expected: bool) -> None:
     assert Answer("100.64.0.1", server, nodes).over_tailnet is expected
 
 
-# --- which answer counts ------------------------------------------------------------------------
+# --- accepted answers ------------------------------------------------------------------------
 
 NAS, PI, OLD, OUT = Node("nas", ("100.64.0.7",)), Node("pi", ("100.64.0.8",)), Node("diskstation", ("100.64.0.9",)), Node("", ())
 
@@ -226,7 +229,7 @@ NAS, PI, OLD, OUT = Node("nas", ("100.64.0.7",)), Node("pi", ("100.64.0.8",)), N
 @pytest.mark.parametrize(
     ("source", "nodes", "vouched", "known", "refused"),
     [
-        # by name or an address of the tailnet: only the machine of that name, host keys checked or not
+        # with a name or address of the tailnet only the machine of that name counts, whether host keys are checked or not
         (NAME, (NAS,), False, (), ""),
         (NAME, (OLD,), True, (), "it is diskstation"),
         (NAME, (PI,), False, (), "it is pi"),
@@ -234,13 +237,13 @@ NAS, PI, OLD, OUT = Node("nas", ("100.64.0.7",)), Node("pi", ("100.64.0.8",)), N
         (HOST, (PI,), True, (), "it is pi"),
         # two tailscaleds on one machine
         (NAME, (OLD, NAS), False, (), ""),
-        # one that does not say it: the host key or the controller's own tailnet must
+        # a host that does not give its name: the host key or the controller's tailnet must identify it
         (NAME, (), True, (), ""),
         (NAME, (OUT,), True, (), ""),
         (CONTROLLER, (), False, ("100.64.0.7",), ""),
         (NAME, (), False, (), "host key is not checked"),
         (NAME, (OUT,), False, ("100.64.0.99",), "host key is not checked"),
-        # where the inventory says: a first run, and a machine that was in the tailnet under another name
+        # at the inventory's address: a first run, and a machine that has another name in the tailnet
         (INVENTORY, (), False, (), ""),
         (INVENTORY, (OUT,), False, (), ""),
         (INVENTORY, (NAS,), False, (), ""),
@@ -250,18 +253,20 @@ NAS, PI, OLD, OUT = Node("nas", ("100.64.0.7",)), Node("pi", ("100.64.0.8",)), N
         (INVENTORY, (PI,), False, (), "which is raspi of the inventory"),
     ],
 )
-def test_which_machine_counts(source: str, nodes: tuple[Node, ...], vouched: bool, known: tuple[str, ...], refused: str) -> None:
+def test_only_the_expected_machine_is_accepted(
+    source: str, nodes: tuple[Node, ...], vouched: bool, known: tuple[str, ...], refused: str
+) -> None:
     wanted = ssh_access.Wanted("nas", lambda: {"pi": "raspi"}, lambda: known)
     found = ssh_access.objection(source, Answer("100.64.0.1", "100.64.0.7", nodes), vouched, wanted)
     assert (refused in found) if found and refused else (found or "") == refused
 
 
-def test_without_a_name_any_machine_counts() -> None:
+def test_any_machine_is_accepted_without_a_name() -> None:
     assert ssh_access.objection(NAME, Answer("100.64.0.1", "100.64.0.7", (PI,)), False, ssh_access.Wanted("")) is None
 
 
-def test_the_documentation_has_the_options_that_the_action_takes() -> None:
-    """No sanity test compares them, because the module itself takes none."""
+def test_documented_options_are_those_of_the_action() -> None:
+    """No sanity test compares them, because the module itself has no options."""
     documented = yaml.safe_load(module.DOCUMENTATION)["options"]
     keys = ("type", "elements", "default", "required")
     assert {name: {key: one[key] for key in keys if key in one} for name, one in documented.items()} == action.ARGUMENTS
@@ -274,17 +279,17 @@ def test_the_documentation_has_the_options_that_the_action_takes() -> None:
         (["sh", "-c", "echo {}; exit 1"], ""),
         (["no-such-command"], ""),
         (["a\0b"], ""),
-        (["sh", "-c", "sleep 60 | cat"], ""),  # what it has started would hold the pipe open
+        (["sh", "-c", "sleep 60 | cat"], ""),  # its child process would keep the pipe open
     ],
 )
-def test_a_controller_without_an_answering_tailscale_says_nothing(
+def test_controller_without_tailscale_gives_no_addresses(
     monkeypatch: pytest.MonkeyPatch, command: list[str], expected: str
 ) -> None:
     monkeypatch.setattr(action, "COMMAND_TIMEOUT", 0.5)
     assert action._output(command) == expected
 
 
-# --- what overrules the address that was found ------------------------------------------------------
+# --- extra variables that override the address ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -295,7 +300,7 @@ def test_a_controller_without_an_answering_tailscale_says_nothing(
         ({"ansible_ssh_extra_args": "-v"}, "-v -o HostName=nas", False),
     ],
 )
-def test_extra_variables_that_overrule_the_address_are_refused(
+def test_extra_variables_that_override_the_address_are_refused(
     monkeypatch: pytest.MonkeyPatch, extra_variables: dict[str, str], found: str, refused: bool
 ) -> None:
     probe = action.ActionModule.__new__(action.ActionModule)

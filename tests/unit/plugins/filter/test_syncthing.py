@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What playbooks have for device IDs: a filter and a test."""
+"""The filter and the Jinja test for device IDs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ansible_collections.homelab.tailsync.plugins.test.syncthing import TestModu
 PUBLISHED = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
 
 
-def test_the_filter_gives_a_certificates_id() -> None:
-    # Any DER will do: the ID is a hash of it. This one is of the bytes b"tailsync".
+def test_filter_returns_the_device_id_of_a_certificate() -> None:
+    # The ID is a hash of any DER bytes; these are b"tailsync".
     pem = "-----BEGIN CERTIFICATE-----\ndGFpbHN5bmM=\n-----END CERTIFICATE-----\n"
     assert FilterModule().filters()["syncthing_device_id"](pem) == _device_id.device_id_of_certificate(pem)
 
 
-def test_the_filter_says_what_it_needs() -> None:
+def test_filter_refuses_input_without_a_certificate() -> None:
     with pytest.raises(AnsibleFilterError, match="PEM"):
         FilterModule().filters()["syncthing_device_id"]("no certificate")
 
 
-def test_the_jinja_test() -> None:
+def test_jinja_test_accepts_valid_device_ids() -> None:
     is_device_id = PluginModule().tests()["syncthing_device_id"]
     assert is_device_id(PUBLISHED)
     assert not is_device_id("ABCDEFG-1")

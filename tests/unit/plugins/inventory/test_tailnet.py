@@ -60,7 +60,7 @@ def server() -> t.Iterator[ControlServer]:
 
 @pytest.fixture
 def ask(tmp_path: pathlib.Path) -> t.Callable[..., dict[str, t.Any]]:
-    """What ansible-inventory says of an inventory file with these options."""
+    """Run ansible-inventory on an inventory file with these options."""
 
     def run(succeeds: bool = True, environment: t.Mapping[str, str] | None = None, **options: t.Any) -> dict[str, t.Any]:
         path = tmp_path / "lab.tailnet.yml"
@@ -83,7 +83,7 @@ def ask(tmp_path: pathlib.Path) -> t.Callable[..., dict[str, t.Any]]:
             assert done.returncode != 0
             return {"error": " ".join(done.stderr.split())}
         assert done.returncode == 0, done.stderr
-        # What comes from outside is marked as not to be templated.
+        # Values from outside are marked as unsafe, so that they are not templated.
         return dict(json.loads(done.stdout, object_hook=lambda item: item.get("__ansible_unsafe", item)))
 
     (tmp_path / "ansible.cfg").write_text("[defaults]\n", encoding="ascii")
@@ -98,7 +98,7 @@ def command(tmp_path: pathlib.Path, status: dict[str, t.Any]) -> str:
     return str(script)
 
 
-def test_what_the_controller_itself_sees(ask: t.Any, tmp_path: pathlib.Path) -> None:
+def test_hosts_that_the_controllers_tailscaled_lists(ask: t.Any, tmp_path: pathlib.Path) -> None:
     found = ask(tailscale_command=command(tmp_path, STATUS), groups={"tailsync": "'tag:server' in tailnet_tags"})
     hosts = found["_meta"]["hostvars"]
     assert sorted(hosts) == ["nas", "phone"]
@@ -115,22 +115,22 @@ def test_what_the_controller_itself_sees(ask: t.Any, tmp_path: pathlib.Path) -> 
     }
 
 
-def test_offline_machines_and_the_controller_itself_are_optional(ask: t.Any, tmp_path: pathlib.Path) -> None:
+def test_offline_machines_and_the_controller_are_optional(ask: t.Any, tmp_path: pathlib.Path) -> None:
     options = {"tailscale_command": command(tmp_path, STATUS), "address": "ipv4"}
     assert sorted(ask(offline=False, **options)["_meta"]["hostvars"]) == ["nas"]
     with_self = ask(include_self=True, **options)["_meta"]["hostvars"]
     assert with_self["laptop"]["ansible_host"] == "100.64.0.9"
 
 
-def test_tailscales_api(ask: t.Any, server: ControlServer) -> None:
+def test_hosts_from_the_api_of_tailscale(ask: t.Any, server: ControlServer) -> None:
     found = ask(
         source="tailscale", base_url=server.url, oauth_client_secret=SECRET, keyed_groups=[{"key": "tailnet_os", "prefix": "is"}]
     )
-    assert sorted(found["_meta"]["hostvars"]) == ["nas", "phone"], "the unapproved and the foreign one are left out"
+    assert sorted(found["_meta"]["hostvars"]) == ["nas", "phone"], "unapproved and shared machines are left out"
     assert found["tag_home"]["hosts"] == found["tag_server"]["hosts"] == found["is_linux"]["hosts"] == ["nas"]
 
 
-def test_headscales_api(ask: t.Any, server: ControlServer) -> None:
+def test_hosts_from_the_api_of_headscale(ask: t.Any, server: ControlServer) -> None:
     found = ask(source="headscale", base_url=server.url, headscale_api_key=TOKEN)
     assert found["_meta"]["hostvars"]["nas"]["ansible_host"] == "100.64.0.1"
     assert (found["online"]["hosts"], found["offline"]["hosts"]) == (["nas"], ["pi"])
@@ -148,8 +148,10 @@ def test_headscales_api(ask: t.Any, server: ControlServer) -> None:
         (dict.fromkeys(CREDENTIALS, WRONG), {"source": "tailscale", "oauth_client_secret": SECRET}),
     ],
 )
-def test_no_secret_goes_to_whom_it_is_not_for(ask: t.Any, server: ControlServer, environment: t.Any, options: t.Any) -> None:
-    """And what the file says goes before the environment."""
+def test_each_secret_is_sent_only_to_its_own_server(
+    ask: t.Any, server: ControlServer, environment: t.Any, options: t.Any
+) -> None:
+    """And the file takes precedence over the environment."""
     assert "nas" in ask(base_url=server.url, environment=environment, **options)["_meta"]["hostvars"]
     assert not [header for header in server.credentials if WRONG in header]
     assert server.credentials
@@ -165,7 +167,7 @@ def test_no_secret_goes_to_whom_it_is_not_for(ask: t.Any, server: ControlServer,
         ({"source": "headscale"}, "headscale_api_key (environment: HEADSCALE_API_KEY) is not set"),
     ],
 )
-def test_credentials_that_do_not_fit_are_refused(ask: t.Any, server: ControlServer, options: t.Any, words: str) -> None:
+def test_wrong_combinations_of_credentials_are_refused(ask: t.Any, server: ControlServer, options: t.Any, words: str) -> None:
     environment = {"TS_API_TOKEN": WRONG, "TS_OAUTH_CLIENT_SECRET": WRONG}
     error = ask(succeeds=False, base_url=server.url, environment=environment, **options)["error"]
     assert words in error, error
@@ -174,7 +176,7 @@ def test_credentials_that_do_not_fit_are_refused(ask: t.Any, server: ControlServ
 
 
 class Api(t.NamedTuple):
-    """The plugin in this process, for what needs no file: quicker, and without its waits."""
+    """The plugin in this process, without an inventory file and without waits, which is faster."""
 
     plugin: tailnet.InventoryModule
 
@@ -204,24 +206,24 @@ def api(request: pytest.FixtureRequest, server: ControlServer, monkeypatch: pyte
     ],
     ids=["403", "429", "500", "not JSON", "a list"],
 )
-def test_each_answer_of_an_api_has_its_sentence(api: Api, server: ControlServer, answers: list[t.Any], words: str) -> None:
+def test_each_bad_answer_of_an_api_has_its_message(api: Api, server: ControlServer, answers: list[t.Any], words: str) -> None:
     server.script = [*answers]
     with pytest.raises(AnsibleParserError) as failure:
         api.ask()
     error = str(failure.value)
     assert words in error
-    assert "A key may have been made" not in error, "of a question, which makes none"
+    assert "A key may have been made" not in error, "a listing makes no key"
     assert TOKEN not in error
     assert (server.script, len(server.requests)) == ([], len(answers))
 
 
-def test_a_short_wait_is_waited(api: Api, server: ControlServer) -> None:
+def test_short_retry_after_is_waited_for(api: Api, server: ControlServer) -> None:
     server.script = [(429, {"Retry-After": "0"}, ""), None, (500, {}, "")]
     assert "nas" in api.ask()
     assert len(server.requests) == 4
 
 
-def test_the_cache_spares_the_api(ask: t.Any, server: ControlServer, tmp_path: pathlib.Path) -> None:
+def test_cached_inventory_sends_no_request(ask: t.Any, server: ControlServer, tmp_path: pathlib.Path) -> None:
     cache = {"cache": True, "cache_plugin": "jsonfile", "cache_connection": str(tmp_path / "cache")}
     first = ask(source="tailscale", base_url=server.url, api_token=TOKEN, **cache)
     asked = len(server.requests)
@@ -230,7 +232,7 @@ def test_the_cache_spares_the_api(ask: t.Any, server: ControlServer, tmp_path: p
     assert all(TOKEN not in path.read_text(encoding="utf-8") for path in (tmp_path / "cache").iterdir())
 
 
-def test_each_error_has_its_sentence(ask: t.Any, server: ControlServer, tmp_path: pathlib.Path) -> None:
+def test_each_inventory_error_has_its_message(ask: t.Any, server: ControlServer, tmp_path: pathlib.Path) -> None:
     stopped = command(tmp_path, {**STATUS, "BackendState": "Stopped"})
     api = {"source": "tailscale", "base_url": server.url}
     for options, words in (

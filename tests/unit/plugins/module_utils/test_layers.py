@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decisions import no client: what the controller's input checks use needs neither HTTP nor a process."""
+"""Files with decisions import no client: the controller's input checks need neither HTTP nor processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def imports(path: pathlib.Path) -> t.Iterator[str]:
 
 
 def reached(path: pathlib.Path, seen: set[pathlib.Path]) -> t.Iterator[str]:
-    """All that a file imports, by whatever way."""
+    """All direct and indirect imports of a file."""
     seen.add(path)
     for name in imports(path):
         yield name
@@ -40,9 +40,9 @@ def reached(path: pathlib.Path, seen: set[pathlib.Path]) -> t.Iterator[str]:
 
 
 @pytest.mark.parametrize("file", [f"{package}/{name}.py" for package, names in PURE.items() for name in names.split()])
-def test_a_decision_imports_no_client(file: str) -> None:
+def test_file_with_decisions_imports_no_client(file: str) -> None:
     assert not CLIENTS.intersection(reached(ROOT / file, set())), f"{file} imports a client, itself or by another file"
 
 
-def test_an_effect_does() -> None:
-    assert f"{ANSIBLE}.urls" in set(reached(ROOT / "_tailscale/_node.py", set())), "nothing was followed"
+def test_imports_of_a_file_with_effects_are_followed() -> None:
+    assert f"{ANSIBLE}.urls" in set(reached(ROOT / "_tailscale/_node.py", set())), "no import was followed"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host's addresses and neighbours, as the kernel tells them; no program has to be there for it."""
+"""A host's addresses and neighbours, read from the kernel without a program."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def neighbour(*attributes: tuple[int, bytes]) -> bytes:
     return message(_netlink.RTM_NEWNEIGH, _netlink.NEIGHBOUR.pack(2, 2, 2, 0, 1), *attributes)
 
 
-def test_addresses_without_loopback_and_link_local_ones() -> None:
+def test_addresses_exclude_loopback_and_link_local_ones() -> None:
     data = (
         address(1, (_netlink.IFA_ADDRESS, socket.inet_aton("127.0.0.1")), (_netlink.IFA_LOCAL, socket.inet_aton("127.0.0.1")))
         + address(
@@ -46,7 +46,7 @@ def test_addresses_without_loopback_and_link_local_ones() -> None:
     ]
 
 
-def test_neighbours_that_answered() -> None:
+def test_only_neighbours_that_answered_are_listed() -> None:
     mac = bytes.fromhex("525400123456")
     data = (
         neighbour((_netlink.NDA_DST, socket.inet_aton("192.168.1.11")), (_netlink.NDA_LLADDR, mac))
@@ -56,19 +56,19 @@ def test_neighbours_that_answered() -> None:
     assert _netlink.parse_neighbours(data) == {"192.168.1.11": "52:54:00:12:34:56"}
 
 
-def test_a_cut_message_is_no_endless_loop() -> None:
+def test_truncated_message_does_not_loop_forever() -> None:
     assert list(_netlink.messages(bytes(64))) == []
     assert _netlink.attributes(bytes(8)) == {}
 
 
-def test_it_sees_what_ip_sees() -> None:
+def test_own_addresses_are_those_that_ip_lists() -> None:
     links = json.loads(subprocess.run(["ip", "-json", "address"], capture_output=True, check=True).stdout)
     seen = {item["local"] for link in links for item in link.get("addr_info", []) if item.get("scope") == "global"}
     assert {item["address"] for item in _netlink.own_addresses()} == seen
     assert isinstance(_netlink.neighbours(), dict)
 
 
-def test_macs_that_are_one_hosts_alone(tmp_path: pathlib.Path) -> None:
+def test_only_mac_addresses_unique_to_the_host_are_listed(tmp_path: pathlib.Path) -> None:
     for name, mac in (("lo", "00:00:00:00:00:00"), ("eth0", "52:54:00:12:34:56"), ("docker0", "02:42:ac:11:00:01"), ("tun", "")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "address").write_text(f"{mac}\n", encoding="ascii")

@@ -17,21 +17,23 @@ from syncthing_double import Syncthing
 
 def test_syncthing_device(double: Syncthing, tmp_path: pathlib.Path) -> None:
     home = str(tmp_path / "home")
-    syncthing_steps.play("syncthing_device", syncthing_steps.of_device(), home, lambda: copy.deepcopy(double.config))
+    syncthing_steps.run_steps("syncthing_device", syncthing_steps.of_device(), home, lambda: copy.deepcopy(double.config))
 
 
 def test_syncthing_folder(double: Syncthing, tmp_path: pathlib.Path) -> None:
     home = str(tmp_path / "home")
     call("syncthing_device", home=home, name="nas", device_id=syncthing_steps.NAS)
-    syncthing_steps.play("syncthing_folder", syncthing_steps.of_folder(str(tmp_path)), home, lambda: copy.deepcopy(double.config))
+    syncthing_steps.run_steps(
+        "syncthing_folder", syncthing_steps.of_folder(str(tmp_path)), home, lambda: copy.deepcopy(double.config)
+    )
 
 
 def test_syncthing_settings(double: Syncthing, tmp_path: pathlib.Path) -> None:
     home = str(tmp_path / "home")
-    syncthing_steps.play("syncthing_settings", syncthing_steps.of_settings(), home, lambda: copy.deepcopy(double.config))
+    syncthing_steps.run_steps("syncthing_settings", syncthing_steps.of_settings(), home, lambda: copy.deepcopy(double.config))
 
 
-def test_syncthing_cluster_takes_all_of_it_in_one_call(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_syncthing_cluster_applies_all_objects_in_one_call(double: Syncthing, tmp_path: pathlib.Path) -> None:
     step = syncthing_steps.Step(
         "all",
         {
@@ -44,21 +46,19 @@ def test_syncthing_cluster_takes_all_of_it_in_one_call(double: Syncthing, tmp_pa
         True,
         lambda config: syncthing_steps.devices(config)["nas"]["allowedNetworks"] == ["100.64.0.0/10"],
     )
-    syncthing_steps.play("syncthing_cluster", [step], str(tmp_path / "home"), lambda: copy.deepcopy(double.config))
+    syncthing_steps.run_steps("syncthing_cluster", [step], str(tmp_path / "home"), lambda: copy.deepcopy(double.config))
 
 
-def test_purge_lists_what_it_would_remove_and_spares_whom_an_introducer_brought(
-    double: Syncthing, tmp_path: pathlib.Path
-) -> None:
+def test_purge_lists_removals_and_keeps_devices_of_an_introducer(double: Syncthing, tmp_path: pathlib.Path) -> None:
     double.write("PUT", "config/devices", [{"deviceID": syncthing_steps.NAS, "name": "nas"}])
     double.write("PUT", "config/devices", [{"deviceID": syncthing_steps.PI, "name": "pi", "introducedBy": syncthing_steps.NAS}])
     double.write("PUT", "config/folders", [{"id": "old", "path": "/srv/old", "devices": []}])
     options: dict[str, t.Any] = {"home": str(tmp_path / "home"), "purge_devices": True, "purge_folders": True}
     check = call("syncthing_cluster", check_mode=True, **options)
-    gone = {"devices": {syncthing_steps.NAS: None}, "folders": {"old": None}}
-    assert check["after"] == gone
+    removed = {"devices": {syncthing_steps.NAS: None}, "folders": {"old": None}}
+    assert check["after"] == removed
     assert check["before"]["devices"][syncthing_steps.NAS]["name"] == "nas"
-    assert call("syncthing_cluster", **options)["after"] == gone
+    assert call("syncthing_cluster", **options)["after"] == removed
     assert sorted(syncthing_steps.devices(double.config)) == ["own", "pi"]
     assert not call("syncthing_cluster", **options)["changed"]
 
@@ -102,7 +102,7 @@ def test_purge_lists_what_it_would_remove_and_spares_whom_an_introducer_brought(
         ),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_written(
+def test_bad_options_are_refused_before_any_write(
     double: Syncthing, tmp_path: pathlib.Path, module: str, options: dict[str, t.Any], words: str
 ) -> None:
     if "absent_devices" in options or options.get("device_id") == syncthing_steps.PI:
@@ -113,14 +113,14 @@ def test_what_is_wrong_is_said_before_anything_is_written(
     assert double.config == before
 
 
-def test_a_key_of_another_version_is_named(serve: t.Any, tmp_path: pathlib.Path) -> None:
+def test_key_of_another_syncthing_version_is_refused(serve: t.Any, tmp_path: pathlib.Path) -> None:
     serve(Syncthing(1))
     device: dict[str, t.Any] = {"name": "nas", "device_id": syncthing_steps.NAS, "num_connections": 3}
     with pytest.raises(ModuleFailed, match=r"of a version that has no num_connections \(numConnections\)"):
         call("syncthing_device", home=str(tmp_path / "home"), **device)
 
 
-def test_a_hash_is_refused_where_it_would_be_hashed_again(serve: t.Any, tmp_path: pathlib.Path) -> None:
+def test_password_hash_is_refused_by_versions_that_hash_it_again(serve: t.Any, tmp_path: pathlib.Path) -> None:
     double = serve(Syncthing(1))
     double.version = "v1.19.2-ds1"
     with pytest.raises(ModuleFailed, match="would hash once more: give the password itself"):
@@ -149,7 +149,7 @@ HIDDEN = "a-secret-in-the-wrong-place"
         ("syncthing_cluster", {"gui": {"settings": {"password": HIDDEN}}, "no_such_option": True}),
     ],
 )
-def test_a_secret_under_settings_is_shown_nowhere(
+def test_secret_under_settings_is_never_shown(
     double: Syncthing, tmp_path: pathlib.Path, module: str, options: dict[str, t.Any]
 ) -> None:
     before = copy.deepcopy(double.config)
@@ -160,14 +160,14 @@ def test_a_secret_under_settings_is_shown_nowhere(
     assert double.config == before
 
 
-def test_a_secret_of_a_configuration_is_shown_nowhere(tmp_path: pathlib.Path) -> None:
+def test_secret_of_the_configuration_is_never_shown(tmp_path: pathlib.Path) -> None:
     for text in (f"<gui><apikey>{HIDDEN}</apikey></gui>", f"<gui><password>{HIDDEN}</password><apikey></apikey></gui>"):
         shown = printed("syncthing_identity", check_mode=True, diff=True, home=str(tmp_path / "new"), configuration=text)
         assert "configuration" in shown
         assert HIDDEN not in shown
 
 
-def test_other_settings_are_shown(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_settings_without_secrets_are_shown(double: Syncthing, tmp_path: pathlib.Path) -> None:
     text = printed("syncthing_settings", diff=True, home=str(tmp_path / "home"), gui={"settings": {"debugging": True}})
     assert '"debugging": true' in text
 
@@ -186,7 +186,7 @@ def test_other_settings_are_shown(double: Syncthing, tmp_path: pathlib.Path) -> 
         ("syncthing_cluster", {"folders": [{"id": "a", "devices": [{"name": "nas", "encryption_password": None}]}]}, "empty"),
     ],
 )
-def test_a_secret_that_is_empty_is_refused_before_anything_is_asked(
+def test_empty_secret_is_refused_before_any_request(
     double: Syncthing, tmp_path: pathlib.Path, module: str, options: dict[str, t.Any], words: str, empty: str
 ) -> None:
     filled = json.loads(json.dumps(options).replace("null", json.dumps(empty)))

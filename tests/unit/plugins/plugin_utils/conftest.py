@@ -9,5 +9,5 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import View
 
 @pytest.fixture
 def views() -> dict[str, View]:
-    """Two hosts of which all is well."""
+    """The views of two healthy hosts."""
     return {"nas": verify_views.view("nas", "pi"), "pi": verify_views.view("pi", "nas")}

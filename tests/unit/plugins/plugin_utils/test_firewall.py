@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role firewall's variables: what they open, and which are refused before any host is touched."""
+"""The role firewall's variables: the rules that they give, and the values that are refused before any host is touched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall
 
-EVERYBODY: list[tuple[str, t.Any]] = [
+ALLOW_ALL_SOURCES: list[tuple[str, t.Any]] = [
     ("firewall_lan_ssh_from", ["0.0.0.0/0"]),
     ("firewall_lan_ssh_from", ["::/0"]),
     ("firewall_lan_ssh_from", ["2000::/3"]),
@@ -59,7 +59,7 @@ ONLY = [{"port": "22000", "proto": "tcp"}]
 VALID: list[dict[str, t.Any]] = [
     {},
     {"firewall_public_ports": [443, "443/tcp", "60000:61000/udp", "53"]},
-    {"firewall_public_ports": ["1:65535/tcp"]},  # whoever says so, means it
+    {"firewall_public_ports": ["1:65535/tcp"]},  # explicit, so it is accepted
     {"firewall_lan_ssh_from": ["192.168.1.0/24", "10.0.0.0/8", "fd00::/8", "192.168.7.9", "203.0.113.0/24"]},
     {"firewall_extra_rules": [{"app": "OpenSSH"}]},
     {"firewall_extra_rules": [{"direction": "routed", "interface_out": "lxdbr0"}]},
@@ -80,25 +80,25 @@ VALID: list[dict[str, t.Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), EVERYBODY)
-def test_what_lets_everybody_in_is_refused_however_it_is_written(name: str, value: t.Any) -> None:
+@pytest.mark.parametrize(("name", "value"), ALLOW_ALL_SOURCES)
+def test_rule_for_all_sources_is_refused_in_any_spelling(name: str, value: t.Any) -> None:
     found = firewall.problems({"firewall_tailnet_only_ports": ONLY, name: value})
     assert found, value
     assert all(line.startswith(name) for line in found)
 
 
 @pytest.mark.parametrize(("name", "value", "words"), WRONG)
-def test_what_could_not_work_is_refused(name: str, value: t.Any, words: str) -> None:
+def test_impossible_rules_are_refused(name: str, value: t.Any, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         raise AssertionError("\n".join(firewall.problems({"firewall_tailnet_only_ports": ONLY, name: value})))
 
 
 @pytest.mark.parametrize("variables", VALID)
-def test_what_people_write_is_taken(variables: dict[str, t.Any]) -> None:
+def test_usual_spellings_of_rules_are_accepted(variables: dict[str, t.Any]) -> None:
     assert firewall.problems({"firewall_tailnet_only_ports": ONLY, **variables}) == []
 
 
-def test_the_rules() -> None:
+def test_rules_are_computed_from_the_variables() -> None:
     assert firewall.public_rule("443/tcp") == {"port": "443", "proto": "tcp", "comment": "public"}
     assert firewall.public_rule(53) == {"port": "53", "comment": "public"}
     made = firewall.rules(
@@ -123,14 +123,14 @@ def test_the_rules() -> None:
     ]
 
 
-def test_what_is_null_is_not_passed_on() -> None:
+def test_null_values_of_rules_are_omitted() -> None:
     nothing = {"port": "445", "proto": None, "log": None}
     policy = firewall.policy({"firewall_extra_rules": [nothing], "firewall_keep": [nothing]})
     assert policy["rules"][-1] == {"port": "445"}
     assert policy["keep"] == [{"port": "445"}]
 
 
-def test_what_is_open_beyond_the_tailnet() -> None:
+def test_openings_beyond_the_tailnet_are_listed() -> None:
     found = firewall.openings(
         {
             "firewall_public_ports": ["443/tcp"],
@@ -144,12 +144,12 @@ def test_what_is_open_beyond_the_tailnet() -> None:
             ],
         }
     )
-    nobody = {"from": None, "interface": None, "port": None, "proto": None, "app": None, "to": None}
+    any_source = {"from": None, "interface": None, "port": None, "proto": None, "app": None, "to": None}
     assert found == [
-        {**nobody, "port": "443", "proto": "tcp"},
-        {**nobody, "from": "192.168.1.0/24", "port": "22", "proto": "tcp"},
-        {**nobody, "app": "OpenSSH"},
-        {**nobody, "interface": "eth1", "port": "445"},
+        {**any_source, "port": "443", "proto": "tcp"},
+        {**any_source, "from": "192.168.1.0/24", "port": "22", "proto": "tcp"},
+        {**any_source, "app": "OpenSSH"},
+        {**any_source, "interface": "eth1", "port": "445"},
     ]
 
 
@@ -157,18 +157,18 @@ def test_what_is_open_beyond_the_tailnet() -> None:
     ("given", "rules"),
     [("443", ["443"]), (443, ["443"]), ("80/tcp, 443/tcp", ["80", "443"]), (None, []), (["80/tcp"], ["80"])],
 )
-def test_a_list_is_taken_as_ansible_takes_one(given: t.Any, rules: list[str]) -> None:
+def test_list_may_be_a_string_as_for_ansible(given: t.Any, rules: list[str]) -> None:
     variables = {"firewall_public_ports": given}
     assert firewall.problems(variables) == []
     assert [rule["port"] for rule in firewall.rules(variables) if rule.get("comment") == "public"] == rules
 
 
-def test_a_network_as_text_is_one_network() -> None:
+def test_network_as_a_string_is_one_network() -> None:
     variables = {"firewall_lan_ssh_from": "192.168.1.0/24"}
     assert firewall.problems(variables) == []
     assert "192.168.1.0/24" in str(firewall.rules(variables))
 
 
-def test_a_port_that_is_a_list_is_named() -> None:
+def test_port_that_is_a_list_is_refused_with_its_path() -> None:
     (found,) = firewall.problems({"firewall_extra_rules": [{"port": [80, 443], "proto": "tcp", "from": "192.168.1.0/24"}]})
     assert "firewall_extra_rules[0].port" in found

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a look at a host means for its firewall: refused, warned of, or which services other machines lose."""
+"""What the facts of a host mean for its firewall: a refusal, a warning, or services that other machines lose."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def look(listing: str, **more: t.Any) -> Json:
     return {"packet_filter": {"rules": [dataclasses.asdict(finding) for finding in found], **more}}
 
 
-def test_a_cloud_image_is_refused_with_each_line_and_what_to_do() -> None:
+def test_cloud_image_is_refused_with_each_rule_and_the_fix() -> None:
     (found,) = firewall_host.refusals(look(ORACLE), {})
     for words in (
         "`iptables -A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT` lets everybody in past ufw",
@@ -54,11 +54,11 @@ def test_a_cloud_image_is_refused_with_each_line_and_what_to_do() -> None:
         ("-A FORWARD -p tcp -m tcp --dport 443 -j ACCEPT", OPEN, True),
     ],
 )
-def test_a_rule_is_judged_by_what_it_makes_of_the_declared_policy(rule: str, variables: Json, refused: bool) -> None:
+def test_rule_is_refused_if_it_overrides_the_declared_policy(rule: str, variables: Json, refused: bool) -> None:
     assert bool(firewall_host.refusals(look(rule), variables)) is refused
 
 
-def test_what_is_no_reason_to_refuse_is_said_where_it_lets_somebody_in() -> None:
+def test_rule_that_allows_an_undeclared_source_gives_a_warning() -> None:
     lan = look("-A INPUT -s 192.168.1.0/24 -p tcp -m tcp --dport 22 -j ACCEPT")
     (warning,) = firewall_host.warnings(lan, {})
     assert "lets 192.168.1.0/24 in past ufw" in warning
@@ -66,7 +66,7 @@ def test_what_is_no_reason_to_refuse_is_said_where_it_lets_somebody_in() -> None
     assert firewall_host.warnings(look("-A INPUT -p tcp -m tcp --dport 443 -j ACCEPT"), OPEN) == []
 
 
-def test_another_firewall_is_refused() -> None:
+def test_other_active_firewall_is_refused_with_the_fix() -> None:
     (found,) = firewall_host.refusals(look("", services=["nftables", "netfilter-persistent"]), {})
     assert "nftables and netfilter-persistent is in charge" in found
     assert "`systemctl disable --now nftables netfilter-persistent`" in found
@@ -74,12 +74,12 @@ def test_another_firewall_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", PASSES)
-def test_an_ordinary_host_passes_in_silence(name: str) -> None:
+def test_ordinary_host_passes_without_a_warning(name: str) -> None:
     assert firewall_host.refusals(look(PASSES[name]), {}) == []
     assert firewall_host.warnings(look(PASSES[name]), {}) == []
 
 
-# --- what other machines lose -------------------------------------------------------------------
+# --- services that other machines lose -------------------------------------------------------------------
 
 ALLOW_SMB = {"action": "allow", "interface": "", "from": "192.168.1.0/24", "port": "139,445", "proto": "tcp"}
 DENY_ALL = {"action": "deny", "interface": "", "from": "0.0.0.0/0", "port": "", "proto": ""}
@@ -111,7 +111,7 @@ SSH = ("tcp", 22, "0.0.0.0", "sshd")
 SMB = (("tcp", 445, "::", "smbd"), ("tcp", 139, "0.0.0.0", "smbd"))
 
 
-def test_each_service_is_named_with_the_line_that_keeps_it_open() -> None:
+def test_each_closed_service_is_named_with_the_line_that_keeps_it_open() -> None:
     found = firewall_host.closing(
         nas(SSH, *SMB, ("tcp", 2049, "0.0.0.0", ""), ("tcp", 80, "0.0.0.0", "nginx"), ("udp", 53, "192.168.1.10", "dnsmasq")), {}
     )
@@ -138,7 +138,7 @@ def test_each_service_is_named_with_the_line_that_keeps_it_open() -> None:
         ({"firewall_keep": [{"from": "192.168.1.0/24", "port": "139,445", "proto": "tcp"}]}, False),
     ],
 )
-def test_what_is_declared_is_not_lost(variables: Json, left: bool) -> None:
+def test_declared_services_are_not_listed_as_lost(variables: Json, left: bool) -> None:
     host = nas(*SMB, profiles={"Samba": "137,138/udp|139,445/tcp"})
     assert bool(firewall_host.closing(host, variables)) is left
 
@@ -156,16 +156,16 @@ def test_what_is_declared_is_not_lost(variables: Json, left: bool) -> None:
         ({"active": True, "incoming": "deny", "rules": [{**DENY_ALL, "from": "10.0.0.0/8"}, ALLOW_SMB]}, True),
     ],
 )
-def test_only_what_can_be_reached_now_is_lost(ufw: Json, left: bool) -> None:
+def test_only_services_that_are_reachable_now_are_lost(ufw: Json, left: bool) -> None:
     assert bool(firewall_host.closing(nas(*SMB, ufw=ufw), {})) is left
 
 
-def test_without_purging_what_ufw_has_stays() -> None:
+def test_services_with_kept_ufw_rules_are_not_lost() -> None:
     host = nas(*SMB, ufw={"active": False, "incoming": "deny", "rules": [ALLOW_SMB]})
     assert firewall_host.closing(host, {"firewall_purge": False}) == []
 
 
-def test_what_nobody_loses_is_not_named() -> None:
+def test_services_of_this_host_only_are_not_named() -> None:
     quiet = nas(
         ("tcp", 8384, "100.64.0.1", "syncthing"),
         ("udp", 53, "192.168.122.1", "dnsmasq"),
@@ -178,7 +178,7 @@ def test_what_nobody_loses_is_not_named() -> None:
     assert firewall_host.closing(quiet, {"firewall_multicast": False}) != []
 
 
-def test_ports_of_containers() -> None:
+def test_published_container_ports_are_named_as_lost() -> None:
     host = nas(("tcp", 8080, "0.0.0.0", "docker-proxy"), published=[["tcp", 9000]], ufw={"active": True, "incoming": "deny"})
     found = firewall_host.closing(host, {})
     assert found == [
@@ -191,7 +191,7 @@ def test_ports_of_containers() -> None:
     assert firewall_host.closing(host, {"firewall_public_ports": ["8080/tcp", "9000/tcp"]}) == []
 
 
-def test_a_host_that_is_in_no_private_network() -> None:
+def test_advice_for_a_host_without_a_private_network() -> None:
     host = nas(SSH, *SMB)
     host["packet_filter"]["networks"] = []
     assert firewall_host.closing(host, {}) == [
@@ -215,7 +215,7 @@ CONTROL = {"url": "http://192.168.1.11:8090", "port": 8090}
         ({"firewall_purge": False}, False),
     ],
 )
-def test_a_control_server_of_the_inventory_keeps_its_port_or_its_host_is_refused(variables: Json, refused: bool) -> None:
+def test_closing_the_port_of_an_own_control_server_is_refused(variables: Json, refused: bool) -> None:
     found = firewall_host.refusals({"control_servers": [CONTROL]}, variables)
     assert bool(found) is refused
     assert all("firewall_public_ports" in text and "8090/tcp" in text for text in found)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host depends on once it is locked: its tailscaled after a restart, the tailnet's interface, the control server."""
+"""A locked-down host depends on tailscaled starting at boot, the tailnet's interface and the control server."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def depends(**more: t.Any) -> Json:
             "`systemctl unmask tailscaled.service` and `systemctl enable tailscaled.service`",
         ),
         (depends(service={"unit": "session-3.scope", "starts_at_boot": False}), {}, r"started by hand \(session-3.scope\)"),
-        (depends(service={"unit": "", "starts_at_boot": None}), {}, None),  # a container: warned of
+        (depends(service={"unit": "", "starts_at_boot": None}), {}, None),  # a container: a warning
         (depends(here=[SERVER]), {}, r"set firewall_public_ports: \[8090/tcp\] for this host"),
         (depends(here=[SERVER]), {"firewall_public_ports": ["80/tcp"]}, r"\[80/tcp, 8090/tcp\]"),
         (depends(here=[SERVER]), {"firewall_public_ports": ["8090/udp"]}, "8090 would be closed"),
@@ -64,7 +64,7 @@ def depends(**more: t.Any) -> Json:
         (depends(here=[SERVER]), {"firewall_extra_rules": [{"app": "Nginx Full"}]}, None),
         (depends(here=[SERVER]), {"firewall_purge": False}, None),
         (depends(control_server={**SERVER, "own": False}), {}, None),
-        # A server that closed itself in an earlier run, say.
+        # For example a server that an earlier run closed.
         (
             depends(control_server=LOST),
             {},
@@ -73,7 +73,7 @@ def depends(**more: t.Any) -> Json:
         (depends(control_server=LOST, service={**SERVICE, "proxied": True}), {}, None),
     ],
 )
-def test_a_host_that_would_be_lost_after_a_restart_is_not_locked(found: Json, variables: Json, words: str | None) -> None:
+def test_host_that_would_be_unreachable_after_a_reboot_is_refused(found: Json, variables: Json, words: str | None) -> None:
     refusals = lockdown.refusals(NODE, found, variables)
     if words is None:
         assert refusals == []
@@ -82,7 +82,7 @@ def test_a_host_that_would_be_lost_after_a_restart_is_not_locked(found: Json, va
             raise AssertionError("; ".join(refusals))
 
 
-def test_what_cannot_be_known_is_said() -> None:
+def test_unknown_start_at_boot_gives_a_warning() -> None:
     assert lockdown.warnings(depends(), ephemeral=False) == []
     (container,) = lockdown.warnings(depends(service={"unit": "", "starts_at_boot": None}), ephemeral=False)
     assert "runs in no service of systemd's, such as in a container" in container
@@ -92,7 +92,7 @@ def test_what_cannot_be_known_is_said() -> None:
     assert "tailscale_ephemeral" in ephemeral
 
 
-def test_only_what_came_about_before_must_come_about_after() -> None:
+def test_control_server_must_be_reachable_only_if_it_was_before() -> None:
     good, bad = {"reachable": True}, {"reachable": False}
     assert lockdown.lost_control(good, bad)
     assert lockdown.lost_control(good, None)
@@ -118,7 +118,7 @@ def test_only_what_came_about_before_must_come_about_after() -> None:
         ("", ""),
     ],
 )
-def test_the_unit_of_a_process_is_told_by_its_cgroup(cgroups: str, unit: str) -> None:
+def test_unit_of_a_process_comes_from_its_cgroup(cgroups: str, unit: str) -> None:
     assert boot.unit_of(cgroups) == unit
 
 
@@ -137,7 +137,7 @@ def test_the_unit_of_a_process_is_told_by_its_cgroup(cgroups: str, unit: str) ->
         ("UnitFileState=", None),
     ],
 )
-def test_whether_a_unit_starts_at_boot(shown: str, starts: bool | None) -> None:
+def test_start_of_a_unit_at_boot_is_read_from_systemd(shown: str, starts: bool | None) -> None:
     assert boot.starts_at_boot(lambda _command: (0, f"LoadState=loaded\n{shown}\n", ""), "x.service")[0] is starts
     assert boot.starts_at_boot(lambda _command: (1, "", "no systemd"), "x.service") == (None, "")
 
@@ -153,7 +153,7 @@ def test_whether_a_unit_starts_at_boot(shown: str, starts: bool | None) -> None:
         ("", "", 443),
     ],
 )
-def test_where_a_control_server_is(url: str, host: str, port: int) -> None:
+def test_host_and_port_of_a_control_server_url(url: str, host: str, port: int) -> None:
     assert control.split(url) == (host, port)
 
 
@@ -164,16 +164,16 @@ def test_where_a_control_server_is(url: str, host: str, port: int) -> None:
         ("hs.example.org", ["203.0.113.7", "192.168.1.10"], True),
         ("hs.example.org", ["127.0.1.1"], True),  # its own name, in its own /etc/hosts
         ("hs.example.org", ["203.0.113.7"], False),
-        ("127.0.0.1", ["127.0.0.1"], False),  # that is each machine's own
+        ("127.0.0.1", ["127.0.0.1"], False),  # every machine has this address
         ("localhost", ["127.0.0.1", "::1"], False),
         ("hs.example.org", [], False),
     ],
 )
-def test_whether_a_control_server_is_on_this_host(name: str, addresses: list[str], own: bool) -> None:
+def test_control_server_on_this_host_is_recognised(name: str, addresses: list[str], own: bool) -> None:
     assert control.is_own(name, addresses, ["192.168.1.10", "127.0.0.1"]) is own
 
 
-def test_a_connection_is_tried_again_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_to_the_control_server_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "PAUSE", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -184,8 +184,8 @@ def test_a_connection_is_tried_again_for_a_while(monkeypatch: pytest.MonkeyPatch
     assert "refused" in found["error"]
 
 
-def test_who_listens_at_a_socket(short_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the kernel's word; this process is it here."""
+def test_process_that_listens_on_a_socket_is_found(short_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel knows the process; here it is this one."""
     path = short_path / "tailscaled.sock"
     assert boot.listener(str(path)) == 0
     with socket.socket(socket.AF_UNIX) as server:
@@ -196,7 +196,7 @@ def test_who_listens_at_a_socket(short_path: pathlib.Path, monkeypatch: pytest.M
     assert found["starts_at_boot"] in (None, False)
 
 
-def test_the_module_without_a_tailscaled(tmp_path: pathlib.Path) -> None:
+def test_lockdown_info_works_without_tailscaled(tmp_path: pathlib.Path) -> None:
     found = call("lockdown_info", socket=str(tmp_path / "none"), login_servers=["http://127.0.0.1:1"], interface="lo")
     assert found["control_server"] is None
     assert found["here"] == []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the inventory's words to one host's devices and folders."""
+"""The devices and folders of one host, computed from the inventory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Mesh = t.Dict[str, t.Any]  # noqa: UP006
 
 @pytest.fixture
 def mesh() -> Mesh:
-    """The inventory of the README."""
+    """The mesh of the README's inventory."""
     return {
         "hosts": ["nas", "pi", "vps"],
         "folders": copy.deepcopy(README_FOLDERS),
@@ -35,7 +35,7 @@ def folders(mesh: Mesh, host: str) -> dict[str, dict[str, t.Any]]:
     return {folder["id"]: folder for folder in _mesh.desired_state(mesh, host)["folders"]}
 
 
-def test_a_host_gets_the_devices_that_it_shares_a_folder_with(mesh: Mesh) -> None:
+def test_host_gets_the_devices_that_it_shares_a_folder_with(mesh: Mesh) -> None:
     devices = {device["name"]: device for device in _mesh.desired_state(mesh, "nas")["devices"]}
     assert sorted(devices) == ["phone", "pi", "vps"]
     assert devices["pi"] == {
@@ -48,7 +48,7 @@ def test_a_host_gets_the_devices_that_it_shares_a_folder_with(mesh: Mesh) -> Non
     assert [device["name"] for device in _mesh.desired_state(mesh, "vps")["devices"]] == ["nas", "pi"]
 
 
-def test_a_host_gets_its_folders_where_it_wants_them(mesh: Mesh) -> None:
+def test_host_gets_its_folders_at_its_own_paths(mesh: Mesh) -> None:
     assert sorted(folders(mesh, "nas")) == ["documents", "photos"]
     assert sorted(folders(mesh, "vps")) == ["photos"]
     assert folders(mesh, "pi")["photos"]["path"] == "/mnt/ssd/photos"
@@ -56,33 +56,33 @@ def test_a_host_gets_its_folders_where_it_wants_them(mesh: Mesh) -> None:
     assert "versioning" not in folders(mesh, "nas")["photos"]
 
 
-def test_only_who_is_trusted_is_told_the_password(mesh: Mesh) -> None:
+def test_only_trusted_hosts_get_the_encryption_password(mesh: Mesh) -> None:
     assert {"name": "vps", "device_id": "VPS", "encryption_password": "secret"} in folders(mesh, "nas")["photos"]["devices"]
     assert folders(mesh, "vps")["photos"]["type"] == "receiveencrypted"
     assert "secret" not in str(_mesh.desired_state(mesh, "vps"))
 
 
-def test_two_without_trust_are_not_told_each_others_password(mesh: Mesh) -> None:
+def test_untrusted_hosts_do_not_get_each_others_password(mesh: Mesh) -> None:
     mesh["folders"]["photos"]["devices"]["pi"]["encryption_password"] = "another"
     assert "secret" not in str(folders(mesh, "pi"))
     assert "another" not in str(folders(mesh, "vps"))
     assert {"secret", "another"} <= {one.get("encryption_password") for one in folders(mesh, "nas")["photos"]["devices"]}
 
 
-def test_a_peer_outside_the_run_is_known_by_name(mesh: Mesh) -> None:
+def test_peer_outside_the_run_is_a_device_with_a_name_only(mesh: Mesh) -> None:
     del mesh["device_ids"]["pi"], mesh["addresses"]["pi"]
     devices = {device["name"]: device for device in _mesh.desired_state(mesh, "nas")["devices"]}
     assert devices["pi"] == {"name": "pi", "allowed_networks": NETWORKS}
 
 
-def test_settings_of_the_share_win_over_those_of_the_folder(mesh: Mesh) -> None:
+def test_settings_of_a_share_override_those_of_the_folder(mesh: Mesh) -> None:
     mesh["folders"]["photos"]["settings"] = {"order": "random", "rescanIntervalS": 60}
     mesh["folders"]["photos"]["devices"]["pi"]["settings"] = {"order": "newestFirst"}
     assert folders(mesh, "pi")["photos"]["settings"] == {"order": "newestFirst", "rescanIntervalS": 60}
     assert folders(mesh, "nas")["photos"]["settings"] == {"order": "random", "rescanIntervalS": 60}
 
 
-def test_what_it_is_given_is_not_changed(mesh: Mesh) -> None:
+def test_desired_state_does_not_change_its_input(mesh: Mesh) -> None:
     before = copy.deepcopy(mesh)
     for host in mesh["hosts"]:
         _mesh.desired_state(mesh, host)
@@ -90,7 +90,7 @@ def test_what_it_is_given_is_not_changed(mesh: Mesh) -> None:
 
 
 @pytest.mark.parametrize("empty", ["", None])
-def test_a_password_that_came_out_empty_shares_nothing_in_clear(mesh: Mesh, empty: str | None) -> None:
+def test_empty_encryption_password_is_refused_and_nothing_is_shared_unencrypted(mesh: Mesh, empty: str | None) -> None:
     mesh["folders"]["photos"]["devices"]["vps"]["encryption_password"] = empty
     members = {member["name"]: member for member in folders(mesh, "nas")["photos"]["devices"]}
     with pytest.raises(SyncthingError, match="encryption_password for vps is empty"):
@@ -98,13 +98,13 @@ def test_a_password_that_came_out_empty_shares_nothing_in_clear(mesh: Mesh, empt
     assert folders(mesh, "vps")["photos"]["type"] == "receiveencrypted"
 
 
-def test_a_mesh_is_read_once_for_all_its_hosts(mesh: Mesh) -> None:
+def test_mesh_can_be_parsed_once_for_all_hosts(mesh: Mesh) -> None:
     read = _mesh.model(mesh)
     for host in mesh["hosts"]:
         assert _mesh.desired_state(read, host) == _mesh.desired_state(mesh, host)
 
 
 @pytest.mark.parametrize("devices", [["nas", 7], {"nas": None, 7: None}])
-def test_names_of_devices_may_be_of_any_type_here(mesh: Mesh, devices: t.Any) -> None:
+def test_device_names_may_be_of_any_type(mesh: Mesh, devices: t.Any) -> None:
     mesh["folders"][2024] = {"path": "/srv/sync/2024", "devices": devices}
     assert [member["name"] for member in folders(mesh, "nas")["2024"]["devices"]] == [7]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the mesh costs the controller grows with what a host is told, counted in calls of functions: no clock is in it.
+"""The controller's cost of a mesh is proportional to the size of a host's state, counted in function calls instead of time.
 
 `make benchmark` measures the same in seconds, with Ansible around it.
 """
@@ -33,7 +33,7 @@ def declared(hosts: int, folders: int = FOLDERS) -> dict[str, t.Any]:
 
 
 def calls(work: t.Callable[[], t.Any]) -> int:
-    """How many functions are called, Python's own as well."""
+    """Count the calls of functions, also of Python's own."""
     count = 0
 
     def counted(_frame: types.FrameType, event: str, _argument: t.Any) -> None:
@@ -50,26 +50,26 @@ def calls(work: t.Callable[[], t.Any]) -> int:
 
 
 def large_to_small(work: t.Callable[[int], t.Callable[[], t.Any]]) -> float:
-    """The calls for each folder and member, with 30 hosts as a multiple of those with 3; what is made ready is not counted."""
+    """The ratio of the calls for each folder and member with 30 hosts to those with 3, without the preparation."""
     small, large = (calls(work(hosts)) / hosts for hosts in (3, 30))
     return large / small
 
 
-def test_a_mesh_is_read_in_proportion_to_its_size() -> None:
+def test_cost_of_parsing_a_mesh_is_proportional_to_its_size() -> None:
     def work(hosts: int) -> t.Callable[[], t.Any]:
         return functools.partial(mesh.model, declared(hosts))
 
     assert large_to_small(work) <= 1
 
 
-def test_one_hosts_state_costs_what_it_is_told() -> None:
+def test_cost_of_a_hosts_state_is_proportional_to_its_size() -> None:
     def work(hosts: int) -> t.Callable[[], t.Any]:
         return functools.partial(mesh.desired_state, mesh.model(declared(hosts)), "host-001")
 
     assert large_to_small(work) <= 1
 
 
-def test_folders_of_others_cost_nothing_but_a_look_at_their_members() -> None:
+def test_folders_of_other_hosts_cost_only_a_search_of_their_members() -> None:
     own = {"mine": {"path": "/srv/mine", "devices": ["host-001", "host-002"]}}
     others = {f"other-{number}": {"path": "/srv/x", "devices": ["host-003"], "label": "x"} for number in range(300)}
     members = {name: {"device_id": name, "addresses": []} for name in names(3)}
@@ -84,7 +84,7 @@ def test_folders_of_others_cost_nothing_but_a_look_at_their_members() -> None:
 
 
 @pytest.mark.parametrize("hosts", [3, 30])
-def test_each_hosts_addresses_are_asked_for_once(hosts: int) -> None:
+def test_addresses_of_each_host_are_computed_once(hosts: int) -> None:
     asked: list[str] = []
 
     def addresses_of(name: str) -> list[str]:

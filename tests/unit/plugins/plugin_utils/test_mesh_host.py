@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the role's variables to one call of syncthing_cluster, and its messages in the role's words."""
+"""The arguments of syncthing_cluster, computed from the role's variables, and its messages with the role's variable names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PHONE = "MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD"
 
 
 def options(**changes: t.Any) -> dict[str, t.Any]:
-    """As the role's task has them on nas."""
+    """The values that the role's task passes on nas."""
     return {
         "members": {"pi": {"device_id": "PI", "addresses": ["tcp://pi:22000"]}},
         "folders": {"documents": {"path": "/srv/sync/documents", "devices": ["nas", "pi", "phone", "vps"]}},
@@ -41,7 +41,7 @@ def options(**changes: t.Any) -> dict[str, t.Any]:
     }
 
 
-def test_the_call_has_what_the_module_takes() -> None:
+def test_arguments_are_options_of_the_module() -> None:
     call = mesh_host.arguments(options(), "nas")
     assert set(call) <= {*CLUSTER, *CONNECTION}
     assert (call["home"], call["purge_devices"], call["purge_folders"]) == ("/var/lib/syncthing", False, True)
@@ -55,7 +55,7 @@ def test_the_call_has_what_the_module_takes() -> None:
     assert mesh_host.arguments(options(defaults={"ignores": ["*.tmp"]}), "nas")["defaults"] == {"ignores": ["*.tmp"]}
 
 
-def test_a_host_outside_the_run_stays_a_member_without_an_id() -> None:
+def test_host_outside_the_run_stays_a_member_without_an_id() -> None:
     call = mesh_host.arguments(options(), "nas")
     assert call["folders"][0]["device_names"] == ["phone", "pi", "vps"]
     assert {device["name"]: device.get("addresses") for device in call["devices"]} == {
@@ -65,9 +65,9 @@ def test_a_host_outside_the_run_stays_a_member_without_an_id() -> None:
     }
 
 
-def test_only_folders_of_the_host_are_looked_at() -> None:
+def test_only_the_hosts_own_folders_are_read() -> None:
     class Secret(dict[str, t.Any]):
-        """A folder of others: whatever is in it but its devices costs time, or a password that this host must not need."""
+        """A folder of other hosts: reading more than its devices costs time, or a password that this host must not need."""
 
         def get(self, key: str, default: t.Any = None) -> t.Any:
             assert key == "devices"
@@ -80,7 +80,7 @@ def test_only_folders_of_the_host_are_looked_at() -> None:
     assert list(mesh_host.folders_of(declared, "nas")) == ["mine"]
 
 
-def test_no_listen_addresses_are_left_out_and_the_users_options_win() -> None:
+def test_empty_listen_addresses_are_omitted_and_the_users_options_win() -> None:
     private = {"relays_enabled": False, "listen_addresses": []}
     own = {"listen_addresses": ["tcp://100.64.0.9:22000"], "relays_enabled": True}
     assert mesh_host.settings({"private_options": private, "options": {}}) == {"relays_enabled": False}
@@ -88,7 +88,7 @@ def test_no_listen_addresses_are_left_out_and_the_users_options_win() -> None:
     assert mesh_host.settings({"private_options": private, "options": None}) == {"relays_enabled": False}
 
 
-def test_what_is_null_leaves_what_keeps_syncthing_private() -> None:
+def test_null_options_keep_the_private_defaults() -> None:
     private = {"relays_enabled": False, "listen_addresses": ["tcp://100.64.0.2:22000"]}
     nulls: list[dict[str, t.Any]] = [{"relays_enabled": None}, {"listen_addresses": None}, {"listen_addresses": []}]
     for own in nulls:
@@ -107,23 +107,23 @@ def test_what_is_null_leaves_what_keeps_syncthing_private() -> None:
         (["tcp://0.0.0.0:22000"], {}, "100.64.0.2", "every address"),
     ],
 )
-def test_it_never_listens_on_all_addresses(private: list[str], own: dict[str, t.Any], node: str, words: str | None) -> None:
+def test_listening_on_all_addresses_is_refused(private: list[str], own: dict[str, t.Any], node: str, words: str | None) -> None:
     found = mesh_host.address_problems(
         {"private_options": {"listen_addresses": private}, "options": own, "node_address": node},
     )
     assert words in found[0] if words else found == []
 
 
-def test_a_web_interface_that_is_not_moved_yet_is_told() -> None:
+def test_pending_change_of_the_web_interfaces_address_gives_a_note() -> None:
     assert mesh_host.gui_notes(options()) == []
-    assert gui_address.directory_of(None) == "", "an address that is null moves it nowhere"
+    assert gui_address.directory_of(None) == "", "a null address changes nothing"
     assert "has not made /run/syncthing on this host" in mesh_host.gui_notes(options(gui_ready=False))[0]
     assert mesh_host.arguments(options(gui_ready=False), "nas")["gui"] == {"theme": "dark"}
     assert mesh_host.gui_notes(options(gui_ready=False, gui_address="")) == []
     assert "gui" not in mesh_host.arguments(options(gui_address="", gui={}), "nas")
 
 
-def test_messages_name_the_variables_that_users_set() -> None:
+def test_messages_name_the_roles_variables() -> None:
     with pytest.raises(SyncthingError) as refusal:
         _refuse.moves({"path": "/a"}, {"id": "documents", "path": "/b"}, allowed=False)
     assert mesh_host.in_role_words(str(refusal.value)).endswith("set syncthing_mesh_allow_moves: true for one run")
@@ -147,7 +147,7 @@ def test_messages_name_the_variables_that_users_set() -> None:
         ("nothing of it ", "options", ": no", "nothing of it: no"),
     ],
 )
-def test_the_option_before_the_variable_is_replaced(said: str, variable: str, rest: str, expected: str) -> None:
+def test_option_in_a_message_is_replaced_by_the_variable(said: str, variable: str, rest: str, expected: str) -> None:
     assert mesh_host.in_role_words(f"{said}{role('syncthing_mesh_' + variable)}{rest}") == expected
 
 
@@ -160,5 +160,5 @@ def test_the_option_before_the_variable_is_replaced(said: str, variable: str, re
         ("guide", "guide"),
     ],
 )
-def test_a_section_at_the_beginning_is_the_roles(said: str, expected: str) -> None:
+def test_section_at_the_start_of_a_message_becomes_the_roles_variable(said: str, expected: str) -> None:
     assert mesh_host.in_role_words(said) == expected

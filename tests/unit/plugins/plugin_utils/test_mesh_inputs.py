@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Passwords, places and addresses of a mesh, before any host is touched."""
+"""Passwords, paths and addresses of a mesh are checked before any host is touched."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ OTHERS |= {"gui_address": "syncthing_gui_address", "gui_group": "syncthing_gui_g
 
 
 def problems(mesh: t.Mapping[str, t.Any]) -> list[str]:
-    """Of a mesh whose variables are the same on all hosts, but for their homes."""
+    """The problems of a mesh whose variables are the same on all hosts, except for their homes."""
     values = {OTHERS.get(key, f"syncthing_mesh_{key}"): value for key, value in mesh.items() if key != "homes"}
     hosts = {name: {**values, "syncthing_mesh_home": home} for name, home in mesh["homes"].items()}
     return validate.problems(hosts, ["syncthing_mesh"], inventory={*mesh["hosts"], "spare"})
 
 
 def mesh(**changes: t.Any) -> dict[str, t.Any]:
-    """As the role has it, with the variables of the role syncthing."""
+    """The role's variables, together with those of the role syncthing."""
     defaults: dict[str, t.Any] = {
         "hosts": ["nas", "vps"],
         "folders": {"photos": {"path": "/srv/sync/photos", "devices": {"nas": {}, "vps": {"encryption_password": "secret"}}}},
@@ -58,13 +58,13 @@ def at(where: str, **vps: t.Any) -> dict[str, t.Any]:
     [
         {},
         {"folders": {}},
-        {"own_addresses": []},  # a check before the host is in the tailnet
+        {"own_addresses": []},  # check mode before the host is in the tailnet
         {"folders": photos()},
         {"folders": photos(encryption_password="1234")},
         {"folders": photos(encryption_password=" with blanks ")},
         {"gui": {"user": "me", "password": "long enough", "theme": "dark"}},
         {"gui": {"api_key": "a key"}},
-        {"gui": {"tls": True}, "gui_address": ""},  # this role alone leaves the web interface where it is
+        {"gui": {"tls": True}, "gui_address": ""},  # this role does not change the address of the web interface
         {"options": {"listen_addresses": ["tcp://100.64.0.9:22000"], "max_send_kbps": 100}},
         {"options": {"listen_addresses": None}},
         {"external_devices": {"phone": {"device_id": PHONE, "addresses": ["dynamic", "tcp://phone:22000"]}}},
@@ -75,7 +75,7 @@ def at(where: str, **vps: t.Any) -> dict[str, t.Any]:
         {"folders": {"p": {"path": "/srv/x", "devices": ["nas", "phone"]}}, "external_devices": {"phone": {"device_id": PHONE}}},
     ],
 )
-def test_what_people_write_is_taken(changes: dict[str, t.Any]) -> None:
+def test_usual_spellings_of_a_mesh_are_accepted(changes: dict[str, t.Any]) -> None:
     assert problems(mesh(**changes)) == []
 
 
@@ -95,7 +95,7 @@ def test_what_people_write_is_taken(changes: dict[str, t.Any]) -> None:
         ({"vault": "x"}, "is no text"),
     ],
 )
-def test_a_declared_password_is_a_text(where: str, value: t.Any, words: str) -> None:
+def test_declared_password_must_be_a_string(where: str, value: t.Any, words: str) -> None:
     if where == "share":
         found = problems(mesh(folders=photos(encryption_password=value)))
         name = "syncthing_mesh_folders.photos.devices.vps.encryption_password"
@@ -131,17 +131,17 @@ def test_a_declared_password_is_a_text(where: str, value: t.Any, words: str) -> 
         ({"folders": at("/srv/x", path="/home")}, ["syncthing_mesh_folders.photos.devices.vps.path: /home", "(on vps)"]),
     ],
 )
-def test_what_is_wrong_is_named_with_its_path(changes: dict[str, t.Any], words: list[str]) -> None:
+def test_mistake_in_a_mesh_is_named_with_its_path(changes: dict[str, t.Any], words: list[str]) -> None:
     messages = "\n".join(problems(mesh(**changes)))
     assert messages
     assert all(word in messages for word in words), messages
 
 
-def test_a_home_of_another_host_is_no_reason() -> None:
+def test_folder_in_the_syncthing_home_of_another_host_is_accepted() -> None:
     assert problems(mesh(folders={"x": {"path": "/srv/syncthing", "devices": ["nas"]}})) == []
 
 
-def readmes() -> dict[str, t.Any]:
+def readme_mesh() -> dict[str, t.Any]:
     """The inventory of the README."""
     return {
         "hosts": ["nas", "pi", "vps"],
@@ -152,8 +152,8 @@ def readmes() -> dict[str, t.Any]:
     }
 
 
-def test_the_readmes_mesh_has_no_problem() -> None:
-    assert problems(readmes()) == []
+def test_mesh_of_the_readme_is_accepted() -> None:
+    assert problems(readme_mesh()) == []
 
 
 def change(mesh: dict[str, t.Any], path: str, value: t.Any) -> None:
@@ -190,10 +190,10 @@ def change(mesh: dict[str, t.Any], path: str, value: t.Any) -> None:
         ("external_devices.nas", {"device_id": PHONE}, ["syncthing_mesh_external_devices.nas", "another name"]),
     ],
 )
-def test_what_is_wrong_in_the_readmes_mesh_is_named(path: str, value: t.Any, words: list[str]) -> None:
-    readme = readmes()
+def test_mistake_in_the_mesh_of_the_readme_is_named(path: str, value: t.Any, words: list[str]) -> None:
+    readme = readme_mesh()
     change(readme, path, value)
     found = problems(readme)
     assert found
-    sentences = "\n".join(found)
-    assert all(word in sentences for word in words), sentences
+    messages = "\n".join(found)
+    assert all(word in messages for word in words), messages

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the user declared open, by port, protocol, source, interface and direction."""
+"""Declared openings, by port, protocol, source, interface and direction."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SAMBA = at(445)
         ({"firewall_extra_rules": [{"port": "445", "from": LAN}]}, at(445, source=None)),
     ],
 )
-def test_declared(variables: dict[str, t.Any], tried: Endpoint) -> None:
+def test_endpoint_that_is_declared(variables: dict[str, t.Any], tried: Endpoint) -> None:
     assert declares(variables, tried, PROFILES)
 
 
@@ -78,12 +78,12 @@ def test_declared(variables: dict[str, t.Any], tried: Endpoint) -> None:
         ({"firewall_extra_rules": [{"direction": "routed", "port": "80"}]}, SSH),
     ],
 )
-def test_not_declared(variables: dict[str, t.Any], tried: Endpoint) -> None:
+def test_endpoint_that_is_not_declared(variables: dict[str, t.Any], tried: Endpoint) -> None:
     assert not declares(variables, tried, PROFILES)
 
 
-def test_behind_a_translation_only_a_private_source_can_be_told_apart() -> None:
-    """From 10.0.0.5 to a public address: what the host sees is some public address, never one of its LAN."""
+def test_private_source_does_not_count_behind_address_translation() -> None:
+    """From 10.0.0.5 to a public address: the host sees some public source address, never one of its LAN."""
     far = at(22, address=None, interface=None, source="10.0.0.5", on_link=False)
     assert not declares({"firewall_lan_ssh_from": [LAN]}, far, {})
     assert declares({"firewall_lan_ssh_from": ["8.8.8.0/24"]}, far, {})
@@ -100,5 +100,5 @@ def test_behind_a_translation_only_a_private_source_can_be_told_apart() -> None:
         ({"firewall_purge": True}, True),
     ],
 )
-def test_where_the_inventory_does_not_say_all_nothing_is_claimed(variables: dict[str, t.Any], judged: bool) -> None:
+def test_ports_are_not_judged_if_the_inventory_is_incomplete(variables: dict[str, t.Any], judged: bool) -> None:
     assert (not_judged(variables) is None) is judged

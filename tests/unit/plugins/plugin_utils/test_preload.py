@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the first action of a run imports, so that the workers need not."""
+"""The first action of a run imports all filters, so that the worker processes need not."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PLUGINS = pathlib.Path(__file__).resolve().parents[4] / "plugins"
 COLLECTIONS = pathlib.Path(preload.__file__).parents[5]
 
 
-def test_all_filters_are_imported() -> None:
+def test_preload_lists_all_filters() -> None:
     files = {path.stem for path in (PLUGINS / "filter").glob("*.py")}
     assert {module.__name__.rpartition(".")[2] for module in preload.FILTERS} == files
 
 
 @pytest.mark.parametrize("action", ["check_inputs", "syncthing_mesh_info"])
-def test_the_first_action_of_a_run_imports_them(action: str) -> None:
+def test_first_action_of_a_run_imports_all_filters(action: str) -> None:
     plugins = "ansible_collections.homelab.tailsync.plugins"
     code = f"import {plugins}.action.{action}, sys; print(*[name for name in sys.modules if '{plugins}.filter.' in name])"
     paths = [str(COLLECTIONS), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variables that cannot be read, and secrets that could not be sent without a trace."""
+"""Variables that cannot be read, and secrets that would be written to a file on the host."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PIPELINING = {"ansible_pipelining": True, "ansible_ssh_pipelining": True}
 
 @pytest.fixture
 def vaulted(tmp_path: pathlib.Path) -> str:
-    """A value that the password of the run does not open, as ansible-vault writes it."""
+    """A value encrypted by ansible-vault with another password than that of the run."""
     (tmp_path / "mine").write_text("mine", encoding="ascii")
     (tmp_path / "other").write_text("other", encoding="ascii")
     command = [
@@ -59,7 +59,7 @@ def inline(vaulted: str, indent: int) -> str:
     ],
 )
 @pytest.mark.parametrize("alone", [True, False], ids=["role", "site"])
-def test_no_neighbour_is_shown_when_a_variable_cannot_be_decrypted(
+def test_no_other_value_is_shown_when_a_variable_cannot_be_decrypted(
     role: str, name: str, alone: bool, tmp_path: pathlib.Path, vaulted: str
 ) -> None:
     variables = {
@@ -85,7 +85,7 @@ def test_no_neighbour_is_shown_when_a_variable_cannot_be_decrypted(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("template", ["{{ nothing_such }}", "{{ 1 / 0 }}", "{{ lookup('ansible.builtin.file', '/no/such') }}"])
-def test_nor_when_it_cannot_be_resolved_for_another_reason(template: str, tmp_path: pathlib.Path) -> None:
+def test_no_other_value_is_shown_when_a_variable_cannot_be_resolved(template: str, tmp_path: pathlib.Path) -> None:
     done = play(
         tmp_path, f'tailscale_auth_key: {CLEAR}\ntailscale_api_url: "{template}"\n', {"roles": ["homelab.tailsync.tailscale"]}
     )
@@ -95,7 +95,7 @@ def test_nor_when_it_cannot_be_resolved_for_another_reason(template: str, tmp_pa
 
 
 @pytest.mark.slow
-def test_what_no_role_of_ours_takes_may_have_another_password(tmp_path: pathlib.Path, vaulted: str) -> None:
+def test_variables_of_other_roles_may_have_another_vault_password(tmp_path: pathlib.Path, vaulted: str) -> None:
     done = play(tmp_path, f"tailscale_console_login: {inline(vaulted, 2)}\n", {"tasks": SITE[:1]})
     assert done.returncode == 0, done.stdout
 
@@ -121,7 +121,7 @@ PIPELINED: dict[str, t.Any] = {
         ({"keeps_files": True, "pipelines": False}, None),
     ],
 )
-def test_what_keeps_a_module_from_being_piped(change: dict[str, t.Any], words: str | None) -> None:
+def test_settings_that_prevent_pipelining_give_a_warning(change: dict[str, t.Any], words: str | None) -> None:
     warning = secret_transfer.warning_of(secret_transfer.Transfer(**{**PIPELINED, **change}))
     assert (warning is None) if words is None else words in str(warning)
 
@@ -138,7 +138,7 @@ def test_what_keeps_a_module_from_being_piped(change: dict[str, t.Any], words: s
         ({"syncthing_mesh_gui": {"user": "me", "password": "s"}}, ["syncthing_mesh_gui.password"]),
     ],
 )
-def test_secrets_are_found_by_their_path(values: dict[str, t.Any], expected: list[str]) -> None:
+def test_set_secrets_are_listed_by_their_path(values: dict[str, t.Any], expected: list[str]) -> None:
     assert secret_transfer.secrets_of(values) == expected
 
 
@@ -148,11 +148,11 @@ def test_secrets_are_found_by_their_path(values: dict[str, t.Any], expected: lis
     [
         (["-e", "ansible_become_method=su"], "become method su"),
         (["-e", "ansible_ssh_pipelining=false"], "ansible_ssh_pipelining"),
-        (["-e", "ansible_pipelining=false"], None),  # the tasks' other variable still holds
+        (["-e", "ansible_pipelining=false"], None),  # the other variable of the tasks still applies
         ([], None),
     ],
 )
-def test_the_run_warns_once_and_goes_on(arguments: list[str], words: str | None, tmp_path: pathlib.Path) -> None:
+def test_missing_pipelining_gives_one_warning(arguments: list[str], words: str | None, tmp_path: pathlib.Path) -> None:
     done = play(
         tmp_path,
         "tailscale_auth_key: tskey-auth-x\nsyncthing_api_key: x\n",
@@ -166,7 +166,7 @@ def test_the_run_warns_once_and_goes_on(arguments: list[str], words: str | None,
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("secret", "code"), [("tskey-auth-x", 2), ('""', 0)])
-def test_files_that_are_kept_are_refused_only_with_a_secret(secret: str, code: int, tmp_path: pathlib.Path) -> None:
+def test_kept_remote_files_are_refused_only_with_a_secret(secret: str, code: int, tmp_path: pathlib.Path) -> None:
     done = play(tmp_path, f"tailscale_auth_key: {secret}\n", {"tasks": SITE}, ANSIBLE_KEEP_REMOTE_FILES="1")
     assert done.returncode == code, done.stdout
     assert ("would leave tailscale_auth_key in a file" in done.stdout) == (code == 2)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why no address of a host answers: one likely cause and its fix for each thing that is seen."""
+"""The reasons why no address of a host answers: a likely cause and a fix for each observation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_KEY = (
 CHANGED = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed."
 DENIED = "root@nas: Permission denied (publickey)."
 OTHER = "another machine answered: its own Tailscale says that it is pi"
-PIPE = "Connection closed by UNKNOWN port 65535"  # all that is left when a ProxyCommand cannot resolve the name
+PIPE = "Connection closed by UNKNOWN port 65535"  # the only message when a ProxyCommand cannot resolve the name
 
 
 def nas(name: str = "nas", online: bool = True, expired: bool = False) -> Peer:
@@ -67,26 +67,26 @@ LAN_CLOSED = Attempt("192.168.1.10", INVENTORY, TIMEOUT)
         ([LAN_CLOSED], Controller(), ["192.168.1.10, where the inventory says it is, does not answer"]),
     ],
 )
-def test_the_cause_is_named_with_its_fix(attempts: list[Attempt], controller: Controller, words: list[str]) -> None:
+def test_cause_of_a_failed_login_is_named_with_its_fix(attempts: list[Attempt], controller: Controller, words: list[str]) -> None:
     said = " ".join(causes(attempts, controller, "nas", DESTINATION, ["tailscale"]))
     assert [word for word in words if word not in said] == []
 
 
-def test_only_what_was_seen_is_named() -> None:
+def test_only_observed_causes_are_named() -> None:
     said = " ".join(causes([Attempt("nas", NAME, TIMEOUT), LAN_CLOSED], seen(nas()), "nas", DESTINATION))
     assert "accept-dns" not in said, "the name was resolved"
     assert "host key" not in said
     assert "does not answer (" not in said
-    assert "Tailscale" not in " ".join(causes([LAN_CLOSED], Controller(), "", DESTINATION)), "nobody asked for a tailnet"
+    assert "Tailscale" not in " ".join(causes([LAN_CLOSED], Controller(), "", DESTINATION)), "no tailnet name was given"
 
 
-def test_an_address_that_only_the_host_has_told() -> None:
+def test_advice_for_an_address_that_only_the_host_gave() -> None:
     said = unlasting("100.64.0.7", "nas")
     assert "set ansible_host to 100.64.0.7" in said
     assert "tailscale set --accept-dns=true" in said
 
 
-def test_the_telling_line_of_an_ssh_failure() -> None:
+def test_ssh_failure_is_shortened_to_its_last_line() -> None:
     text = (
         "Failed to connect to the host via ssh: debug1: something\nssh: connect to host 10.0.0.1 port 22: Connection timed out\n"
     )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which account, home and identity Syncthing must not use, by what is there on the host."""
+"""Accounts, homes and identities that Syncthing must not use, judged by the host's facts."""
 
 from __future__ import annotations
 
@@ -57,26 +57,26 @@ def refusals(variables: dict[str, t.Any] | None = None, **changes: t.Any) -> lis
     [
         ({}, {}),  # a bare host
         ({}, {"account": SERVICE, "home": all_of(SERVICE_OWNS), "was_set_up": True}),  # each later run
-        ({}, {"account": SERVICE}),  # created, then the run died
+        ({}, {"account": SERVICE}),  # created by a run that then died
         ({}, {"account": SERVICE, "home": place(SERVICE_OWNS)}),
         ({}, {"home": place(ROOT_OWNS)}),
         ({}, {"home": place(ROOT_OWNS, mode="0755", empty=True)}),  # a disk's own root
         ({"syncthing_user": "me"}, {"account": ME}),
         ({"syncthing_user": "me"}, {"account": ME, "home": place(ROOT_OWNS)}),
         ({"syncthing_user": "me"}, {"account": ME, "home": all_of(ME_OWNS), "was_set_up": True}),
-        ({"syncthing_user": "me"}, {"account": ME, "home": place(ME_OWNS, empty=False)}),  # data in it, and me is the owner
+        ({"syncthing_user": "me"}, {"account": ME, "home": place(ME_OWNS, empty=False)}),  # contains data of its owner, me
         ({"syncthing_user": "me"}, {"account": {**ME, "home": HOME}, "home": place(ME_OWNS, empty=False)}),
         ({}, {"account": {**SERVICE, "home": "/nonexistent"}, "home": place(SERVICE_OWNS)}),
-        # A new identity that is asked for, or an old one that is restored.
+        # A new identity that is requested, or an old one that is restored.
         ({"tailsync_accept": ["new_identity"]}, {"account": SERVICE, "was_set_up": True}),
         ({"syncthing_certificate": "-----BEGIN CERTIFICATE-----"}, {"account": SERVICE, "was_set_up": True}),
         ({"syncthing_certificate": "-----BEGIN CERTIFICATE-----"}, {"identity_problem": "key.pem is not there"}),
-        # Moved on purpose, or with the files of the old home.
+        # Moved intentionally, or together with the files of the old home.
         ({"tailsync_accept": ["new_identity"]}, {"account": SERVICE, "elsewhere": ELSEWHERE}),
         ({}, {"account": SERVICE, "home": all_of(SERVICE_OWNS), "elsewhere": ELSEWHERE}),
     ],
 )
-def test_an_ordinary_host_passes(variables: dict[str, t.Any], found: dict[str, t.Any]) -> None:
+def test_ordinary_account_and_home_are_accepted(variables: dict[str, t.Any], found: dict[str, t.Any]) -> None:
     assert refusals(variables, **found) == []
 
 
@@ -87,7 +87,7 @@ def test_an_ordinary_host_passes(variables: dict[str, t.Any], found: dict[str, t
         ({"syncthing_user": "nfs"}, {"account": {**ME, "uid": 65534}}, ["nobody by another name"]),
         ({"syncthing_home": "/srv/a:b"}, {}, ["syncthing_home", "colon"]),
         ({}, {"home": place(ROOT_OWNS, directory=False)}, ["syncthing_home", "no directory"]),
-        # Another account's Syncthing, also on a host that was switched to another user.
+        # The Syncthing of another account, also after syncthing_user was changed.
         (
             {"syncthing_user": "me"},
             {"account": ME, "home": all_of(SERVICE_OWNS)},
@@ -113,7 +113,7 @@ def test_an_ordinary_host_passes(variables: dict[str, t.Any], found: dict[str, t
             ["identity is not there any more", "syncthing_certificate", "new_identity"],
         ),
         ({}, {"account": SERVICE, "was_set_up": True, "home": place(SERVICE_OWNS)}, ["identity is not there any more"]),
-        # Another home or another user than before.
+        # Another home or user than before.
         ({}, {"account": SERVICE, "elsewhere": ELSEWHERE}, ["/home/syncthing", "a new device", "new_identity"]),
         (
             {"syncthing_user": "me"},
@@ -122,7 +122,7 @@ def test_an_ordinary_host_passes(variables: dict[str, t.Any], found: dict[str, t
         ),
     ],
 )
-def test_what_would_harm_is_refused_with_the_way_out(
+def test_account_or_home_of_others_is_refused_with_the_fix(
     variables: dict[str, t.Any], found: dict[str, t.Any], words: list[str]
 ) -> None:
     messages = "\n".join(refusals(variables, **found))
@@ -130,7 +130,7 @@ def test_what_would_harm_is_refused_with_the_way_out(
     assert all(word in messages for word in words), messages
 
 
-def test_a_group_that_is_not_there_is_named() -> None:
+def test_missing_group_of_the_web_interface_is_refused() -> None:
     found = {**WHOLE, "account": SERVICE}
     variables = {"syncthing_user": "syncthing", "syncthing_home": HOME, "syncthing_gui_group": "family"}
     there, missing = ({**found, "gui_group": {"name": "family", "gid": gid}} for gid in (1001, None))
@@ -139,7 +139,7 @@ def test_a_group_that_is_not_there_is_named() -> None:
     assert syncthing_host.refusals(missing, {**variables, "syncthing_gui_group": ""}) == []
 
 
-def test_a_check_does_not_ask_for_the_sockets_directory_that_the_run_makes(short_path: pathlib.Path) -> None:
+def test_check_mode_does_not_need_the_directory_of_the_socket(short_path: pathlib.Path) -> None:
     address = str(short_path / "run" / "gui.sock")
     _listen.refuse_unbindable(address, str(short_path), check_mode=True)
     with pytest.raises(SyncthingError, match="there is no directory"):
@@ -157,7 +157,7 @@ def gathered(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Calla
     return gather
 
 
-def test_it_sees_what_is_there(gathered: t.Callable[..., dict[str, t.Any]], tmp_path: pathlib.Path) -> None:
+def test_state_of_the_home_and_identity_is_gathered(gathered: t.Callable[..., dict[str, t.Any]], tmp_path: pathlib.Path) -> None:
     home = tmp_path / "home"
     assert gathered()["home"] == {"exists": False}
     home.mkdir(mode=0o750)
@@ -187,7 +187,7 @@ def test_it_sees_what_is_there(gathered: t.Callable[..., dict[str, t.Any]], tmp_
         ("[Service]\n", False),
     ],
 )
-def test_it_knows_a_home_by_the_unit_of_an_earlier_run(
+def test_home_of_an_earlier_run_is_recognised_by_its_unit(
     text: str, expected: bool, gathered: t.Callable[..., dict[str, t.Any]], tmp_path: pathlib.Path
 ) -> None:
     home = tmp_path / "100%"
@@ -195,7 +195,7 @@ def test_it_knows_a_home_by_the_unit_of_an_earlier_run(
     assert gathered(home, "me")["was_set_up"] is expected
 
 
-def test_it_knows_the_homes_of_earlier_runs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_homes_of_earlier_runs_are_gathered(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(syncthing, "DROP_IN", str(tmp_path / "syncthing@{user}.service.d/50-tailsync.conf"))
     for user, home in (("syncthing", "/var/lib/syncthing"), ("me", "/home/me/sync thing 100%%")):
         place = tmp_path / f"syncthing@{user}.service.d" / "50-tailsync.conf"
@@ -207,16 +207,18 @@ def test_it_knows_the_homes_of_earlier_runs(tmp_path: pathlib.Path, monkeypatch:
     assert found == [{"user": "me", "home": "/home/me/sync thing 100%"}]
 
 
-def test_it_knows_where_a_socket_can_be(gathered: t.Callable[..., dict[str, t.Any]], tmp_path: pathlib.Path) -> None:
+def test_directory_of_the_socket_is_gathered_from_the_unit(
+    gathered: t.Callable[..., dict[str, t.Any]], tmp_path: pathlib.Path
+) -> None:
     assert gathered(user="me")["gui_directory"] == ""
     line = f'ExecStartPre=+/usr/bin/install -d -m 0700 -o "me" {tmp_path}/run\n'
     (tmp_path / "me.conf").write_text(f"[Service]\nExecStartPre=-/bin/true /x\n{line}", encoding="utf-8")
-    assert gathered(user="me")["gui_directory"] == "", "gone since the host was restarted with another unit"
+    assert gathered(user="me")["gui_directory"] == "", "the directory no longer exists after a reboot with another unit"
     (tmp_path / "run").mkdir()
     assert gathered(user="me")["gui_directory"] == f"{tmp_path}/run"
 
 
-def test_it_knows_the_device_and_who_may_use_its_web_interface(
+def test_device_id_and_access_to_the_web_interface_are_gathered(
     gathered: t.Callable[..., dict[str, t.Any]], tmp_path: pathlib.Path
 ) -> None:
     home = tmp_path / "home"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role syncthing refuses before any host is touched, and what it must not refuse."""
+"""Variables of the role syncthing that are refused before any host is touched, and those that are accepted."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def inputs(**changes: t.Any) -> dict[str, t.Any]:
         {"syncthing_user": "HOME\\me"},
         {"syncthing_user": "machine$"},
         {"syncthing_user": "me", "syncthing_home": "/home/me/.local/state/syncthing"},
-        {"syncthing_home": "/home/syncthing"},  # the home of an account that is Syncthing's own; the look at the host decides
+        {"syncthing_home": "/home/syncthing"},  # may be the home of Syncthing's own account, which the host's facts show
         {"syncthing_home": "/mnt/ssd/sync thing"},
         {"syncthing_home": "/srv/100%/syncthing"},
         {"syncthing_home": "/srv/Bücher/syncthing/"},
@@ -75,7 +75,7 @@ def inputs(**changes: t.Any) -> dict[str, t.Any]:
         {"syncthing_repository_url": "file:/srv/mirror"},
     ],
 )
-def test_what_people_write_is_taken(changes: dict[str, t.Any]) -> None:
+def test_usual_values_of_the_role_syncthing_are_accepted(changes: dict[str, t.Any]) -> None:
     assert problems(inputs(**changes)) == []
 
 
@@ -140,13 +140,13 @@ def test_what_people_write_is_taken(changes: dict[str, t.Any]) -> None:
         ({"syncthing_repository_channel": "candidate"}, ["candidate", "report usage"]),
     ],
 )
-def test_what_is_wrong_is_named_with_the_fix(changes: dict[str, t.Any], words: list[str]) -> None:
+def test_mistake_in_the_role_syncthing_is_named_with_the_fix(changes: dict[str, t.Any], words: list[str]) -> None:
     messages = "\n".join(problems(inputs(**changes)))
     assert messages
     assert all(word in messages for word in words), messages
 
 
-def test_no_secret_is_in_a_message() -> None:
+def test_messages_contain_no_secret() -> None:
     found = problems(
         inputs(syncthing_api_key=987654, syncthing_gui_address="10.0.0.1:80", syncthing_mesh_gui={"password": "s3cret"})
     )
@@ -188,7 +188,7 @@ def test_no_secret_is_in_a_message() -> None:
         22000,
     ],
 )
-def test_no_listen_address_means_every_address(address: t.Any) -> None:
+def test_listen_address_for_all_interfaces_is_refused(address: t.Any) -> None:
     assert len(syncthing_addresses.listen_problems("x", [address])) == 1
 
 
@@ -202,7 +202,7 @@ def test_no_listen_address_means_every_address(address: t.Any) -> None:
         (["tcp://:22000"], "100.64.0.7", "no host"),
     ],
 )
-def test_a_host_without_an_address_does_not_go_on(addresses: list[str], node: str, words: str | None) -> None:
+def test_host_without_a_listen_address_is_refused(addresses: list[str], node: str, words: str | None) -> None:
     found = validate_syncthing.address_problems(addresses, node)
     assert found == [] if words is None else words in str(found)
 
@@ -221,11 +221,11 @@ def test_a_host_without_an_address_does_not_go_on(addresses: list[str], node: st
         ("tcp://nas:22000", 1),
     ],
 )
-def test_addresses_to_dial_have_a_host(addresses: t.Any, problems: int) -> None:
+def test_address_to_dial_needs_a_host(addresses: t.Any, problems: int) -> None:
     assert len(syncthing_addresses.dial_problems("x", addresses)) == problems
 
 
-def test_addresses_are_made_of_the_hosts_that_are_known() -> None:
+def test_tcp_addresses_are_computed_for_known_hosts() -> None:
     assert syncthing_addresses.tcp_addresses(["nas.tailnet.test", "", None, "100.64.0.7", "fd7a:115c:a1e0::7"], 22001) == [
         "tcp://nas.tailnet.test:22001",
         "tcp://100.64.0.7:22001",
@@ -234,7 +234,7 @@ def test_addresses_are_made_of_the_hosts_that_are_known() -> None:
     assert syncthing_addresses.tcp_addresses([""]) == []
 
 
-def test_only_addresses_of_interfaces_are_waited_for() -> None:
+def test_only_ip_addresses_are_waited_for() -> None:
     addresses = ["tcp://100.64.0.7:22000", "tcp://[fd7a:115c:a1e0::7]:22000", "tcp://nas:22000", "tcp://[fe80::1%25eth0]:22000"]
     assert syncthing_addresses.interface_addresses(addresses) == ["100.64.0.7", "fd7a:115c:a1e0::7", "fe80::1"]
 
@@ -259,13 +259,13 @@ def test_only_addresses_of_interfaces_are_waited_for() -> None:
         (LOGIN, "127.0.0.1:8384", "", {"address": "127.0.0.1:8384", **LOGIN}),
     ],
 )
-def test_the_mesh_sets_address_and_permissions_together(
+def test_mesh_sets_address_and_permissions_of_the_socket_together(
     gui: dict[str, t.Any], address: str, group: str, expected: dict[str, t.Any]
 ) -> None:
     assert gui_address.wanted(gui, address, group) == expected
 
 
-def test_a_socket_whose_directory_is_not_there_is_not_moved_to() -> None:
+def test_socket_without_its_directory_is_not_declared() -> None:
     assert gui_address.wanted({"theme": "dark"}, "/run/syncthing/gui.sock", ready=False) == {"theme": "dark"}
     assert gui_address.wanted({}, "/var/lib/syncthing/gui.sock", ready=False)["address"] == "/var/lib/syncthing/gui.sock"
     assert gui_address.wanted(LOGIN, "127.0.0.1:8384", ready=False)["address"] == "127.0.0.1:8384"
@@ -280,9 +280,7 @@ def test_a_socket_whose_directory_is_not_there_is_not_moved_to() -> None:
         ("127.0.0.1:8384", ["gui_without_password"], "127.0.0.1:8384", ""),
     ],
 )
-def test_the_first_start_has_no_open_port_without_a_password(
-    address: str, accept: list[str], expected: str, directory: str
-) -> None:
+def test_first_start_opens_no_port_without_a_password(address: str, accept: list[str], expected: str, directory: str) -> None:
     assert gui_address.first(address, accept) == expected
     assert gui_address.directory_of(expected) == directory
 
@@ -290,15 +288,15 @@ def test_the_first_start_has_no_open_port_without_a_password(
 @pytest.mark.parametrize(
     "home", ["/var/lib/syncthing", "/mnt/sync thing", "/srv/100%/x", '/srv/"quoted"', "/srv/back\\slash", "/srv/a'b"]
 )
-def test_a_path_is_one_argument_of_a_unit(home: str) -> None:
-    """As systemd itself reads it."""
+def test_path_is_one_argument_in_a_systemd_unit(home: str) -> None:
+    """Compared with systemd's own parser."""
     line = f"ExecStart=/bin/true {text_lines.systemd_argument('--home=' + home)}\n"
     unit = f"[Service]\nType=oneshot\n{line}"
     assert systemd_words(unit) == ["/bin/true", f"--home={home}"]
 
 
 def systemd_words(unit: str) -> list[str]:
-    """A reader of its own: systemd.service(5), "Command lines"."""
+    """A separate parser, after systemd.service(5), "Command lines"."""
     text = unit.split("ExecStart=", 1)[1].strip()
     words: list[str] = []
     current, quoted, index = "", False, 0

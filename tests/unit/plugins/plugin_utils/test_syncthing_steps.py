@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A steady host has nothing to do, and whatever differs in any way is seen: one row for each way."""
+"""A steady host needs no step, and every difference gives a step: one row for each difference."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ FAMILY = (
 )
 
 
-def test_a_steady_host_has_nothing_to_do() -> None:
+def test_steady_host_needs_no_syncthing_step() -> None:
     assert steps() == []
     assert steps((f"files|{LIST}", None), source="distribution") == []
     assert steps(*FAMILY, **SHARED) == []
@@ -81,7 +81,7 @@ def test_a_steady_host_has_nothing_to_do() -> None:
         (SHARED, ["service"]),
     ],
 )
-def test_whatever_is_wanted_otherwise_is_seen(wanted: dict[str, t.Any], due: list[str]) -> None:
+def test_changed_variable_gives_a_syncthing_step(wanted: dict[str, t.Any], due: list[str]) -> None:
     assert steps(**wanted) == due
 
 
@@ -123,11 +123,11 @@ def test_whatever_is_wanted_otherwise_is_seen(wanted: dict[str, t.Any], due: lis
         ("syncthing|gui_directory_access|mode", "0755", ["service"]),
     ],
 )
-def test_whatever_differs_on_the_host_is_seen(path: str, value: t.Any, due: list[str]) -> None:
+def test_difference_on_the_host_gives_a_syncthing_step(path: str, value: t.Any, due: list[str]) -> None:
     assert steps((path, value)) == due
 
 
-def test_who_may_use_the_web_interfaces_socket() -> None:
+def test_changed_access_to_the_socket_gives_a_step() -> None:
     assert steps(*FAMILY, ("syncthing|gui_directory_access|gid", 998), **SHARED) == ["service"]
     assert steps(*FAMILY, ("syncthing|gui_directory_access|mode", "0700"), **SHARED) == ["service"]
-    assert steps(*FAMILY) == ["service"], "the group is to have no access any more"
+    assert steps(*FAMILY) == ["service"], "the group loses its access"

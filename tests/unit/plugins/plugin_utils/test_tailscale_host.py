@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which Tailscale is on a host, and what that means: another one is never cut off, and an ordinary host is never refused."""
+"""The Tailscale that runs on a host: another one's connections are never cut off, and an ordinary host is never refused."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ ORDINARY = [
 
 @pytest.mark.parametrize("situation", ORDINARY)
 @pytest.mark.parametrize("source", ["vendor", "distribution", "static"])
-def test_an_ordinary_host_passes(machine: Machine, monkeypatch: pytest.MonkeyPatch, situation: t.Any, source: str) -> None:
+def test_ordinary_tailscale_is_accepted(machine: Machine, monkeypatch: pytest.MonkeyPatch, situation: t.Any, source: str) -> None:
     monkeypatch.setattr("shutil.which", lambda name: name)
     situation(machine)
     assert tailscale_host.refusals(machine.look(), wanted(source=source)) == []
@@ -171,7 +171,7 @@ def nix(machine: Machine) -> list[str]:
     return [program]
 
 
-def somebodys_archive_that_is_stopped(machine: Machine) -> list[str]:
+def a_stopped_archive_of_the_user(machine: Machine) -> list[str]:
     machine.service(OURS, "/opt/ts/tailscaled", 0, "[Service]")
     return [OURS, "/opt/ts/tailscaled", "no package"]
 
@@ -181,7 +181,7 @@ def an_interface_of_another_program(machine: Machine) -> list[str]:
     return ["interface tailscale0", "process 88 (/usr/bin/vpn --fast)"]
 
 
-def an_interface_of_nobody(machine: Machine) -> list[str]:
+def an_interface_without_a_process(machine: Machine) -> list[str]:
     machine.interface("tailscale0")
     return ["interface tailscale0", "no process"]
 
@@ -196,14 +196,14 @@ OTHERS = [
     a_container_with_the_hosts_network,
     a_container_with_a_systemd_and_the_hosts_network,
     nix,
-    somebodys_archive_that_is_stopped,
+    a_stopped_archive_of_the_user,
     an_interface_of_another_program,
-    an_interface_of_nobody,
+    an_interface_without_a_process,
 ]
 
 
 @pytest.mark.parametrize("situation", OTHERS)
-def test_another_tailscale_is_refused_with_what_it_is_and_what_to_do(
+def test_another_tailscale_is_refused_with_its_process_and_the_fix(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, situation: t.Any
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: name)
@@ -213,7 +213,9 @@ def test_another_tailscale_is_refused_with_what_it_is_and_what_to_do(
 
 
 @pytest.mark.parametrize("situation", OTHERS)
-def test_beside_another_tailscale_nothing_is_removed(machine: Machine, monkeypatch: pytest.MonkeyPatch, situation: t.Any) -> None:
+def test_removal_is_refused_if_another_tailscale_runs(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, situation: t.Any
+) -> None:
     monkeypatch.setattr("shutil.which", lambda name: name)
     words = situation(machine)
     (said,) = tailscale_host.refusals(machine.look(), wanted(state="absent"))
@@ -221,7 +223,7 @@ def test_beside_another_tailscale_nothing_is_removed(machine: Machine, monkeypat
     assert "tailscale_package_source" not in said
 
 
-def test_without_systemd_the_package_is_known_by_its_place(tmp_path: pathlib.Path) -> None:
+def test_tailscaled_of_the_package_is_recognised_without_systemd(tmp_path: pathlib.Path) -> None:
     machine = Machine(tmp_path, systemd=False)
     machine.process(9, USUAL, "/usr/sbin/tailscaled", "/tailscale", holds="tailscale0")
     assert tailscale_host.refusals(machine.look(), wanted()) == []
@@ -229,45 +231,45 @@ def test_without_systemd_the_package_is_known_by_its_place(tmp_path: pathlib.Pat
     assert "process 77" in tailscale_host.refusals(machine.look(), wanted())[0]
 
 
-def test_another_in_user_space_is_a_warning(machine: Machine) -> None:
+def test_another_tailscaled_in_user_space_gives_a_warning(machine: Machine) -> None:
     another_in_userspace(machine)
     (said,) = tailscale_host.warnings(machine.look(), wanted())
     assert "process 60" in said
 
 
-# --- a Tailscale that is managed otherwise ------------------------------------------------------
+# --- a Tailscale that is managed by other means ------------------------------------------------------
 
 STATUS = {"BackendState": "Running", "HaveNodeKey": True, "TailscaleIPs": ["100.64.0.7"], "Self": {"DNSName": "nas.home.ts.net."}}
 PREFS = {"ControlURL": "https://controlplane.tailscale.com", "LoggedOut": False, "WantRunning": True}
 
 
 @pytest.mark.parametrize("situation", [by_hand, a_snap, a_container_with_the_hosts_network, nix, beside_the_package])
-def test_one_that_is_managed_otherwise_is_used(machine: Machine, situation: t.Any) -> None:
+def test_tailscaled_managed_by_other_means_is_used(machine: Machine, situation: t.Any) -> None:
     situation(machine)
     machine.node = (STATUS, PREFS)
     assert tailscale_host.refusals(machine.look(), wanted(source="none")) == []
     assert tailscale_host.warnings(machine.look(), wanted(source="none")) == []
 
 
-def test_it_must_be_where_it_is_said_to_be(machine: Machine) -> None:
+def test_wrong_socket_of_another_tailscaled_is_refused(machine: Machine) -> None:
     by_hand(machine)
     (said,) = tailscale_host.refusals(machine.look(), wanted(source="none"))
     assert "/run/tailscale/tailscaled.sock" in said
     assert "/run/ts2.sock" in said
 
 
-def test_a_host_that_it_cannot_be_installed_on_is_refused_with_the_way_out(machine: Machine) -> None:
+def test_unsupported_system_is_refused_with_the_fix(machine: Machine) -> None:
     problem = "Void: this role does not install packages with xbps: set tailscale_package_source to static."
     (said,) = tailscale_host.refusals(machine.look(), wanted(problem=problem, has_secret=False))
     assert f"{said}." == problem
-    # What is installed otherwise, or is to be removed, needs no package.
+    # A Tailscale that is installed by other means, or will be removed, needs no package.
     assert tailscale_host.refusals(machine.look(), wanted(problem=problem, state="absent")) == []
     by_hand(machine)
     machine.node = (STATUS, PREFS)
     assert tailscale_host.refusals(machine.look(), wanted(problem=problem, source="none")) == []
 
 
-# --- who must log in ----------------------------------------------------------------------------
+# --- hosts that must log in ----------------------------------------------------------------------------
 
 
 def status(**more: t.Any) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
@@ -283,13 +285,13 @@ def status(**more: t.Any) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
         (status(BackendState="Starting"), {}),
         (status(BackendState="NoState", HaveNodeKey=False), {}),
         (status(Self={"Tags": ["tag:server"]}), {"tags": ["tag:server"]}),
-        (status(Self={"Tags": ["tag:server"]}), {"tags": "tag:server"}),  # as Ansible takes a list of one
+        (status(Self={"Tags": ["tag:server"]}), {"tags": "tag:server"}),  # a list of one, as Ansible accepts it
         (status(), {"tags": None}),
         (status(), {"login_server": "https://login.tailscale.com"}),
         (status(BackendState="NeedsLogin", HaveNodeKey=False), {"state": "absent"}),
     ],
 )
-def test_a_host_that_need_not_log_in_takes_an_empty_key(machine: Machine, node: t.Any, more: dict[str, t.Any]) -> None:
+def test_host_that_need_not_log_in_needs_no_key(machine: Machine, node: t.Any, more: dict[str, t.Any]) -> None:
     packaged_daemon(machine).node = node
     assert tailscale_host.refusals(machine.look(), wanted(has_secret=False, **more)) == []
 
@@ -304,7 +306,7 @@ def test_a_host_that_need_not_log_in_takes_an_empty_key(machine: Machine, node: 
         (status(), {"tags": ["tag:server"]}, "tags are to be tag:server"),
     ],
 )
-def test_a_host_that_must_log_in_is_refused_without_a_key(
+def test_host_that_must_log_in_is_refused_without_a_key(
     machine: Machine, node: t.Any, more: dict[str, t.Any], words: str
 ) -> None:
     packaged_daemon(machine).node = node
@@ -331,12 +333,12 @@ def profile(name: str) -> str:
         (json.dumps({"_machinekey": "x", "_current-profile": profile("profile-1"), "profile-1": "x"}), False),
         (json.dumps({"_machinekey": "x", "_current-profile": profile("")}), True),
         (json.dumps({"_machinekey": "x"}), True),
-        (json.dumps({"key": "sealed", "data": "sealed"}), False),  # encrypted: who knows
+        (json.dumps({"key": "sealed", "data": "sealed"}), False),  # encrypted: the login is unknown
         ("not JSON", False),
         ("[]", False),
     ],
 )
-def test_one_that_does_not_run_is_judged_by_its_state(machine: Machine, text: str | None, refused: bool) -> None:
+def test_stopped_tailscaled_is_judged_by_its_state_file(machine: Machine, text: str | None, refused: bool) -> None:
     machine.service()
     if text is not None:
         state_file(machine, text)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets are text, and a node has the name that later runs look for."""
+"""Secrets must be strings, and a node must have the name that later runs use."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import tailscale_host
 
 
-def test_secrets_are_text() -> None:
+def test_secrets_that_are_no_strings_are_named() -> None:
     given = {"tailscale_auth_key": 12, "tailscale_api_token": None, "tailscale_oauth_client_secret": ["x"], "other": "x"}
     assert tailscale_host.not_text(given) == ["tailscale_auth_key", "tailscale_oauth_client_secret"]
 
 
-# --- the name -----------------------------------------------------------------------------------
+# --- name in the tailnet -----------------------------------------------------------------------------------
 
 OLD = {"dns_name": "nas.home.ts.net", "addresses": ["100.64.0.9"], "online": False, "last_seen": "2026-01-02T03:04:05Z"}
 
@@ -28,11 +28,11 @@ OLD = {"dns_name": "nas.home.ts.net", "addresses": ["100.64.0.9"], "online": Fal
         ("NAS.home.ts.net.", "nas"),
         ("my-nas.home.ts.net", "my_nas.local"),
         ("nas", "nas"),  # Headscale without a base domain
-        (None, "nas"),  # not up, in check mode
+        (None, "nas"),  # not connected, in check mode
         ("", "nas"),
     ],
 )
-def test_the_name_that_was_wanted(dns_name: str | None, hostname: str) -> None:
+def test_expected_name_is_accepted(dns_name: str | None, hostname: str) -> None:
     assert tailscale_host.name_problem({"dns_name": dns_name}, hostname, [OLD]) is None
 
 
@@ -51,6 +51,8 @@ def test_the_name_that_was_wanted(dns_name: str | None, hostname: str) -> None:
         ("nas-abcd1234.home.ts.net", "nas", [], ["nas-abcd1234 and not nas"]),
     ],
 )
-def test_another_name_is_refused(dns_name: str, hostname: str, peers: list[dict[str, t.Any]], words: list[str]) -> None:
+def test_other_name_in_the_tailnet_is_refused(
+    dns_name: str, hostname: str, peers: list[dict[str, t.Any]], words: list[str]
+) -> None:
     said = tailscale_host.name_problem({"dns_name": dns_name}, hostname, peers) or ""
     assert [word for word in words if word not in said] == []

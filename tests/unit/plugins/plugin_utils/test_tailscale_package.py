@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a host gets Tailscale from, by its facts."""
+"""The source of a host's Tailscale package, computed from its facts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from variations import TAILSCALE_WANTED
 
 
 def facts(distribution: str, manager: str, **others: t.Any) -> dict[str, t.Any]:
-    """As Ansible gathers them."""
+    """Facts as Ansible gathers them."""
     usual = {"service_mgr": "systemd", "architecture": "x86_64", "userspace_bits": "64", "distribution_release": "NA"}
     return {**usual, "distribution": distribution, "pkg_mgr": manager, **others}
 
@@ -29,7 +29,7 @@ RASPBIAN = 'PRETTY_NAME="Raspbian GNU/Linux 12 (bookworm)"\nID=raspbian\nVERSION
     [
         (facts("Debian", "apt", distribution_release="trixie"), "", ("debian", "trixie")),
         (facts("Ubuntu", "apt", distribution_release="noble"), "", ("ubuntu", "noble")),
-        # Raspberry Pi OS is Debian on 64 bits. On 32 it is Raspbian, which Ansible's facts call Debian, and runs a kernel of 64.
+        # 64-bit Raspberry Pi OS is Debian. The 32-bit one is Raspbian, which Ansible's facts call Debian, with a 64-bit kernel.
         (facts("Debian", "apt", distribution_release="bookworm", architecture="aarch64"), "", ("debian", "bookworm")),
         (
             facts("Debian", "apt", distribution_release="bookworm", architecture="aarch64", userspace_bits="32"),
@@ -48,7 +48,7 @@ RASPBIAN = 'PRETTY_NAME="Raspbian GNU/Linux 12 (bookworm)"\nID=raspbian\nVERSION
     ],
     ids=lambda value: value[1] if isinstance(value, tuple) else "",
 )
-def test_the_apt_repository(host: dict[str, t.Any], os_release: str, place: tuple[str, str]) -> None:
+def test_apt_repository_for_each_distribution(host: dict[str, t.Any], os_release: str, place: tuple[str, str]) -> None:
     assert tailscale_package.needs_os_release(host) == bool(os_release)
     found = plan(host, os_release)
     assert found["repository"] == f"https://pkgs.tailscale.com/stable/{place[0]}"
@@ -69,7 +69,7 @@ def test_the_apt_repository(host: dict[str, t.Any], os_release: str, place: tupl
         ("Amazon", "2023", "amazon-linux/2023"),
     ],
 )
-def test_the_dnf_repository(distribution: str, major: str, folder: str) -> None:
+def test_dnf_repository_for_each_distribution(distribution: str, major: str, folder: str) -> None:
     found = plan(facts(distribution, "dnf5" if major == "42" else "dnf", distribution_major_version=major), version="1.88.4")
     assert found["repository"] == f"https://pkgs.tailscale.com/stable/{folder}"
     assert found["key_url"] == f"https://pkgs.tailscale.com/stable/{folder}/repo.gpg"
@@ -88,7 +88,7 @@ def test_the_dnf_repository(distribution: str, major: str, folder: str) -> None:
         ("riscv64", "64", "riscv64"),
     ],
 )
-def test_the_archive(machine: str, bits: str, name: str) -> None:
+def test_archive_for_each_architecture(machine: str, bits: str, name: str) -> None:
     host = facts("Void", "xbps", architecture=machine, userspace_bits=bits)
     checksum = "https://example.org/{version}_{arch}.sha256"
     found = plan(host, source="static", version="1.88.4", static_checksum=checksum)
@@ -97,7 +97,7 @@ def test_the_archive(machine: str, bits: str, name: str) -> None:
     assert found["folder"] == f"/opt/tailscale/1.88.4-{name}"
 
 
-def test_a_mirror_with_a_key_of_its_own() -> None:
+def test_mirror_with_its_own_key_gets_a_separate_keyring() -> None:
     found = plan(
         facts("Debian", "apt", distribution_release="trixie"),
         repository_url="http://mirror.lan/ts/",
@@ -105,12 +105,12 @@ def test_a_mirror_with_a_key_of_its_own() -> None:
         repository_key_url="http://mirror.lan/key.gpg",
     )
     assert (found["repository"], found["key_url"]) == ("http://mirror.lan/ts/unstable/debian", "http://mirror.lan/key.gpg")
-    # Not where the vendor's keyring package puts the vendor's key, with each of its upgrades.
+    # Not the path at which the vendor's keyring package writes the vendor's key.
     assert found["keyring"] == "/usr/share/keyrings/tailscale-mirror.gpg"
     assert found["packages"] == ["tailscale", "tailscale-archive-keyring"]
 
 
-def test_apk_takes_a_revision_exactly_and_a_version_loosely() -> None:
+def test_apk_pins_a_revision_exactly_and_a_version_loosely() -> None:
     alpine = facts("Alpine", "apk", service_mgr="openrc")
     assert plan(alpine, version="1.88.4-r1")["packages"] == ["tailscale=1.88.4-r1"]
     assert plan(alpine, version="1.88.4")["packages"] == ["tailscale~1.88.4"]
@@ -136,7 +136,7 @@ DEBIAN = facts("Debian", "apt", distribution_release="trixie")
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_said_with_the_variable_to_set(
+def test_impossible_package_is_a_problem_with_the_variable_to_set(
     host: dict[str, t.Any], wanted: dict[str, t.Any], words: list[str]
 ) -> None:
     problem = plan(host, **wanted)["problem"]
@@ -144,14 +144,14 @@ def test_what_cannot_be_is_said_with_the_variable_to_set(
     assert all(word in problem for word in words), problem
 
 
-def test_settings_stay_the_packages_until_one_is_changed() -> None:
+def test_default_settings_leave_the_packages_file_unchanged() -> None:
     assert plan(DEBIAN)["settings"] == ""
     found = plan(DEBIAN, userspace_networking=True, daemon_flags=["--verbose=1"])
     assert found["settings"] == 'PORT="41641"\nFLAGS="--tun=userspace-networking --verbose=1"'
     assert (found["service"], found["settings_file"]) == ("tailscaled", "/etc/default/tailscaled")
 
 
-def test_alpines_package_has_names_of_its_own_and_the_archive_there_has_the_vendors() -> None:
+def test_service_and_settings_file_of_package_and_archive_on_alpine() -> None:
     alpine = facts("Alpine", "apk", service_mgr="openrc")
     found = plan(alpine, port=1)
     assert (found["service"], found["settings_file"]) == ("tailscale", "/etc/conf.d/tailscale")
@@ -160,6 +160,6 @@ def test_alpines_package_has_names_of_its_own_and_the_archive_there_has_the_vend
     assert (archive["service"], archive["settings_file"]) == ("tailscaled", "/etc/default/tailscaled")
 
 
-def test_os_release_is_read_as_a_shell_would() -> None:
+def test_os_release_is_parsed_as_by_a_shell() -> None:
     text = "# comment\nNAME='A B'\nVERSION_CODENAME=\"trixie\"\nEMPTY=\nBROKEN\nOPEN='x\n"
     assert tailscale_package.parse_os_release(text) == {"NAME": "A B", "VERSION_CODENAME": "trixie", "EMPTY": ""}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A steady host has nothing to do, and whatever differs in any way is seen: one row for each way."""
+"""A steady host needs no step, and every difference gives a step: one row for each difference."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ def steps(found: dict[str, t.Any], **wanted: t.Any) -> list[str]:
         (DEBIAN, {"source": "none"}),
     ],
 )
-def test_a_steady_host_has_nothing_to_do(found: dict[str, t.Any], wanted: dict[str, t.Any]) -> None:
+def test_steady_host_needs_no_tailscale_step(found: dict[str, t.Any], wanted: dict[str, t.Any]) -> None:
     assert steps(found, **wanted) == []
 
 
-def test_openrc_is_not_asked_so_its_service_is_left_to_the_module() -> None:
+def test_service_step_is_always_needed_with_openrc() -> None:
     assert steps(ALPINE, version="1.88.4", hold=True) == ["service"]
 
 
@@ -121,7 +121,7 @@ def test_openrc_is_not_asked_so_its_service_is_left_to_the_module() -> None:
         (ARCHIVE, {}, ["install", "replace_archive", "service"]),
     ],
 )
-def test_whatever_is_wanted_otherwise_is_seen(found: dict[str, t.Any], wanted: dict[str, t.Any], due: list[str]) -> None:
+def test_changed_variable_gives_a_tailscale_step(found: dict[str, t.Any], wanted: dict[str, t.Any], due: list[str]) -> None:
     assert steps(found, **wanted) == due
 
 
@@ -151,34 +151,36 @@ def test_whatever_is_wanted_otherwise_is_seen(found: dict[str, t.Any], wanted: d
         (ARCHIVE, f"files|{CURRENT}|target", "/opt/tailscale/1.86.0-amd64", None),
     ],
 )
-def test_whatever_differs_on_the_host_is_seen(found: dict[str, t.Any], path: str, value: t.Any, due: list[str] | None) -> None:
+def test_difference_on_the_host_gives_a_tailscale_step(
+    found: dict[str, t.Any], path: str, value: t.Any, due: list[str] | None
+) -> None:
     assert steps(changed(found, (path, value)), **(STATIC if found is ARCHIVE else {})) == (due or ALL)
 
 
-def test_the_settings_that_it_runs_with_are_compared_to_the_letter() -> None:
+def test_settings_of_tailscaled_are_compared_exactly() -> None:
     as_wanted = changed(DEBIAN, (f"files|{SETTINGS}", file(blocks=['PORT="41999"\nFLAGS="--verbose=1"'])))
     wanted: dict[str, t.Any] = {"port": 41999, "daemon_flags": ["--verbose=1"]}
     assert steps(as_wanted, **wanted) == []
-    # As a run leaves it that died before the restart.
+    # The state after a run that died before the restart.
     marked = 'PORT="41999"\nFLAGS="--verbose=1"\n# tailscaled has not been started with this yet.'
     assert steps(changed(as_wanted, (f"files|{SETTINGS}", file(blocks=[marked]))), **wanted) == ["service"]
     assert steps(changed(as_wanted, (f"files|{SETTINGS}", None)), **wanted) == ["service"]
 
 
-def test_the_distributions_package_wants_no_repository() -> None:
+def test_distributions_package_needs_no_repository() -> None:
     found = changed(DEBIAN, (f"files|{LIST}", None))
     assert steps(found, source="distribution") == []
     assert steps(changed(found, ("packages|tailscale", KeyError)), source="distribution") == ALL
 
 
-def test_what_cannot_be_installed_is_refused_elsewhere() -> None:
+def test_unsupported_package_manager_needs_no_step() -> None:
     found = look("xbps", {}, {}, distribution="Void")
     plan = tailscale_steps.plan(found["system"], WANTED)
     assert "xbps" in plan["problem"]
     assert tailscale_steps.steps(found, plan, WANTED) == []
 
 
-def test_a_repository_of_dnf_that_holds_the_package() -> None:
+def test_dnf_repository_holds_the_package() -> None:
     plan = tailscale_steps.plan(FEDORA["system"], {**WANTED, "hold": True})
     assert plan["repository_text"] == f"{REPO_TEXT}excludepkgs=tailscale\n"
 
@@ -194,6 +196,6 @@ def test_a_repository_of_dnf_that_holds_the_package() -> None:
         ("tailscaled|node|status|HaveNodeKey", False, [], True),
     ],
 )
-def test_no_key_is_asked_for_where_no_login_can_come(path: str, value: t.Any, todo: list[str], may: bool) -> None:
+def test_key_is_needed_only_if_a_login_is_possible(path: str, value: t.Any, todo: list[str], may: bool) -> None:
     wanted = {"login_server": "", "tags": []}
     assert tailscale_steps.may_log_in(changed(DEBIAN, (path, value)), wanted, todo) is may

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is refused before any host is touched, in which words, and what people write that is taken."""
+"""Inputs that are refused before any host is touched, with their messages, and usual spellings that are accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Change = t.Mapping[str, t.Any]
 
 
 def found(changes: Change, inventory: t.Collection[str] = odd_inputs.HOSTS) -> str:
-    hosts = {host: {**copy.deepcopy(odd_inputs.SOUND), **changes} for host in odd_inputs.HOSTS}
+    hosts = {host: {**copy.deepcopy(odd_inputs.VALID), **changes} for host in odd_inputs.HOSTS}
     return "\n".join(validate.problems(hosts, inventory=inventory))
 
 
@@ -54,7 +54,7 @@ def shares(**devices: t.Any) -> Change:
         ({"syncthing_mesh_folders": {"docs": ["nas"]}}, ["syncthing_mesh_folders.docs is a list"]),
         ({"syncthing_mesh_folders": None}, ["syncthing_mesh_folders is empty (null)", "remove the line"]),
         (folder(devices={"nas": {}, None: {}}), ["syncthing_mesh_folders.docs.devices has the name null"]),
-        # text where a number is wanted, and numbers out of range
+        # strings instead of numbers, and numbers out of range
         ({"tailscale_port": "tailscale"}, ["tailscale_port is 'tailscale': it must be a whole number"]),
         ({"tailscale_port": 70000}, ["tailscale_port is 70000: it must be from 0 to 65535"]),
         ({"syncthing_mesh_port": True}, ["syncthing_mesh_port is true: it must be a whole number"]),
@@ -160,13 +160,13 @@ def shares(**devices: t.Any) -> Change:
         ),
         ({"tailscale_socket": "/run/x.sock"}, ["tailscale_socket is '/run/x.sock'", "tailscale_package_source: none"]),
         ({"tailscale_repository_url": "https://me:s3cr3t@x y"}, ["tailscale_repository_url is 'https://…@x y'"]),
-        # numbers that nobody can have meant
+        # numbers that cannot be intended
         ({"firewall_ssh_port": float("nan")}, ["firewall_ssh_port"]),
         ({"firewall_ssh_port": float("inf")}, ["firewall_ssh_port"]),
         ({"firewall_ssh_port": 10**5000}, ["firewall_ssh_port is a number that is too long"]),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place_and_the_fix(changes: Change, words: list[str]) -> None:
+def test_mistake_is_reported_with_its_path_and_the_fix(changes: Change, words: list[str]) -> None:
     told = found(changes)
     assert all(word in told for word in words), told
     assert "s3cr3t" not in told
@@ -175,7 +175,7 @@ def test_what_is_wrong_is_told_with_its_place_and_the_fix(changes: Change, words
 @pytest.mark.parametrize(
     "changes",
     [
-        {"tailscale_port": "41641"},  # as -e has it
+        {"tailscale_port": "41641"},  # a string, as -e passes it
         {"tailscale_port": "0", "firewall_ssh_port": "2222", "syncthing_mesh_port": "22001", "tailscale_timeout": "60"},
         {"firewall_direct_connection_port": "41641", "firewall_docker": "yes", "firewall_purge": "no"},
         {"firewall_public_ports": 80},
@@ -228,11 +228,11 @@ def test_what_is_wrong_is_told_with_its_place_and_the_fix(changes: Change, words
         {"tailscale_package_source": "none", "tailscale_socket": "/run/x.sock"},
     ],
 )
-def test_what_people_write_is_taken(changes: Change) -> None:
+def test_usual_spellings_of_variables_are_accepted(changes: Change) -> None:
     assert found(changes) == ""
 
 
-def test_all_problems_are_told_at_once_and_each_once() -> None:
+def test_all_problems_are_reported_together_and_once() -> None:
     told = found({"tailscale_port": 70000, "firewall_state": "x", **folder(order="x", paused="maybe", devices=["nas", "fridge"])})
     assert len(told.splitlines()) == 5, told
 
@@ -251,14 +251,14 @@ def test_hosts_are_named_unless_all_have_the_problem() -> None:
         ({"tailscle_tags"}, [], "tailscale_tags"),
         ({"tailscale_tag"}, [], "tailscale_tags"),
         ({"firewall_public_prots"}, [], "firewall_public_ports"),
-        ({"tailscale_authkey", "tailscale_auth_key"}, [], None),  # then the other is another role's
+        ({"tailscale_authkey", "tailscale_auth_key"}, [], None),  # then the other variable belongs to another role
         ({"tailscale_authkey"}, ["unknown_variables"], None),
         ({"tailscale_up_extra_args", "firewall_allowed_tcp_ports", "syncthing_version", "tailscale_iface", "x"}, [], None),
         ({"tailscale_ipv4", "ansible_host", "tailsync_hosts"}, [], None),
         ({"tailscale_ip", "tailscale_ips", "tailscale_up", "tailscale_host", "tailscale_args", "syncthing_name"}, [], None),
     ],
 )
-def test_a_name_is_refused_if_it_is_nearly_one_that_is_not_set(given: set[str], accept: list[str], meant: str | None) -> None:
+def test_name_that_resembles_an_unset_variable_is_refused(given: set[str], accept: list[str], meant: str | None) -> None:
     hosts = {"nas": {"tailscale_hostname": "nas", "tailsync_accept": accept}}
     told = validate.problems(hosts, ["tailscale", "firewall", "syncthing_mesh"], names={"nas": given})
     assert (
@@ -269,25 +269,25 @@ def test_a_name_is_refused_if_it_is_nearly_one_that_is_not_set(given: set[str], 
 
 
 @pytest.mark.parametrize("command", ["/usr/local/bin/tailscale", "sudo,tailscale", ["sudo", "tailscale"]])
-def test_the_controllers_own_command_may_be_a_word(command: t.Any) -> None:
+def test_tailscale_command_may_be_a_string(command: t.Any) -> None:
     values = {"tailsync_tailscale_command": command, "verify_tailscale_command": command}
     assert validate.problems({"nas": values}, ["verify"]) == []
 
 
-def test_no_password_in_a_url_is_shown() -> None:
+def test_password_in_a_url_is_not_shown() -> None:
     (told,) = validate.problems(
         {"nas": {"tailscale_hostname": "nas", "tailscale_login_server": "ftp://me:sesame@x.org"}}, ["tailscale"]
     )
     assert "tailscale_login_server is ftp://…@x.org" in told
 
 
-def test_names_are_told_in_the_same_order_in_each_run() -> None:
+def test_unknown_names_are_reported_in_a_stable_order() -> None:
     names = ["tailscale_authkey", "tailscale_hostnam", "tailscale_port_", "tailscale_stat", "tailscale_tag", "tailscale_timout"]
     told = validate.problems({"nas": {"tailscale_hostname": "nas"}}, ["tailscale"], names={"nas": set(names)})
     assert [words.split()[0] for words in told] == names
 
 
-def test_other_roles_variables_are_no_concern_of_one_that_is_used_alone() -> None:
+def test_role_used_alone_ignores_variables_of_other_roles() -> None:
     assert (
         validate.problems({"nas": {"tailscale_hostname": "nas"}}, ["tailscale"], names={"nas": {"syncthing_mesh_folder"}}) == []
     )
@@ -304,12 +304,12 @@ def test_other_roles_variables_are_no_concern_of_one_that_is_used_alone() -> Non
         ("ab", "ba", 1),
     ],
 )
-def test_how_many_letters_are_between(one: str, other: str, far: int) -> None:
+def test_distance_between_two_names(one: str, other: str, far: int) -> None:
     assert validate_types.distance(one, other, 2) == far
     assert validate_types.distance(other, one, 2) == far
 
 
-def test_what_hosts_share_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mesh_shared_by_all_hosts_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     check = validate_mesh.problems
 
@@ -318,22 +318,22 @@ def test_what_hosts_share_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> No
         return check(mesh)
 
     monkeypatch.setattr(validate_mesh, "problems", counted)
-    shared = copy.deepcopy(odd_inputs.SOUND)
+    shared = copy.deepcopy(odd_inputs.VALID)
     validate.problems({f"h{number}": {**shared, "tailscale_hostname": f"h{number}"} for number in range(30)})
     assert len(calls) == 1
 
 
-def test_the_home_of_a_host_outside_the_run_counts() -> None:
+def test_syncthing_home_of_a_host_outside_the_run_is_considered() -> None:
     changes = {"syncthing_mesh_hosts": ["nas", "pi"], **folder(path="/mnt/ssd/sync")}
-    hosts = {"nas": {**odd_inputs.SOUND, **changes}}
+    hosts = {"nas": {**odd_inputs.VALID, **changes}}
     assert validate.problems(hosts, ["syncthing_mesh"]) == []
     (told,) = validate.problems(hosts, ["syncthing_mesh"], homes={"pi": "/mnt/ssd/sync"})
     assert "syncthing_mesh_folders.docs.path" in told
     assert "(on pi)" in told
 
 
-def test_what_the_validator_treats_apart_are_variables_that_there_are() -> None:
-    """A variable that is renamed would else be checked by a limit, or by a specification, that nobody sees is missing."""
+def test_special_cases_of_the_validator_are_existing_variables() -> None:
+    """Otherwise a renamed variable would silently lose its limit or specification."""
     there = validate.known_names()
     assert sorted({*validate.BY_THEIR_OWN_CHECKS, *validate.MAY_BE_A_WORD, *validate.LIMITS} - there) == []
     assert sorted({*validate.MEMBER, *(f"syncthing_mesh_{name}" for name in validate.MESH)} - there) == []
@@ -347,7 +347,7 @@ def test_what_the_validator_treats_apart_are_variables_that_there_are() -> None:
         ({"type": "str", "no_log": True, "choices": ["a"]}, "phone.word"),
     ],
 )
-def test_a_secret_of_the_wrong_kind_is_not_shown(spec: dict[str, t.Any], where: str) -> None:
+def test_secret_of_the_wrong_type_is_not_shown(spec: dict[str, t.Any], where: str) -> None:
     value, found = validate_types.checked("geheim", spec, where)
     assert value is validate_types.UNSOUND
     assert found

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever stands in the inventory: no traceback, each refusal names its variable, and no module refuses what was accepted."""
+"""Any inventory: no traceback, each refusal names its variable, and the modules accept everything that the validator accepts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KNOWN = validate.known_names()
 
 
 def parsed(spec: dict[str, t.Any], arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """As the module has them; fails with what it would say."""
+    """The options as the module gets them; fails with the module's message."""
     result = ArgumentSpecValidator(spec).validate(json.loads(json.dumps(arguments)))
     assert not result.error_messages, result.error_messages
     return dict(result.validated_parameters)
@@ -53,18 +53,18 @@ def tailscale_node(variables: t.Mapping[str, t.Any]) -> None:
 
 
 def role_arguments(variables: t.Mapping[str, t.Any]) -> None:
-    """What ansible-core checks when a role is used alone, which comes second."""
+    """The checks of ansible-core for a role that is used alone, which run after the validator."""
     for role in validate.ROLES:
         spec = validate.options_of(role)
         parsed(spec, {name: variables[name] for name in spec if name in variables})
 
 
-def test_what_it_is_made_of_is_sound() -> None:
-    assert validate.problems(dict.fromkeys(odd_inputs.HOSTS, odd_inputs.SOUND), inventory=odd_inputs.HOSTS) == []
+def test_generated_inventories_start_from_a_valid_one() -> None:
+    assert validate.problems(dict.fromkeys(odd_inputs.HOSTS, odd_inputs.VALID), inventory=odd_inputs.HOSTS) == []
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_mistake_ends_in_a_traceback_or_on_a_host(part: int) -> None:
+def test_no_mistake_ends_in_a_traceback_or_reaches_a_host(part: int) -> None:
     accepted = 0
     for hosts, names in odd_inputs.inventories(COUNT // PARTS, part):
         found = validate.problems(hosts, inventory=odd_inputs.HOSTS)
@@ -85,4 +85,4 @@ def test_no_mistake_ends_in_a_traceback_or_on_a_host(part: int) -> None:
                     syncthing_cluster(variables, host)
             except Exception as error:
                 raise AssertionError(f"accepted: { {name: variables.get(name) for name in names} }") from error
-    assert 0.1 < accepted / (COUNT // PARTS) < 0.7, "too few are accepted, or refused, to show anything"
+    assert 0.1 < accepted / (COUNT // PARTS) < 0.7, "too few inputs are accepted, or refused"

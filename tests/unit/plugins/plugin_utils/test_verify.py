@@ -19,7 +19,7 @@ def findings(views: Views) -> list[str]:
     return verify.conclude(views).findings
 
 
-def test_all_well(views: Views) -> None:
+def test_healthy_network_has_no_findings(views: Views) -> None:
     report = verify.conclude(views)
     assert report.findings == []
     assert report.notes == []
@@ -34,7 +34,7 @@ def test_all_well(views: Views) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "sentence"),
+    ("path", "value", "message"),
     [
         ("pi/ssh", {"address": None}, "pi cannot be reached by SSH: no address answered"),
         ("pi/node/backend_state", "Stopped", "pi: Tailscale is Stopped, not Running"),
@@ -83,11 +83,11 @@ def test_all_well(views: Views) -> None:
         ),
     ],
 )
-def test_each_finding_has_its_sentence(views: Views, path: str, value: t.Any, sentence: str) -> None:
-    assert sentence in findings(change(views, path, value))
+def test_each_finding_has_its_message(views: Views, path: str, value: t.Any, message: str) -> None:
+    assert message in findings(change(views, path, value))
 
 
-def test_a_dial_error_is_said_with_the_address(views: Views) -> None:
+def test_dial_error_is_reported_with_the_address(views: Views) -> None:
     broken = change(views, f"nas/syncthing/connections/{IDS['pi']}/connected", False)
     broken = change(broken, "nas/syncthing/dials", {"tcp://pi:22000": {"error": "i/o timeout"}})
     wanted = dict(broken["nas"].wanted)
@@ -96,11 +96,11 @@ def test_a_dial_error_is_said_with_the_address(views: Views) -> None:
     assert "nas is not connected to pi (tcp://pi:22000: i/o timeout)" in findings(broken)
 
 
-def test_a_syncthing_before_remote_state_was_told(views: Views) -> None:
+def test_old_syncthing_without_remote_state_gives_no_finding(views: Views) -> None:
     assert findings(change(views, f"{DOCUMENTS}/completion/{IDS['pi']}/remote_state", None)) == []
 
 
-# --- causes, and what is left out behind them -------------------------------------------------------
+# --- causes, whose effects are left out -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_a_syncthing_before_remote_state_was_told(views: Views) -> None:
         ),
     ],
 )
-def test_the_cause_is_said_and_its_effects_are_not(views: Views, path: str, value: t.Any, cause: str) -> None:
-    """nas is neither connected to pi, nor in sync, nor gets an answer: all that is because of pi."""
+def test_cause_is_reported_without_its_effects(views: Views, path: str, value: t.Any, cause: str) -> None:
+    """nas is not connected to pi, not in sync, and gets no answer to a ping: pi is the cause of all three."""
     broken = change(views, path, value)
     broken = change(broken, f"nas/syncthing/connections/{IDS['pi']}/connected", False)
     broken = change(broken, DOCUMENTS, folder("pi", need_items=3, need_bytes=5, moving=False))
@@ -129,19 +129,19 @@ def test_the_cause_is_said_and_its_effects_are_not(views: Views, path: str, valu
     assert findings(broken) == [cause]
 
 
-def test_a_host_that_failed_while_it_was_looked_at_says_why(views: Views) -> None:
+def test_host_whose_facts_cannot_be_gathered_is_reported_with_the_error(views: Views) -> None:
     broken = change(change(views, "pi/lost", True), "pi/own", {"failed": True, "msg": "Missing sudo password"})
     assert findings(broken) == ["pi could not be looked at: Missing sudo password"]
 
 
-def test_what_a_failed_host_is_the_cause_of_comes_after_it(views: Views) -> None:
+def test_failed_host_is_reported_before_its_effects(views: Views) -> None:
     broken = change(views, f"{DOCUMENTS}/watch_error", "failed to set up inotify handler.")
     broken = change(broken, "pi/lost", True)
     assert findings(broken)[0].startswith("pi failed")
     assert len(findings(broken)) == 2
 
 
-def test_the_report_has_the_first_sentence_first(views: Views) -> None:
+def test_report_has_findings_before_notes(views: Views) -> None:
     broken = change(change(views, "pi/lost", True), f"{DOCUMENTS}/paused", True)
     assert verify.conclude(broken).text.splitlines() == [
         "pi failed or could not be reached earlier in this run (its own message is above): it was not verified",
@@ -157,11 +157,11 @@ def deny(views: Views, name: str, error: str = "timed out") -> Views:
     return change(views, f"{name}/probed/tcp", [{"address": TAILNET[peer], "port": 22000, "open": False, "error": error}])
 
 
-def test_one_direction_is_enough(views: Views) -> None:
+def test_connection_in_one_direction_is_enough(views: Views) -> None:
     assert findings(deny(views, "nas")) == []
 
 
-def test_a_policy_that_denies_both_directions_is_named_once(views: Views) -> None:
+def test_policy_that_denies_both_directions_is_one_finding(views: Views) -> None:
     broken = change(deny(deny(views, "nas"), "pi"), f"nas/syncthing/connections/{IDS['pi']}/connected", False)
     assert findings(broken) == [
         "nas and pi cannot open a new connection to each other's Syncthing (100.64.0.2 port 22000: timed out; 100.64.0.1 port "
@@ -169,14 +169,14 @@ def test_a_policy_that_denies_both_directions_is_named_once(views: Views) -> Non
     ]
 
 
-def test_a_refusal_is_not_the_policy(views: Views) -> None:
+def test_refused_connection_is_not_blamed_on_the_policy(views: Views) -> None:
     apart = change(views, f"nas/syncthing/connections/{IDS['pi']}/connected", False)
     (finding,) = findings(deny(deny(apart, "nas", "Connection refused"), "pi", "Connection refused"))
     assert "policy" not in finding
 
 
-def test_a_syncthing_that_was_waited_for_is_none(views: Views) -> None:
-    """The ports are probed before the waiting, so that nobody waits for what the policy denies."""
+def test_syncthing_that_starts_during_the_wait_is_no_finding(views: Views) -> None:
+    """The ports are probed before the waiting, so that verify does not wait for connections that the policy denies."""
     assert findings(deny(deny(views, "nas", "Connection refused"), "pi", "Connection refused")) == []
     apart = change(views, f"nas/syncthing/connections/{IDS['pi']}/connected", False)
     assert verify.waits(deny(deny(apart, "nas", "Connection refused"), "pi", "Connection refused"))["nas"]["devices"]
@@ -191,33 +191,33 @@ def control(views: Views, **more: t.Any) -> Views:
     )
 
 
-def test_a_control_server_that_takes_no_new_connection(views: Views) -> None:
+def test_unreachable_control_server_is_a_finding(views: Views) -> None:
     (finding,) = findings(control(views))
     assert finding.startswith("nas cannot open a new connection to its control server at 192.168.1.9 port 8090: timed out")
     (finding,) = findings(control(views, host=ADDRESSES["pi"]))
     assert finding.endswith("It is pi: allow 8090/tcp there (firewall_public_ports)")
 
 
-def test_behind_a_proxy_nothing_is_claimed(views: Views) -> None:
+def test_control_server_behind_a_proxy_is_not_judged(views: Views) -> None:
     assert findings(control(views, proxy=True)) == []
 
 
-def test_a_name_that_only_tailscaled_can_look_up_is_a_note(views: Views) -> None:
+def test_unresolved_name_of_the_control_server_is_a_note(views: Views) -> None:
     report = verify.conclude(control(views, resolved=False))
     assert (report.findings, len(report.notes)) == ([], 1)
 
 
-# --- what was done on purpose -----------------------------------------------------------------------
+# --- intended states --------------------------------------------------------------------------------
 
 
-def test_a_paused_folder_is_a_note(views: Views) -> None:
+def test_paused_folder_is_a_note(views: Views) -> None:
     paused = change(views, DOCUMENTS, folder("pi", paused=True, completion={}, state=None, need_items=None, need_bytes=None))
     paused = change(paused, f"pi/syncthing/folders/documents/completion/{IDS['nas']}/remote_state", "paused")
     report = verify.conclude(paused)
     assert (report.findings, report.notes) == ([], ["folder documents on nas is paused"])
 
 
-def test_a_declared_pause_is_not_even_that(views: Views) -> None:
+def test_declared_pause_is_not_reported(views: Views) -> None:
     declared = {**MESH, "folders": {"documents": {**MESH["folders"]["documents"], "paused": True}}}
     paused = {name: dataclasses.replace(view, mesh=model(declared)) for name, view in views.items()}
     for name, peer in (("nas", "pi"), ("pi", "nas")):
@@ -226,7 +226,7 @@ def test_a_declared_pause_is_not_even_that(views: Views) -> None:
     assert (report.findings, report.notes) == ([], [])
 
 
-def test_a_paused_device_is_a_note_on_the_side_that_paused_it(views: Views) -> None:
+def test_paused_device_is_a_note_for_the_host_that_paused_it(views: Views) -> None:
     paused = change(views, f"nas/syncthing/devices/{IDS['pi']}/paused", True)
     paused = change(paused, f"nas/syncthing/connections/{IDS['pi']}", {"connected": False, "paused": True})
     paused = change(paused, f"pi/syncthing/connections/{IDS['nas']}", {"connected": False, "paused": False})
@@ -234,7 +234,7 @@ def test_a_paused_device_is_a_note_on_the_side_that_paused_it(views: Views) -> N
     assert (report.findings, report.notes) == ([], ["nas: the device pi is paused"])
 
 
-def test_a_folder_whose_disk_is_away_is_named_and_no_failure(views: Views) -> None:
+def test_folder_on_an_unmounted_disk_is_a_note(views: Views) -> None:
     away = change(views, "nas/syncthing/folders", {})
     away = change(away, "nas/syncthing/left_out", [{"id": "documents", "path": "/mnt/x", "reason": "/mnt/x is not mounted"}])
     away = change(away, f"pi/syncthing/folders/documents/completion/{IDS['nas']}/remote_state", "notSharing")
@@ -242,7 +242,7 @@ def test_a_folder_whose_disk_is_away_is_named_and_no_failure(views: Views) -> No
     assert (report.findings, report.notes) == ([], ["folder documents on nas is left out: /mnt/x is not mounted"])
 
 
-def test_different_encryption_passwords_are_the_cause(views: Views) -> None:
+def test_different_encryption_passwords_are_reported_as_the_cause(views: Views) -> None:
     broken = change(views, f"nas/syncthing/connections/{IDS['pi']}/connected", False)
     for message in (
         f'Failure checking encryption consistency with device {IDS["nas"]} for folder "documents" (documents): '
@@ -254,19 +254,19 @@ def test_different_encryption_passwords_are_the_cause(views: Views) -> None:
         (finding,) = findings(told)
         assert finding.startswith("nas and pi refuse each other: the folder documents: different encryption passwords used. Give")
         assert findings(change(told, f"pi/syncthing/connections/{IDS['nas']}/connected", False)) == [finding]
-        # They connect again and again; the folder is not shared even then.
+        # They reconnect repeatedly; the folder is not shared even then.
         flapping = change(told, f"nas/syncthing/connections/{IDS['pi']}/connected", True)
         flapping = change(flapping, f"{DOCUMENTS}/completion/{IDS['pi']}/remote_state", "unknown")
         assert findings(flapping) == [finding]
 
 
-def test_an_old_error_of_devices_that_are_connected_is_none(views: Views) -> None:
+def test_old_error_of_connected_devices_is_no_finding(views: Views) -> None:
     message = (
         f"Failure checking encryption consistency with device {IDS['nas']} for folder x: different encryption passwords used"
     )
     assert findings(change(views, "pi/syncthing/errors", [{"message": message}])) == []
 
 
-def test_a_phone_that_is_away_is_shown(views: Views) -> None:
+def test_disconnected_phone_is_no_finding(views: Views) -> None:
     assert not views["nas"].connection_to({"name": "phone", "device_id": PHONE}).connected
     assert findings(views) == []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which ports are probed, and which of those that are open are this host's and should not be."""
+"""The ports that are probed, and the open ports that belong to the host and are not declared."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def opened(views: Views, *attempts: t.Any) -> Views:
 
 
 def targets(views: Views, name: str) -> dict[str, t.Any]:
-    """What a host is to try."""
+    """The endpoints that a host probes."""
     return verify.targets(verify.plan(views)["hosts"], name)
 
 
 def ports_of(views: Views, name: str) -> list[dict[str, t.Any]]:
-    """Those of it that are not Syncthing's at a tailnet address."""
+    """The probed endpoints without Syncthing's at tailnet addresses."""
     return [item for item in targets(views, name)["tcp"] if "host_keys" in item]
 
 
@@ -38,13 +38,13 @@ def findings(views: Views) -> list[str]:
     return verify_ports.report(views).findings
 
 
-def test_a_port_that_is_not_declared(views: Views) -> None:
+def test_undeclared_open_port_is_a_finding(views: Views) -> None:
     assert findings(opened(views, attempt("pi", 22))) == [
         "pi accepts TCP connections at 172.31.77.12 port 22, outside the tailnet (tried from nas)"
     ]
 
 
-def test_a_port_that_two_hosts_probed_is_one_finding(views: Views) -> None:
+def test_port_probed_by_two_hosts_is_one_finding(views: Views) -> None:
     other = dataclasses.replace(views["nas"], name="vps")
     (finding,) = findings(
         opened({**views, "vps": change({"vps": other}, "vps/probed/tcp", [attempt("pi", 22)])["vps"]}, attempt("pi", 22))
@@ -52,19 +52,19 @@ def test_a_port_that_two_hosts_probed_is_one_finding(views: Views) -> None:
     assert finding.endswith("(tried from nas, vps)")
 
 
-def test_a_declared_port_is_no_finding_unless_another_host_declares_it(views: Views) -> None:
+def test_open_port_is_accepted_only_if_its_host_declares_it(views: Views) -> None:
     broken = opened(views, attempt("pi", 443))
     assert findings(with_variables(broken, "pi", firewall_public_ports=["443/tcp"])) == []
     assert len(findings(with_variables(broken, "nas", firewall_public_ports=["443/tcp"]))) == 1
 
 
-def test_a_port_that_is_declared_for_one_source_and_open_to_another(views: Views) -> None:
+def test_port_declared_for_another_source_is_a_finding(views: Views) -> None:
     declared = with_variables(views, "pi", firewall_lan_ssh_from=["172.31.77.11/32"])
     assert findings(opened(declared, attempt("pi", 22))) == []
     assert len(findings(opened(declared, attempt("pi", 22, source="172.31.77.13")))) == 1
 
 
-def test_profiles_are_those_of_the_host(views: Views) -> None:
+def test_application_profiles_of_the_host_are_used(views: Views) -> None:
     declared = with_variables(views, "pi", firewall_extra_rules=[{"app": "Samba"}])
     assert findings(opened(declared, attempt("pi", 445))) == []
     assert len(findings(opened(declared, attempt("pi", 446)))) == 1
@@ -81,12 +81,12 @@ def test_profiles_are_those_of_the_host(views: Views) -> None:
         ({"mac": "52:54:00:ff:ff:ff", "host_keys": ["KEY-OF-PI"]}, True),
     ],
 )
-def test_an_answer_counts_if_it_is_this_hosts(views: Views, more: dict[str, t.Any], its_own: bool) -> None:
-    """Two homes have the same network, or a subnet router leads to another machine."""
+def test_answer_counts_only_if_it_is_proven_to_be_the_hosts(views: Views, more: dict[str, t.Any], its_own: bool) -> None:
+    """Two sites may use the same network, or a subnet router may lead to another machine."""
     assert bool(findings(opened(views, attempt("pi", 22, **more)))) is its_own
 
 
-def test_a_public_address_on_an_interface_is_nobody_elses(views: Views) -> None:
+def test_public_address_on_an_interface_belongs_to_the_host(views: Views) -> None:
     there = change(views, "pi/own/addresses", [{"interface": "eth0", "address": PUBLIC}])
     broken = opened(there, attempt("pi", 8384, address=PUBLIC, resolved=[PUBLIC], mac=None))
     assert len(findings(broken)) == 1
@@ -97,7 +97,7 @@ def behind_translation(views: Views) -> Views:
     return with_variables(views, "pi", ansible_host=PUBLIC)
 
 
-def test_the_address_of_the_inventory_is_probed_as_well(views: Views) -> None:
+def test_address_of_the_inventory_is_probed(views: Views) -> None:
     ports = ports_of(behind_translation(views), "nas")
     assert {"address": PUBLIC, "port": 22, "host_keys": True} in ports
     assert {"address": ADDRESSES["pi"], "port": 22, "host_keys": True} in ports
@@ -106,39 +106,41 @@ def test_the_address_of_the_inventory_is_probed_as_well(views: Views) -> None:
 
 
 @pytest.mark.parametrize("host", [TAILNET["pi"], "localhost", "127.0.0.1", ADDRESSES["nas"]])
-def test_an_address_that_does_not_lead_there_from_here_is_not_probed(views: Views, host: str) -> None:
+def test_address_that_is_not_the_hosts_is_not_probed(views: Views, host: str) -> None:
     ports = ports_of(with_variables(views, "pi", ansible_host=host), "nas")
     assert {item["address"] for item in ports} == {ADDRESSES["pi"]}
 
 
-def test_ssh_that_is_open_behind_a_translation(views: Views) -> None:
+def test_open_ssh_behind_address_translation_is_a_finding(views: Views) -> None:
     nat = attempt("pi", 22, address=PUBLIC, resolved=[PUBLIC], mac=None, host_keys=[KEYS["pi"]], source="192.168.9.9")
     broken = opened(behind_translation(views), nat)
     assert len(findings(broken)) == 1
     assert findings(with_variables(broken, "pi", firewall_public_ports=["22/tcp"])) == []
     assert len(findings(with_variables(broken, "pi", firewall_lan_ssh_from=["10.0.0.0/24"]))) == 1
-    assert findings(with_variables(broken, "pi", firewall_lan_ssh_from=["8.8.8.0/24"])) == [], "as it may see nas"
-    assert findings(opened(behind_translation(views), {**nat, "host_keys": []})) == [], "a router's own page, say"
+    assert findings(with_variables(broken, "pi", firewall_lan_ssh_from=["8.8.8.0/24"])) == [], (
+        "the host may see nas with this address"
+    )
+    assert findings(opened(behind_translation(views), {**nat, "host_keys": []})) == [], "the answer may come from a router"
 
 
-def test_a_name_that_leads_through_the_tailnet_is_no_finding(views: Views) -> None:
+def test_name_that_resolves_to_the_tailnet_is_no_finding(views: Views) -> None:
     through = attempt("pi", 22, address="pi", resolved=[TAILNET["pi"]], mac=None, host_keys=[KEYS["pi"]])
     assert findings(opened(views, through)) == []
 
 
-def test_what_comes_by_a_subnet_router_is_in_the_tailnet(views: Views) -> None:
-    """vps reaches nas's LAN through a router of the tailnet, which nas sees as a machine of the LAN."""
+def test_connection_through_a_subnet_router_is_no_finding(views: Views) -> None:
+    """vps reaches nas's LAN through a subnet router, whose source address is one of the LAN."""
     broken = opened(views, attempt("pi", 22, mac=None, host_keys=[KEYS["pi"]], source=TAILNET["nas"]))
     assert findings(broken) == []
 
 
-def test_what_comes_by_another_vpn_may_be_seen_as_of_the_lan(views: Views) -> None:
+def test_connection_through_another_vpn_may_count_as_from_the_lan(views: Views) -> None:
     broken = opened(views, attempt("pi", 22, mac=None, host_keys=[KEYS["pi"]], source="10.8.0.2"))
     assert len(findings(broken)) == 1
     assert findings(with_variables(broken, "pi", firewall_lan_ssh_from=["172.31.77.0/24"])) == []
 
 
-def test_the_controllers_own_attempt(views: Views) -> None:
+def test_open_port_found_by_the_controller_is_a_finding(views: Views) -> None:
     tried = attempt("pi", 22, source="172.31.77.5")
     (finding,) = verify_ports.report(views, [tried]).findings
     assert finding.endswith("(tried from the controller)")
@@ -146,13 +148,13 @@ def test_the_controllers_own_attempt(views: Views) -> None:
     assert verify_ports.report(declared, [tried]).findings == []
 
 
-def test_the_controller_probes_nothing_where_it_goes_by_another_machine(views: Views) -> None:
+def test_controller_behind_a_jump_host_probes_nothing(views: Views) -> None:
     assert {item["address"] for item in verify_ports.probes_of_controller(views)} == set(ADDRESSES.values())
     jump = {name: with_variables(views, name, ansible_ssh_common_args="-o ProxyJump=bastion")[name] for name in views}
     assert verify_ports.probes_of_controller(jump) == []
 
 
-def test_without_the_firewall_nothing_is_probed_or_claimed(views: Views) -> None:
+def test_absent_firewall_means_no_probes_and_no_findings(views: Views) -> None:
     absent = with_variables(views, "pi", firewall_state="absent")
     assert ports_of(absent, "nas") == []
     report = verify_ports.report(opened(absent, attempt("pi", 22)))
@@ -169,23 +171,23 @@ def test_without_the_firewall_nothing_is_probed_or_claimed(views: Views) -> None
         ({"firewall_docker": True}, 8080, True),
     ],
 )
-def test_where_the_user_left_it_to_others_it_is_a_note(
+def test_open_port_outside_the_roles_control_is_a_note(
     views: Views, variables: dict[str, t.Any], port: int, judged: bool
 ) -> None:
     report = verify_ports.report(opened(with_variables(views, "pi", **variables), attempt("pi", port)))
     assert (len(report.findings), len(report.notes)) == ((1, 0) if judged else (0, 1))
 
 
-def test_the_addresses_that_every_docker_host_has_are_not_probed(views: Views) -> None:
+def test_addresses_of_docker_bridges_are_not_probed(views: Views) -> None:
     ports = ports_of(views, "nas")
     assert {item["address"] for item in ports} == {ADDRESSES["pi"]}
     assert {item["port"] for item in ports} == {22, 8384, 22000}
 
 
-def test_what_a_host_is_to_try(views: Views) -> None:
+def test_probed_endpoints_of_a_host(views: Views) -> None:
     wanted = targets(views, "nas")
     assert {"address": TAILNET["pi"], "port": 22000} in wanted["tcp"]
     assert wanted["ping"] == [TAILNET["pi"]]
-    gone = targets(change(views, "pi/syncthing", {"msg": "stopped"}), "nas")
-    assert gone["ping"] == []
-    assert {item["address"] for item in gone["tcp"]} == {ADDRESSES["pi"]}, "its ports are still there"
+    stopped = targets(change(views, "pi/syncthing", {"msg": "stopped"}), "nas")
+    assert stopped["ping"] == []
+    assert {item["address"] for item in stopped["tcp"]} == {ADDRESSES["pi"]}, "its ports are still probed"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what the role registers of each host to its view."""
+"""The view of each host, computed from the role's registered results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Parts = dict[str, dict[str, t.Any]]
 
 @pytest.fixture
 def parts() -> Parts:
-    """What the role registers of two hosts of which all is well."""
+    """The registered results of two healthy hosts."""
     found = {}
     for name, peer in (("nas", "pi"), ("pi", "nas")):
         one = view(name, peer)
@@ -29,21 +29,21 @@ def findings(parts: Parts, alive: t.Collection[str] = ("nas", "pi")) -> list[str
     return list(filters.conclusion(parts, MESH, alive)["findings"])
 
 
-def test_all_is_well(parts: Parts) -> None:
+def test_registered_results_of_healthy_hosts_give_no_finding(parts: Parts) -> None:
     assert findings(parts) == []
 
 
-def test_nothing_is_known_of_a_host_that_was_lost_before(parts: Parts) -> None:
+def test_host_lost_earlier_in_the_run_is_a_finding(parts: Parts) -> None:
     (finding,) = findings({**parts, "pi": {}}, alive=["nas"])
     assert finding.startswith("pi failed or could not be reached earlier in this run")
 
 
-def test_a_call_that_failed_is_the_reason(parts: Parts) -> None:
+def test_failed_module_call_is_reported_as_the_reason(parts: Parts) -> None:
     failed = {**parts["pi"], "member": {"failed": True, "msg": "Missing sudo password"}}
     assert findings({**parts, "pi": failed}, alive=["nas"]) == ["pi could not be looked at: Missing sudo password"]
 
 
-def test_what_was_waited_for_is_newer(parts: Parts) -> None:
+def test_result_of_the_wait_replaces_the_earlier_one(parts: Parts) -> None:
     apart = {**parts["nas"]["member"]["syncthing"], "connections": {IDS["pi"]: {"connected": False}}}
     before = {**parts["nas"], "member": {**parts["nas"]["member"], "syncthing": apart}}
     assert findings({**parts, "nas": before}) == ["nas is not connected to pi"]
@@ -51,16 +51,16 @@ def test_what_was_waited_for_is_newer(parts: Parts) -> None:
     assert findings({**parts, "nas": {**before, "waited": {"skipped": True}}}) == ["nas is not connected to pi"]
 
 
-def test_variables_are_collected_by_the_names_that_the_role_gives() -> None:
+def test_registered_variables_are_collected_by_name() -> None:
     hostvars = {"nas": {"__verify_ssh": {"address": "nas"}, "other": 1}, "pi": {}}
     collected = filters.collect(["nas", "pi"], hostvars, {"ssh": "__verify_ssh"})
     assert collected == {"nas": {"ssh": {"address": "nas"}}, "pi": {"ssh": {}}}
 
 
-def test_folders_are_those_of_each_host() -> None:
+def test_folders_are_listed_for_each_host() -> None:
     assert verify.folders(MESH, ["nas", "stranger"]) == {"nas": [{"id": "documents", "path": "/srv/documents"}], "stranger": []}
 
 
-def test_what_is_null_has_its_default() -> None:
+def test_null_values_get_their_default() -> None:
     paused = views.read(views.Folder, {"need_items": None, "completion": None, "unknown": 1, "path": "/x"})
     assert (paused.need_items, paused.completion, paused.path) == (0, {}, "/x")

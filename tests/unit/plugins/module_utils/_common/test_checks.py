@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values that are of their types and that Syncthing would refuse, or replace by others: refused before anything is asked."""
+"""Values of the right type that Syncthing would refuse or replace are refused before any request."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ FOLDER: Json = {"id": "photos", "path": "/srv/photos"}
         ),
     ],
 )
-def test_a_wrong_value_is_named_with_the_fix_before_anything_is_asked(
+def test_wrong_value_is_refused_with_the_fix_before_any_request(
     double: Syncthing, tmp_path: pathlib.Path, module: str, options: Json, words: str
 ) -> None:
     for check_mode in (True, False):
@@ -103,7 +103,7 @@ def test_a_wrong_value_is_named_with_the_fix_before_anything_is_asked(
     assert double.requests == []
 
 
-def test_what_contradicts_what_is_there_is_refused_before_anything_is_written(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_option_that_contradicts_the_configuration_is_refused_before_any_write(double: Syncthing, tmp_path: pathlib.Path) -> None:
     home = str(tmp_path / "home")
     call("syncthing_device", home=home, **DEVICE, untrusted=True)
     call("syncthing_folder", home=home, id="cipher", path=f"{tmp_path}/cipher", type="receiveencrypted")
@@ -129,7 +129,7 @@ def test_what_contradicts_what_is_there_is_refused_before_anything_is_written(do
     assert {method for method, _path in double.requests} == {"GET"}
 
 
-def test_the_message_of_a_switch_names_the_roles_variable(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_message_about_an_option_names_the_roles_variable(double: Syncthing, tmp_path: pathlib.Path) -> None:
     home = str(tmp_path / "home")
     call("syncthing_device", home=home, **DEVICE)
     call("syncthing_folder", home=home, id="plain", path=f"{tmp_path}/plain")
@@ -157,7 +157,7 @@ def test_the_message_of_a_switch_names_the_roles_variable(double: Syncthing, tmp
 
 
 @pytest.mark.parametrize("text", ["100.64.0.0/10", "fd7a:115c:a1e0::/48", "100.64.0.1/10", "0.0.0.0/0", "::/0"])
-def test_networks_as_go_takes_them(text: str) -> None:
+def test_network_that_go_accepts_is_accepted(text: str) -> None:
     assert checks.network(text) is None
     assert checks.network_or_not(f"!{text}") is None
 
@@ -166,15 +166,15 @@ def test_networks_as_go_takes_them(text: str) -> None:
     "text",
     ["", "/8", "nas", "100.64.0.0", "100.64.0.0/33", "100.64.0.0/255.192.0.0", "100.64.0.0/-1", "fe80::1%eth0/64", "!!::/0"],
 )
-def test_and_what_it_does_not(text: str) -> None:
+def test_network_that_go_refuses_is_refused(text: str) -> None:
     assert checks.network_or_not(text)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8384", "[::1]:8384", ":8384", "nas:http", "0.0.0.0:0", "/run/syncthing/gui.sock"])
-def test_addresses_of_the_web_interface(address: str) -> None:
+def test_valid_address_of_the_web_interface_is_accepted(address: str) -> None:
     assert list(_tables.gui_problems({"address": address})) == []
 
 
-def test_one_connection_may_be_a_negative_number() -> None:
-    """As Syncthing takes it (lib/config, DeviceConfiguration.NumConnections)."""
+def test_number_of_connections_may_be_negative() -> None:
+    """Syncthing accepts it (lib/config, DeviceConfiguration.NumConnections)."""
     assert list(_tables.device_problems({"num_connections": -1})) == []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A file is replaced whole or not at all."""
+"""A file is replaced atomically."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._common import files
 
 
-def test_content_and_mode_whatever_the_umask(tmp_path: pathlib.Path) -> None:
+def test_written_file_has_its_content_and_mode_for_any_umask(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "file"
     before = os.umask(0o077)
     try:
@@ -27,7 +27,7 @@ def test_content_and_mode_whatever_the_umask(tmp_path: pathlib.Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_leaves_only_the_old_file(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     files.write_whole(path, b"old")
 
@@ -41,7 +41,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: pathlib.Path, 
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_link_in_its_place_is_replaced_and_not_followed(tmp_path: pathlib.Path) -> None:
+def test_symlink_is_replaced_and_not_followed(tmp_path: pathlib.Path) -> None:
     target = tmp_path / "target"
     target.write_text("precious", encoding="ascii")
     (tmp_path / "file").symlink_to(target)
@@ -51,10 +51,10 @@ def test_a_link_in_its_place_is_replaced_and_not_followed(tmp_path: pathlib.Path
 
 
 @pytest.mark.parametrize(("mode", "owner", "refused"), [(0o644, 0, False), (0o600, 0, True), (0o644, 1, True)])
-def test_a_file_system_with_one_owner_will_do_for_what_all_may_read(
+def test_file_system_with_one_owner_is_accepted_only_for_readable_files(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, mode: int, owner: int, refused: bool
 ) -> None:
-    """As on vfat: nothing can be given away, and all files are the mount's owner's."""
+    """For example vfat: owners cannot be changed, and all files belong to the owner of the mount."""
 
     def forbidden(*_arguments: t.Any) -> t.NoReturn:
         raise PermissionError(1, "Operation not permitted")
@@ -70,8 +70,8 @@ def test_a_file_system_with_one_owner_will_do_for_what_all_may_read(
         assert (tmp_path / "file").read_bytes() == b"x"
 
 
-def test_a_file_system_that_syncs_no_folders_will_do(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a share of Samba, or a folder of VirtualBox's host."""
+def test_file_system_without_directory_fsync_is_accepted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example a Samba share, or a shared folder of VirtualBox."""
     real = os.fsync
 
     def of_files_only(handle: int) -> None:
@@ -84,14 +84,14 @@ def test_a_file_system_that_syncs_no_folders_will_do(tmp_path: pathlib.Path, mon
     assert (tmp_path / "file").read_bytes() == b"x"
 
 
-def test_a_user_by_name() -> None:
+def test_user_is_found_by_name() -> None:
     root = files.user_named("root")
     assert root is not None
     assert root.pw_uid == 0
     assert files.user_named("no-such-user") is None
 
 
-def test_only_what_was_left_of_a_file_is_removed(tmp_path: pathlib.Path) -> None:
+def test_only_stale_temporary_files_are_removed(tmp_path: pathlib.Path) -> None:
     place = tmp_path / "config.xml"
     mine = [".config.xml.bak", ".config.xml.2026-11-26", "config.xml", ".other.xml.abcd1234"]
     for name in (*mine, ".config.xml.k3_x9a0z"):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The frame around all modules: what ends a module, and how."""
+"""The frame of all modules: results, warnings and errors."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def raising(error: Exception) -> t.Callable[[], t.NoReturn]:
     return work
 
 
-def test_an_error_of_the_users_is_its_message_without_a_traceback() -> None:
+def test_user_error_gives_its_message_without_a_traceback() -> None:
     result = ended(raising(UserError("do that")))
     assert (result["failed"], result["msg"]) == (True, "do that")
     assert "Traceback" not in json.dumps(result)
 
 
-def test_a_library_that_is_missing_is_named_with_where() -> None:
+def test_missing_library_is_named_with_the_host() -> None:
     result = ended(raising(MissingLibrary("requests", "no traceback of interest")))
     assert result["msg"].startswith("Failed to import the required Python library (requests) on ")
 
 
-def test_a_fault_of_the_collections_is_not_dressed_up() -> None:
+def test_unexpected_exception_is_not_caught() -> None:
     with pytest.raises(ZeroDivisionError), patch_module_args({}):
         frame.run(AnsibleModule(argument_spec={}), lambda: {"changed": 1 / 0})
 
 
-def test_warnings_are_the_modules_and_changed_is_false_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warnings_are_shown_and_changed_defaults_to_false(monkeypatch: pytest.MonkeyPatch) -> None:
     warned: list[str] = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warned.append(text))
     result = ended(lambda: {"warnings": ["careful"], "found": 1})
@@ -57,6 +57,6 @@ def test_warnings_are_the_modules_and_changed_is_false_unless_said(monkeypatch: 
 
 
 @pytest.mark.parametrize("diff", [True, False])
-def test_before_and_after_are_the_diff_if_one_is_wanted(diff: bool) -> None:
+def test_before_and_after_give_the_diff_in_diff_mode(diff: bool) -> None:
     result = ended(lambda: {"before": {"a": 1}, "after": {"a": 2}}, diff)
     assert result.get("diff") == ({"before": {"a": 1}, "after": {"a": 2}} if diff else None)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which control servers are on the host itself: nothing is dialed to know it."""
+"""Control servers that run on the host itself are found without a connection."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def _resolver(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", None),
     ],
 )
-def test_here(url: str, port: int | None) -> None:
+def test_control_server_on_this_host_is_found_by_its_address(url: str, port: int | None) -> None:
     found = control.here([url, url], ["192.168.1.11", "fd00::11"])
     assert found == ([] if port is None else [{"url": url, "port": port}])
 
 
-def test_a_name_that_is_none_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_name_resolves_to_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert control.resolve("a..b.example", 443) == []
     assert control.dial("a..b.example", 443, 1) is not None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the look at a host says of the files and packages that the roles bring."""
+"""Facts about the files and packages that the roles manage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEGIN = "# BEGIN ANSIBLE MANAGED BLOCK (homelab.tailsync.tailscale)\n"
 END = "# END ANSIBLE MANAGED BLOCK (homelab.tailsync.tailscale)\n"
 
 
-def test_a_file_a_link_a_folder_and_nothing(tmp_path: pathlib.Path) -> None:
+def test_file_symlink_directory_and_missing_path_are_described(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "file"
     file.write_text("one\n", encoding="ascii")
     file.chmod(0o640)
@@ -39,11 +39,11 @@ def test_a_file_a_link_a_folder_and_nothing(tmp_path: pathlib.Path) -> None:
         (f"{BEGIN}its end is gone\n", []),
     ],
 )
-def test_the_roles_own_block_in_a_file_of_a_package(text: str, found: list[str]) -> None:
+def test_managed_block_in_a_file_is_found(text: str, found: list[str]) -> None:
     assert files.blocks(text) == found
 
 
-def test_all_that_is_looked_at_is_there_by_its_path_on_the_host(tmp_path: pathlib.Path) -> None:
+def test_gathered_files_have_their_path_on_the_host(tmp_path: pathlib.Path) -> None:
     settings = tmp_path / "etc/default/tailscaled"
     settings.parent.mkdir(parents=True)
     settings.write_text(f"{BEGIN}x\n{END}", encoding="ascii")
@@ -58,7 +58,7 @@ def test_all_that_is_looked_at_is_there_by_its_path_on_the_host(tmp_path: pathli
     assert set(files.FILES) <= set(found)
 
 
-def test_what_dpkg_has_installed_as_a_whole() -> None:
+def test_installed_packages_of_dpkg_are_parsed() -> None:
     lines = "tailscale\thi \t1.88.4\nufw\tii \t0.36.2-9\nsyncthing\trc \t1.29.5~ds1-1\npython3-requests\tiF \t2.32.3\nx\tiiR\t1\n"
     assert packages.dpkg(lines) == {
         "tailscale": {"version": "1.88.4", "held": True},
@@ -66,7 +66,7 @@ def test_what_dpkg_has_installed_as_a_whole() -> None:
     }
 
 
-def test_what_the_other_package_managers_say() -> None:
+def test_output_of_other_package_managers_is_parsed() -> None:
     assert packages.rpm("tailscale\t1.88.4\t1\n") == {"tailscale": {"version": "1.88.4", "release": "1"}}
     assert packages.rpm("package tailscale is not installed\n") == {}
     assert packages.pacman("tailscale 1.88.4-1\n") == {"tailscale": {"version": "1.88.4-1"}}
@@ -75,7 +75,7 @@ def test_what_the_other_package_managers_say() -> None:
     assert packages.apk("alpine-base\n") == {}
 
 
-def test_only_the_hosts_own_package_manager_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+def test_only_the_hosts_own_package_manager_is_called(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     asked: list[str] = []
 
     def execute(command: list[str]) -> tuple[int, str, str]:

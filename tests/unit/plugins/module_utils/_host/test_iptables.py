@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which rules of a host decide without ufw, and which neighbours are no reason to refuse it."""
+"""Rules of a host that decide instead of ufw, and rules of other services that are accepted."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ AROUND = Surroundings(
 
 
 @pytest.mark.parametrize("name", DECIDES)
-def test_what_decides_for_everybody_is_found(name: str) -> None:
+def test_rule_that_decides_for_all_sources_is_found(name: str) -> None:
     listing, lines = DECIDES[name]
     assert [finding.line for finding in _iptables.judge(listing, "v4", AROUND)] == [f"iptables {line}" for line in lines]
 
 
 @pytest.mark.parametrize("name", PASSES)
-def test_neighbours_and_what_everybody_has_are_no_reason(name: str) -> None:
+def test_rules_of_other_services_are_no_finding(name: str) -> None:
     assert [finding.line for finding in _iptables.judge(PASSES[name], "v4", AROUND)] == []
 
 
-def test_a_finding_says_what_it_is_about() -> None:
+def test_finding_has_chain_protocol_ports_and_source() -> None:
     (accept,) = _iptables.judge("-A INPUT -p tcp -m multiport --dports 80,8000:8010 -j ACCEPT", "v6", AROUND)
     assert (accept.line, accept.verdict, accept.chain, accept.family) == (
         "ip6tables -A INPUT -p tcp -m multiport --dports 80,8000:8010 -j ACCEPT", "accept", "INPUT", "v6"
@@ -35,13 +35,13 @@ def test_a_finding_says_what_it_is_about() -> None:
     assert (lan.source, lan.ports) == ("192.168.1.0/24", ("22",))
 
 
-def test_another_table_than_ufws_has_the_last_word_only_where_it_blocks() -> None:
+def test_other_iptables_variant_decides_only_if_it_blocks() -> None:
     listing = "-P INPUT DROP\n-P FORWARD ACCEPT\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -j DROP"
     found = _iptables.judge(listing, "v4", AROUND, "iptables-legacy", final=False)
     assert [finding.line for finding in found] == ["iptables-legacy -A INPUT -j DROP", "iptables-legacy -P INPUT DROP"]
 
 
-def test_dockers_policy_for_what_is_forwarded_is_no_reason() -> None:
+def test_dockers_forward_policy_is_no_finding() -> None:
     assert _iptables.judge("-P INPUT ACCEPT\n-P FORWARD DROP", "v4", AROUND, "iptables-legacy", final=False) == []
 
 
@@ -55,7 +55,7 @@ def test_dockers_policy_for_what_is_forwarded_is_no_reason() -> None:
         ("--dst-range 192.168.1.10-192.168.1.20", True),
     ],
 )
-def test_a_range_of_addresses_that_is_everybody(given: str, found: bool) -> None:
+def test_range_of_all_addresses_is_a_finding(given: str, found: bool) -> None:
     line = f"-A INPUT -m iprange {given} -j ACCEPT"
     assert bool(_iptables.judge(line, "v4", AROUND)) is found
 
@@ -67,5 +67,5 @@ def test_a_range_of_addresses_that_is_everybody(given: str, found: bool) -> None
         *((name, False) for name in ("eth0", "eth1", "br-lan", "br0", "enp3s0", "bond0", "eth+", "vmbr0")),
     ],
 )
-def test_interfaces_that_lead_to_guests(name: str, inner: bool) -> None:
+def test_interfaces_of_containers_and_guests_are_recognised(name: str, inner: bool) -> None:
     assert AROUND.is_inner(name) is inner

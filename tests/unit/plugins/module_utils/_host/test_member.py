@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""member_info: a part that does not answer says why, and the others are there."""
+"""member_info: a part that fails has a message, and the others have their values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from module_call import call
 DEFAULTS: dict[str, t.Any] = {name: option.get("default") for name, option in MEMBER.items()}
 
 
-def test_a_host_without_either(tmp_path: pathlib.Path) -> None:
+def test_host_without_tailscale_and_syncthing_has_messages(tmp_path: pathlib.Path) -> None:
     result = call(
         "member_info", tailscale_socket=str(tmp_path / "no-socket"), syncthing_home=str(tmp_path / "no-home"), timeout=0
     )
@@ -28,7 +28,7 @@ def test_a_host_without_either(tmp_path: pathlib.Path) -> None:
     assert not result["changed"]
 
 
-def test_one_part_answers_and_another_does_not(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+def test_failure_of_one_part_keeps_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     monkeypatch.setattr(_info, "gather", lambda params: {"device_id": "ID", "asked": dict(params)})
     result = member.gather({**DEFAULTS, "tailscale_socket": str(tmp_path / "no-socket"), "folders": [{"id": "a"}]})
     assert (result["syncthing"]["device_id"], result["syncthing"]["msg"]) == ("ID", None)
@@ -41,7 +41,7 @@ def test_one_part_answers_and_another_does_not(monkeypatch: pytest.MonkeyPatch, 
     assert result["tailscale"]["msg"]
 
 
-def test_a_missing_library_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+def test_missing_library_is_reported_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     def fail(params: t.Any) -> t.NoReturn:
         raise MissingLibrary("requests", None)
 

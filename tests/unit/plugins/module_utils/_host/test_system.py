@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Units in the words of the service manager."""
+"""The properties of units, as systemd prints them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._host import units
 
 
-def test_a_unit_in_systemds_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_properties_of_a_unit_are_read_from_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
     def execute(command: list[str]) -> tuple[int, str, str]:

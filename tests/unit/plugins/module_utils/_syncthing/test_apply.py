@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module's run against the double: answers that the real Syncthing does not give on demand."""
+"""A call of the module against the double, with answers that the real Syncthing does not give on demand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def nas() -> list[dict[str, t.Any]]:
     return [{"name": "nas", "device_id": NAS}]
 
 
-def test_once_and_again(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_second_call_of_syncthing_cluster_only_reads(double: Syncthing, tmp_path: pathlib.Path) -> None:
     first = cluster(tmp_path, devices=nas())
     assert (first["changed"], first["version"]) == (True, double.version)
     double.requests.clear()
@@ -35,12 +35,12 @@ def test_once_and_again(double: Syncthing, tmp_path: pathlib.Path) -> None:
     assert {method for method, _path in double.requests} == {"GET"}
 
 
-def test_a_migration_is_waited_for(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_module_waits_for_a_database_migration(double: Syncthing, tmp_path: pathlib.Path) -> None:
     double.script = [MIGRATING, MIGRATING]
     assert cluster(tmp_path, devices=nas())["changed"]
 
 
-def test_and_not_for_ever(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_wait_for_a_database_migration_ends_with_the_timeout(double: Syncthing, tmp_path: pathlib.Path) -> None:
     double.script = [MIGRATING] * 500
     with pytest.raises(SyncthingError, match=r"not ready yet: \*\*\* Database migration .* \(waited 1 s\)"):
         cluster(tmp_path, devices=nas())
@@ -57,7 +57,7 @@ def test_and_not_for_ever(double: Syncthing, tmp_path: pathlib.Path) -> None:
         ((200, JSON, "<html>not JSON"), "JSON"),
     ],
 )
-def test_each_error_has_its_sentence(
+def test_each_bad_answer_of_syncthing_has_its_message(
     double: Syncthing, tmp_path: pathlib.Path, answer: tuple[int, dict[str, str], str], words: str
 ) -> None:
     double.script = [answer]
@@ -67,12 +67,12 @@ def test_each_error_has_its_sentence(
 
 
 @pytest.mark.parametrize("status", [200, 204, 307])
-def test_an_answer_without_syncthings_header_is_waited_out(double: Syncthing, tmp_path: pathlib.Path, status: int) -> None:
+def test_answer_without_syncthings_header_is_retried(double: Syncthing, tmp_path: pathlib.Path, status: int) -> None:
     double.script = [(status, {"Content-Type": "application/json", "Location": "https://elsewhere"}, "")] * 2
     assert cluster(tmp_path, devices=nas())["changed"]
 
 
-def test_a_write_that_is_refused_says_why_and_the_next_run_finishes(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_refused_write_is_an_error_with_the_reason_and_the_next_run_finishes(double: Syncthing, tmp_path: pathlib.Path) -> None:
     double.refuse = "verify: folder documents: unknown versioning type"
     with pytest.raises(SyncthingError, match="refused PUT config/devices: verify: folder documents"):
         cluster(tmp_path, devices=nas())
@@ -80,7 +80,7 @@ def test_a_write_that_is_refused_says_why_and_the_next_run_finishes(double: Sync
     assert cluster(tmp_path, devices=nas())["changed"]
 
 
-def test_a_change_that_does_not_stick_is_an_error(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_change_that_syncthing_does_not_keep_is_an_error(double: Syncthing, tmp_path: pathlib.Path) -> None:
     double.forget = "label"
     folder = {"id": "documents", "path": "/srv/documents", "label": "Mine"}
     with pytest.raises(SyncthingError, match=r"did not keep all of it: folders: documents \(label\)"):
@@ -94,14 +94,14 @@ def test_a_change_that_does_not_stick_is_an_error(double: Syncthing, tmp_path: p
         ("<configuration><gui><apikey></apikey></gui></configuration>", "has no API key"),
     ],
 )
-def test_a_config_xml_that_leads_nowhere(tmp_path: pathlib.Path, text: str, words: str) -> None:
+def test_unusable_config_xml_is_an_error(tmp_path: pathlib.Path, text: str, words: str) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "config.xml").write_text(text, encoding="ascii")
     with pytest.raises(SyncthingError, match=words):
         cluster(tmp_path, devices=nas())
 
 
-def test_a_bad_device_id_is_named_before_anything_is_asked(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_bad_device_id_is_refused_before_any_request(double: Syncthing, tmp_path: pathlib.Path) -> None:
     with pytest.raises(SyncthingError, match=r"device nas: 'ABC' is not a device ID"):
         cluster(tmp_path, devices=[{"name": "nas", "device_id": "ABC"}])
     assert double.requests == []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which folders are left out because their disk is away, from tables of what is mounted and what is announced."""
+"""Folders that are left out because their disk is not mounted, with tables of mounted and declared file systems."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def table(mounted: t.Iterable[str] = (), announced: t.Iterable[str] = (), waitin
     return _mounts.Table(kinds, dict.fromkeys(announced, "/etc/fstab"))
 
 
-# --- reading ------------------------------------------------------------------------------------
+# --- parsing ------------------------------------------------------------------------------------
 
 
-def test_fstab() -> None:
+def test_mount_points_of_fstab() -> None:
     assert _mounts.of_fstab(FSTAB) == ["/", "/mnt/ssd", "/mnt/my disk", "/srv/bound"]
 
 
-def test_mountinfo() -> None:
+def test_mount_points_of_mountinfo() -> None:
     found = _mounts.of_mountinfo(MOUNTINFO)
     assert found["/mnt/auto"] == "ext4"
     assert found["/mnt/net"] == "autofs"
@@ -61,11 +61,11 @@ def test_mountinfo() -> None:
         ("srv-b.mount", "Where=/srv/%H", {"/srv/b"}),
     ],
 )
-def test_units(name: str, text: str, points: set[str]) -> None:
+def test_mount_points_of_systemd_units(name: str, text: str, points: set[str]) -> None:
     assert set(_mounts.of_unit(name, text)) == points
 
 
-def test_the_automounters_own_tables() -> None:
+def test_mount_points_of_automounter_maps() -> None:
     maps = {"/etc/auto.direct": "/mnt/nas  -fstype=nfs nas:/x\n# /no\n", "/etc/auto.master.d": "/data file:/etc/auto.data\n"}
     master = (
         "# nothing\n/- /etc/auto.direct\n/mnt/net /etc/auto.net --timeout 60\n+dir:/etc/auto.master.d\n+auto.master\n/x -null\n"
@@ -73,7 +73,7 @@ def test_the_automounters_own_tables() -> None:
     assert _mounts.of_automounter(master, lambda name: maps.get(name, "")) == ["/mnt/nas", "/mnt/net", "/data"]
 
 
-def test_zfs() -> None:
+def test_mount_points_of_zfs() -> None:
     listed = (
         "tank\t/tank\ton\ntank/photos\t/tank/photos\tnoauto\nx\tnone\ton\ny\tlegacy\ton\nz\t/only/for/children\toff\nv\t-\t-\n"
     )
@@ -82,7 +82,7 @@ def test_zfs() -> None:
 
 
 def nvlist(*names: str) -> bytes:
-    """The outermost level of a zpool.cache, each pool's configuration left out."""
+    """The top level of a zpool.cache, without the configuration of each pool."""
     found = struct.pack(">III", 0x01010000, 0, 1)
     for name in names:
         text = name.encode().ljust((len(name) + 3) // 4 * 4, b"\0")
@@ -91,14 +91,14 @@ def nvlist(*names: str) -> bytes:
     return found + struct.pack(">II", 0, 0)
 
 
-def test_pools_that_are_not_imported() -> None:
+def test_pools_in_zpool_cache() -> None:
     assert _mounts.of_zpool_cache(nvlist("tank", "backup2")) == ["tank", "backup2"]
     assert _mounts.of_zpool_cache(nvlist()) == []
     assert _mounts.of_zpool_cache(b"") == []
     assert _mounts.of_zpool_cache(b"\xff" * 40) == []
 
 
-def test_units_wherever_they_lie_and_masked_ones_not(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_units_are_read_from_all_directories_except_masked_ones(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = [tmp_path / name for name in ("etc", "generator", "lib", "nowhere")]
     for place in places[:3]:
         place.mkdir()
@@ -114,7 +114,7 @@ def test_units_wherever_they_lie_and_masked_ones_not(tmp_path: pathlib.Path, mon
     assert sorted(_mounts.read().announced) == ["/mnt/generated", "/mnt/ssd", "/mnt/vendor"]
 
 
-# --- deciding -----------------------------------------------------------------------------------
+# --- decisions ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ def test_units_wherever_they_lie_and_masked_ones_not(tmp_path: pathlib.Path, mon
         # one disk within another, in any state
         ("/pool/x/y", table(["/pool"], ["/pool", "/pool/x"]), None, True),
         ("/pool/x/y", table(["/pool/x"], ["/pool", "/pool/x"]), None, False),
-        # an automounter that has not mounted
+        # an automounter that has not mounted the disk
         ("/mnt/ssd/photos", table(waiting=["/mnt/ssd"]), None, True),
         ("/mnt/net/nas/photos", table(["/mnt/net/nas"], waiting=["/mnt/net"]), None, False),
         ("/mnt/net/nas/photos", table(waiting=["/mnt/net"]), None, True),
-        # nothing announces it
+        # the disk is in no fstab or unit
         ("/media/me/USB/photos", table(), None, False),
         ("/media/me/USB/photos", table(), "/media/me/USB", True),
         ("/media/me/USB/photos", table(["/media/me/USB"]), "/media/me/USB", False),
@@ -141,7 +141,7 @@ def test_units_wherever_they_lie_and_masked_ones_not(tmp_path: pathlib.Path, mon
         ("/mnt/ssd/photos", table(waiting=["/mnt/ssd"]), "/mnt/ssd", True),
     ],
 )
-def test_away_or_not(path: str, mounts: _mounts.Table, required: str | None, away: bool) -> None:
+def test_path_on_an_unmounted_disk_is_recognised(path: str, mounts: _mounts.Table, required: str | None, away: bool) -> None:
     reason = _disk.not_mounted(path, required, mounts)
     assert bool(reason) is away
     assert not reason or ("is mounted" in reason or "is not mounted" in reason)
@@ -157,7 +157,7 @@ def test_away_or_not(path: str, mounts: _mounts.Table, required: str | None, awa
         ("/home/somebody-new/a/b", "/home", table(), True),
         ("/var/lib/syncthing/a/b", "/var/lib/syncthing", table(["/var"]), True),
         ("/opt/a/b", "/opt", table(), True),
-        # only the last
+        # only the last component is missing
         ("/mnt/photos", "/mnt", table(), True),
         ("/mnt/ssd/photos", "/mnt", table(), False),
         ("/mnt/ssd/photos", "/mnt/ssd", table(), True),
@@ -176,47 +176,47 @@ def test_away_or_not(path: str, mounts: _mounts.Table, required: str | None, awa
         ("/home/me/a/b", "/home/me", table(["/home/me"]), False),
     ],
 )
-def test_made_or_not(path: str, anchor: str, mounts: _mounts.Table, made: bool) -> None:
+def test_missing_root_is_created_only_in_certain_parents(path: str, anchor: str, mounts: _mounts.Table, made: bool) -> None:
     missing = path.removeprefix(anchor).strip("/").split("/")
     reason = _disk.unusable(Found(path, anchor, missing), False, mounts)
     assert (reason is None) is made, reason
     assert not reason or ("mount" in reason and "make the directory" in reason)
 
 
-def test_one_of_the_systems_places_may_be_a_link(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_directory_of_the_system_may_be_a_symlink(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "srv").symlink_to(tmp_path / "big" / "srv")
     monkeypatch.setattr(_disk, "PARENTS_MADE", (str(tmp_path / "srv"),))
     path = f"{tmp_path}/srv/sync/documents"
-    assert "make the directory" in _disk.left_out([{"id": "a", "path": path}])[0]["reason"], "its disk may be away"
+    assert "make the directory" in _disk.left_out([{"id": "a", "path": path}])[0]["reason"], "its disk may not be mounted"
     (tmp_path / "big" / "srv").mkdir(parents=True)
     assert _disk.left_out([{"id": "a", "path": path}]) == []
 
 
-def test_what_is_there_is_used_wherever_it_is() -> None:
+def test_existing_directory_is_used_anywhere() -> None:
     for path in ("/mnt/ssd/photos", "/tank/photos", "/media/me/USB"):
         assert _disk.unusable(Found(path, path), False, table()) is None
         assert _disk.unusable(Found(path, path), True, table()) is None
 
 
-def test_the_root_of_a_folder_that_is_gone_is_not_made_again() -> None:
+def test_missing_root_of_an_existing_folder_is_not_created_again() -> None:
     assert "is not there" in (_disk.unusable(Found("/srv/sync/a", "/srv/sync", ["a"]), True, table()) or "")
 
 
-def test_where_a_plugged_in_disk_would_be_nothing_is_made() -> None:
+def test_nothing_is_created_where_removable_disks_are_mounted() -> None:
     name = pwd.getpwuid(os.getuid()).pw_name
     for base in ("/media", "/run/media"):
         reason = _disk.unusable(Found(f"{base}/{name}/USB", f"{base}/{name}", ["USB"]), False, table())
         assert "plug it in" in (reason or "")
 
 
-def test_a_home_that_only_a_login_brings_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_that_is_mounted_at_login_is_not_created(monkeypatch: pytest.MonkeyPatch) -> None:
     me = pwd.struct_passwd(("me", "x", 1000, 1000, "", "/home/me", "/bin/sh"))
     monkeypatch.setattr(_disk, "user_named", lambda name: me if name == "me" else None)
     assert "logged in" in (_disk.unusable(Found("/home/me/Sync", "/home", ["me", "Sync"]), False, table()) or "")
     assert _disk.unusable(Found("/home/me/Sync", "/home/me", ["Sync"]), False, table()) is None
 
 
-# --- the disk itself ----------------------------------------------------------------------------
+# --- directories on disk-------------------------------------------------------------------------
 
 
 def reasons(tmp_path: pathlib.Path, path: str, **more: t.Any) -> str:
@@ -224,7 +224,7 @@ def reasons(tmp_path: pathlib.Path, path: str, **more: t.Any) -> str:
     return found[0]["reason"] if found else ""
 
 
-def test_paths_that_cannot_be_used(tmp_path: pathlib.Path) -> None:
+def test_unusable_path_is_left_out_with_the_reason(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("x", encoding="ascii")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert "file is not a directory" in reasons(tmp_path, "file")
@@ -235,13 +235,13 @@ def test_paths_that_cannot_be_used(tmp_path: pathlib.Path) -> None:
     assert _disk.left_out([{"id": "a", "path": "~/Sync"}, {"id": "b", "path": None}, {"id": "c"}]) == []
 
 
-def test_a_run_that_was_cut_off_leaves_nothing_in_the_way(tmp_path: pathlib.Path) -> None:
+def test_root_is_created_after_an_interrupted_run(tmp_path: pathlib.Path) -> None:
     (tmp_path / _disk.NEW).mkdir()
     assert _disk.make_root("a", f"{tmp_path}/root", pwd.getpwuid(os.getuid()).pw_name)
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
 
 
-def test_what_cannot_be_made_is_a_message(tmp_path: pathlib.Path) -> None:
+def test_root_that_cannot_be_created_is_an_error(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("x", encoding="ascii")
     with pytest.raises(SyncthingError, match=r"folder a: .*/file/x cannot be made \(.*\): make it for nobody"):
         _disk.make_root("a", f"{tmp_path}/file/x", "nobody")
@@ -249,7 +249,7 @@ def test_what_cannot_be_made_is_a_message(tmp_path: pathlib.Path) -> None:
         _disk.make_root("a", f"{tmp_path}/x", "no-such-user")
 
 
-def test_ignores_follow_no_link_that_somebody_planted(tmp_path: pathlib.Path) -> None:
+def test_writing_ignores_follows_no_symlink(tmp_path: pathlib.Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious", encoding="ascii")
     root = tmp_path / "root"

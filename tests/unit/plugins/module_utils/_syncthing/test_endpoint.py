@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where config.xml says that Syncthing answers, without parsing all of a large one."""
+"""The address of Syncthing's API in config.xml, read without parsing all of a large file."""
 
 from __future__ import annotations
 
@@ -30,19 +30,21 @@ FOUND = _client.Endpoint("127.0.0.1:8384", "a-key", True)
         f"<configuration><folder><![CDATA[{OTHER}]]></folder>{GUI}</configuration>",
     ],
 )
-def test_the_web_interface_is_found(tmp_path: pathlib.Path, text: str) -> None:
+def test_address_and_key_of_the_api_are_read(tmp_path: pathlib.Path, text: str) -> None:
     (tmp_path / "config.xml").write_text(text, encoding="utf-8")
     assert _client.read_endpoint(str(tmp_path)) == FOUND
 
 
 @pytest.mark.parametrize("text", ["", "<configuration>", f"<configuration>{GUI}", f"<configuration>{GUI}</confi"])
-def test_half_a_file_is_told_as_such(tmp_path: pathlib.Path, text: str) -> None:
+def test_truncated_config_xml_is_an_error(tmp_path: pathlib.Path, text: str) -> None:
     (tmp_path / "config.xml").write_text(text, encoding="utf-8")
     with pytest.raises(SyncthingError, match=r"config\.xml is not XML"):
         _client.read_endpoint(str(tmp_path))
 
 
-def test_a_host_without_requests_is_told_so(double: Syncthing, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_requests_library_is_an_error_before_any_request(
+    double: Syncthing, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "requests", None)
     for module in ("syncthing_settings", "syncthing_info"):
         with pytest.raises(ModuleFailed, match=r"Failed to import the required Python library \(requests\) on"):

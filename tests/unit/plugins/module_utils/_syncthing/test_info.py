@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""syncthing_info against the double: what the real one does not show on demand."""
+"""syncthing_info against the double: states that the real Syncthing does not show on demand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def share(double: Syncthing, folder_id: str, **more: t.Any) -> None:
     double.write("PUT", "config/folders", [folder])
 
 
-def test_a_paused_folder_is_an_ordinary_state(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_paused_folder_is_reported_without_completion(double: Syncthing, tmp_path: pathlib.Path) -> None:
     share(double, "photos", paused=True)
     share(double, "documents")
     found = call("syncthing_info", home=str(tmp_path / "home"))["folders"]
@@ -30,7 +30,7 @@ def test_a_paused_folder_is_an_ordinary_state(double: Syncthing, tmp_path: pathl
     assert found["documents"]["completion"][PEER]["completion"] == 100
 
 
-def test_a_conversion_of_the_database_is_waited_for(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_syncthing_info_waits_for_a_database_conversion(double: Syncthing, tmp_path: pathlib.Path) -> None:
     double.script = [CONVERTING] * 5
     with pytest.raises(ModuleFailed, match="migration in progress"):
         call("syncthing_info", home=str(tmp_path / "home"), timeout=0)
@@ -38,7 +38,7 @@ def test_a_conversion_of_the_database_is_waited_for(double: Syncthing, tmp_path:
     assert call("syncthing_info", home=str(tmp_path / "home"), timeout=0, wait_timeout=30)["device_id"] == OWN
 
 
-def test_what_is_not_reached_in_time_is_no_failure(double: Syncthing, tmp_path: pathlib.Path) -> None:
+def test_wait_that_times_out_is_no_failure(double: Syncthing, tmp_path: pathlib.Path) -> None:
     share(double, "photos")
     wait_for = {"devices": [PEER], "folders": {"photos": [PEER]}}
     found = call("syncthing_info", home=str(tmp_path / "home"), wait_for=wait_for, wait_timeout=1)
@@ -54,14 +54,14 @@ def test_what_is_not_reached_in_time_is_no_failure(double: Syncthing, tmp_path: 
         ({}, 0),
     ],
 )
-def test_what_has_to_stay_free(tmp_path: pathlib.Path, limit: dict[str, t.Any], needed: int) -> None:
+def test_minimum_free_space_of_a_disk_in_bytes(tmp_path: pathlib.Path, limit: dict[str, t.Any], needed: int) -> None:
     disk = _info.disk_of(str(tmp_path), limit)
     assert disk
     assert disk["needed_bytes"] == needed
     assert disk["free_bytes"] > 0
 
 
-def test_a_percentage_is_one_of_the_disk(tmp_path: pathlib.Path) -> None:
+def test_minimum_free_space_in_percent_of_the_disk(tmp_path: pathlib.Path) -> None:
     disk = _info.disk_of(str(tmp_path), {"value": 100, "unit": "%"})
     assert disk
     assert disk["needed_bytes"] > disk["free_bytes"]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a user could make a unix socket somewhere."""
+"""Checks whether a user can create a Unix socket in a directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOBODY = pwd.getpwnam("nobody")
 
 
 class Place(t.NamedTuple):
-    """A directory whose parents let everybody in. Whom it belongs to is pretended, because only root may chown."""
+    """A directory that all users may enter. Its owner is simulated, because only root may change it."""
 
     path: pathlib.Path
     pretend: t.Callable[[int, int, int], None]
@@ -52,7 +52,9 @@ def place(short_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Place:
         (NOBODY.pw_uid, 0, 0o077, False),
     ],
 )
-def test_who_may_write_there(place: Place, owner: int, group: int, mode: int, fine: bool) -> None:
+def test_user_needs_write_access_to_the_directory_of_the_socket(
+    place: Place, owner: int, group: int, mode: int, fine: bool
+) -> None:
     place.pretend(owner, group, mode)
     problem = _listen.socket_problem(str(place.path / "gui.sock"), NOBODY.pw_uid)
     assert (problem is None) is fine, problem
@@ -60,13 +62,13 @@ def test_who_may_write_there(place: Place, owner: int, group: int, mode: int, fi
     assert _listen.socket_problem(str(place.path / "gui.sock"), 0) is None
 
 
-def test_a_socket_that_is_there_is_no_problem(place: Place) -> None:
+def test_existing_socket_is_no_problem(place: Place) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(place.path / "gui.sock"))
         assert _listen.socket_problem(str(place.path / "gui.sock"), 0) is None
 
 
-def test_who_cannot_enter_cannot_write(short_path: pathlib.Path) -> None:
+def test_user_needs_access_to_the_parents_of_the_directory(short_path: pathlib.Path) -> None:
     place = short_path / "open"
     place.mkdir()
     place.chmod(0o777)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a folder may be and where it may not."""
+"""Paths that are allowed for a folder, and paths that are refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REFUSED = [
     f"{HOME}/gui/default",
     "~",
     "~/",
-    # what holds other things
+    # directories with other contents
     *("/", "//", "/.", "/srv/..", "/home", "/srv", "/srv/", "/opt", "/mnt", "/media", "/var", "/var/lib", "/var/lib/x/.."),
     # the system
     *(f"/{name}" for name in SYSTEM),
@@ -86,7 +86,7 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize("path", REFUSED)
-def test_no_folder_may_be_there(path: str) -> None:
+def test_path_that_is_refused_for_a_folder(path: str) -> None:
     reason = _places.refusal(path, HOME)
     assert reason
     assert path in reason
@@ -94,17 +94,17 @@ def test_no_folder_may_be_there(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ALLOWED)
-def test_a_folder_may_be_there(path: str) -> None:
+def test_path_that_is_allowed_for_a_folder(path: str) -> None:
     assert _places.refusal(path, HOME) is None
 
 
-def test_the_home_may_be_anywhere() -> None:
+def test_folder_may_not_contain_the_syncthing_home() -> None:
     assert _places.refusal("/home/me", "/home/me/.local/state/syncthing/")
     assert _places.refusal("/home/me/.local/state/syncthing/key.pem", "/home/me/.local/state/syncthing/")
     assert _places.refusal("/home/me/Documents", "/home/me/.local/state/syncthing/") is None
 
 
-def test_links_are_followed_on_the_host(tmp_path: pathlib.Path) -> None:
+def test_symlinks_are_followed_on_the_host(tmp_path: pathlib.Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "home")
     (tmp_path / "etc").symlink_to("/etc")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan, whatever was there before and whatever is declared."""
+"""The plan for any existing configuration and any declared one."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ wires = st.sampled_from([1, 2])
 
 
 @given(wires, declarations(), declarations())
-def test_applying_it_gives_the_wanted_state_and_leaves_nothing_to_do(wire: int, first: Json, second: Json) -> None:
+def test_applied_plan_gives_the_declared_configuration(wire: int, first: Json, second: Json) -> None:
     double = Syncthing(wire)
     for declared in (first, second):
         plan = _plan.plan(copy.deepcopy(double.config), SEEN, {**declared, "allow_moves": True})
@@ -105,7 +105,7 @@ def test_applying_it_gives_the_wanted_state_and_leaves_nothing_to_do(wire: int, 
 
 
 @given(wires, declarations(), declarations())
-def test_what_is_not_declared_never_changes(wire: int, first: Json, second: Json) -> None:
+def test_undeclared_options_never_change(wire: int, first: Json, second: Json) -> None:
     double = Syncthing(wire)
     apply(double, _plan.plan(copy.deepcopy(double.config), SEEN, first))
     before = copy.deepcopy(double.config)
@@ -129,7 +129,7 @@ def test_what_is_not_declared_never_changes(wire: int, first: Json, second: Json
 
 
 @given(wires, declarations(), st.randoms(use_true_random=False))
-def test_the_order_of_lists_never_matters(wire: int, declared: Json, shuffler: random.Random) -> None:
+def test_order_of_declared_lists_does_not_matter(wire: int, declared: Json, shuffler: random.Random) -> None:
     double = Syncthing(wire)
     apply(double, _plan.plan(copy.deepcopy(double.config), SEEN, declared))
     shuffled = copy.deepcopy(declared)
@@ -141,12 +141,12 @@ def test_the_order_of_lists_never_matters(wire: int, declared: Json, shuffler: r
 
 
 @given(wires, declarations())
-def test_no_secret_in_what_is_shown(wire: int, declared: Json) -> None:
+def test_plan_shows_no_secret(wire: int, declared: Json) -> None:
     plan = _plan.plan(Syncthing(wire).config, SEEN, declared)
     assert "secret" not in str((plan.before, plan.after))
 
 
-def test_devices_are_written_before_the_folders_that_need_them() -> None:
+def test_devices_are_written_before_their_folders() -> None:
     declared = {
         "devices": [{"name": "nas", "device_id": IDS["nas"]}],
         "folders": [{"id": "documents", "path": "/srv/documents", "devices": [{"name": "nas"}]}],
@@ -155,7 +155,7 @@ def test_devices_are_written_before_the_folders_that_need_them() -> None:
     assert [write.path for write in plan.writes] == ["config/devices", "config/folders"]
 
 
-def test_whom_an_introducer_brought_stays() -> None:
+def test_devices_added_by_an_introducer_are_kept() -> None:
     double = Syncthing()
     double.write(
         "PUT", "config/devices", [{"deviceID": IDS["pi"], "introducedBy": IDS["nas"]}, {"deviceID": IDS["nas"], "name": "nas"}]
@@ -177,21 +177,21 @@ def test_whom_an_introducer_brought_stays() -> None:
         ({"id": "documents", "settings": {"rescanInterval": 1}}, "'rescanInterval'.*rescanIntervalS"),
     ],
 )
-def test_what_could_lose_files_or_never_converge_is_refused(folder: Json, words: str) -> None:
+def test_plan_that_could_lose_files_or_not_converge_is_refused(folder: Json, words: str) -> None:
     double = Syncthing()
     double.write("PUT", "config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
     with pytest.raises(SyncthingError, match=words):
         _plan.plan(double.config, SEEN, {"folders": [folder]})
 
 
-def test_the_same_path_written_otherwise_is_no_move() -> None:
+def test_other_spelling_of_a_path_is_no_move() -> None:
     double = Syncthing()
     double.write("PUT", "config/folders", [{"id": "documents", "path": "/srv/documents", "devices": []}])
     plan = _plan.plan(double.config, SEEN, {"folders": [{"id": "documents", "path": "/srv/documents/"}]})
     assert plan.writes == []
 
 
-def test_a_diff_shows_that_a_secret_is_another_one_and_not_which() -> None:
+def test_diff_shows_that_a_secret_changes_but_not_its_value() -> None:
     double = Syncthing()
     double.write("PUT", "config/devices", [{"deviceID": IDS["nas"], "name": "nas"}])
     shares = [{"deviceID": IDS["nas"], "encryptionPassword": "old-secret"}]
@@ -207,7 +207,7 @@ def test_a_diff_shows_that_a_secret_is_another_one_and_not_which() -> None:
     assert _describe.not_applied(double.config, {}, plan) == []
 
 
-def test_folders_that_somebody_nested_by_hand_do_not_stop_the_others() -> None:
+def test_nested_folders_made_by_hand_do_not_block_other_changes() -> None:
     double = Syncthing()
     for name in ("srv", "srv/inner", "elsewhere"):
         double.write("PUT", "config/folders", [{"id": name, "path": f"/{name}", "devices": []}])
@@ -218,7 +218,7 @@ def test_folders_that_somebody_nested_by_hand_do_not_stop_the_others() -> None:
 
 
 @pytest.mark.parametrize("done", [0, 1, 2, 3])
-def test_a_replacement_that_was_cut_off_is_finished_by_the_next_run(done: int) -> None:
+def test_interrupted_replacement_of_a_device_is_finished_by_the_next_run(done: int) -> None:
     double = Syncthing()
     double.write("PUT", "config/devices", [{"deviceID": IDS["nas"], "name": "pi", "maxSendKbps": 9}])
     shares = [{"deviceID": IDS["nas"], "encryptionPassword": "a-secret"}]
@@ -236,17 +236,17 @@ def test_a_replacement_that_was_cut_off_is_finished_by_the_next_run(done: int) -
     assert _plan.plan(copy.deepcopy(double.config), SEEN, declared).writes == []
 
 
-def test_a_peer_whose_inventory_name_is_this_hosts_own_host_name_is_not_this_host() -> None:
-    """Two machines from one image; Syncthing calls each of them by its host name."""
+def test_peer_with_the_host_name_of_this_host_is_another_device() -> None:
+    """Two machines from one image: Syncthing names each of them after its host name."""
     double = Syncthing()
     double.config["devices"][0]["name"] = "pi"
     first: Json = {"devices": [{"name": "pi", "device_id": IDS["pi"]}], "folders": []}
     shared = {"id": "documents", "path": "/srv/documents", "devices": [{"name": "pi"}]}
     for write in _plan.plan(copy.deepcopy(double.config), SEEN, {**first, "folders": [shared]}).writes:
         double.write(write.method, write.path, write.body)
-    # With --limit, its ID is not known, and it is still the same one.
+    # With --limit its ID is not known, and the device is still found.
     limited: Json = {"devices": [{"name": "pi"}], "folders": [shared], "purge_devices": True}
     plan = _plan.plan(copy.deepcopy(double.config), SEEN, limited)
     assert (plan.writes, plan.unresolved) == ([], [])
-    # And before they were paired nobody is known by it.
+    # Before the pairing no device is found by that name.
     assert _plan.plan(Syncthing().config, SEEN, {**limited, "devices": [{"name": "own"}], "folders": []}).unresolved == ["own"]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read back is compared whole: declared or not, touched or not."""
+"""After a write the whole configuration is compared, also undeclared and unchanged parts."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def filled() -> Syncthing:
     return double
 
 
-def after(double: Syncthing, declared: Json, meanwhile: t.Callable[[Json], object]) -> list[str]:
-    """What is missed when something happens besides the change."""
+def after(double: Syncthing, declared: Json, other_change: t.Callable[[Json], object]) -> list[str]:
+    """The unexpected differences if another change happens at the same time."""
     plan = _plan.plan(copy.deepcopy(double.config), SEEN, declared)
     for write in plan.writes:
         double.write(write.method, write.path, copy.deepcopy(write.body))
-    meanwhile(double.config)
+    other_change(double.config)
     return _describe.not_applied(double.config, {}, plan)
 
 
@@ -49,7 +49,7 @@ LABEL: Json = {"folders": [{"id": "documents", "label": "Mine"}]}
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "words"),
+    ("other_change", "words"),
     [
         (at("folders", 0, "rescanIntervalS", 1), ["folders: documents (rescanIntervalS)"]),
         (at("folders", 0, "label", ""), ["folders: documents (label)"]),
@@ -64,17 +64,17 @@ LABEL: Json = {"folders": [{"id": "documents", "label": "Mine"}]}
         (lambda config: config["defaults"]["ignores"].update(lines=["x"]), ["defaults.ignores (lines)"]),
     ],
 )
-def test_whatever_changes_besides_is_told(filled: Syncthing, meanwhile: t.Callable[[Json], object], words: list[str]) -> None:
-    assert [", ".join(sorted(one.split(", "))) for one in after(filled, LABEL, meanwhile)] == [
+def test_any_other_change_is_reported(filled: Syncthing, other_change: t.Callable[[Json], object], words: list[str]) -> None:
+    assert [", ".join(sorted(one.split(", "))) for one in after(filled, LABEL, other_change)] == [
         ", ".join(sorted(one.split(", "))) for one in words
     ]
 
 
-def test_a_device_that_changes_besides_is_told_by_name(filled: Syncthing) -> None:
-    def meanwhile(config: Json) -> None:
+def test_other_change_of_a_device_is_reported_with_its_name(filled: Syncthing) -> None:
+    def other_change(config: Json) -> None:
         next(one for one in config["devices"] if one["name"] == "nas")["paused"] = True
 
-    assert after(filled, LABEL, meanwhile) == ["devices: nas (paused)"]
+    assert after(filled, LABEL, other_change) == ["devices: nas (paused)"]
 
 
 def introduced(config: Json) -> None:
@@ -83,7 +83,7 @@ def introduced(config: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "meanwhile"),
+    ("declared", "other_change"),
     [
         (LABEL, introduced),
         (LABEL, lambda config: config["options"].update(unackedNotificationIDs=["fsWatcherNotification"])),
@@ -97,19 +97,19 @@ def introduced(config: Json) -> None:
         ({"gui": {"user": "admin", "password": "a-password"}}, lambda config: None),
     ],
 )
-def test_what_syncthing_does_by_itself_is_no_fault(
-    filled: Syncthing, declared: Json, meanwhile: t.Callable[[Json], object]
+def test_changes_by_syncthing_itself_are_not_reported(
+    filled: Syncthing, declared: Json, other_change: t.Callable[[Json], object]
 ) -> None:
-    assert after(filled, declared, meanwhile) == []
+    assert after(filled, declared, other_change) == []
 
 
-def test_a_share_goes_with_its_device_and_nothing_else(filled: Syncthing) -> None:
+def test_removing_a_device_removes_only_its_shares(filled: Syncthing) -> None:
     assert after(filled, {"absent_devices": ["pi"]}, lambda config: None) == []
     assert after(filled, LABEL | {"absent_folders": ["photos"]}, lambda config: None) == []
 
 
-def test_no_parameter_of_the_defaults_slips_in(filled: Syncthing) -> None:
-    """As Go decodes: over defaults/folder, maps into maps."""
+def test_folder_gets_no_parameters_of_the_defaults(filled: Syncthing) -> None:
+    """Go decodes a folder over defaults/folder, and merges maps."""
     kept = {"type": "simple", "params": {"keep": "5"}}
     filled.write("PUT", "config/folders", [{"id": "documents", "path": "/srv/documents", "versioning": kept}])
     filled.config["defaults"]["folder"]["versioning"].update(type="trashcan", params={"cleanoutDays": "30"})
@@ -121,7 +121,7 @@ def test_no_parameter_of_the_defaults_slips_in(filled: Syncthing) -> None:
     assert (params["documents"], params["new"]) == ({"keep": "5"}, {})
 
 
-# --- who is meant -------------------------------------------------------------------------------
+# --- finding devices----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_no_parameter_of_the_defaults_slips_in(filled: Syncthing) -> None:
         (["tcp://[bad:22000"], {"name": "nas"}, False),
     ],
 )
-def test_a_renamed_device_is_known_by_where_it_is_dialed(addresses: list[str], declared: Json, known: bool) -> None:
+def test_renamed_device_is_found_by_its_addresses(addresses: list[str], declared: Json, known: bool) -> None:
     double = Syncthing()
     double.write("PUT", "config/devices", [{"deviceID": NAS, "name": "Raspi", "addresses": addresses}])
     plan = _plan.plan(double.config, SEEN, {"devices": [declared]})
     assert plan.unresolved == ([] if known else [declared["name"]])
 
 
-def test_two_that_could_be_meant_are_none() -> None:
+def test_ambiguous_device_is_unresolved() -> None:
     double = Syncthing()
     for device_id, name in ((NAS, "one"), (PI, "other")):
         double.write("PUT", "config/devices", [{"deviceID": device_id, "name": name, "addresses": ["tcp://nas:22000"]}])
@@ -153,7 +153,7 @@ def test_two_that_could_be_meant_are_none() -> None:
     assert _plan.plan(double.config, SEEN, taken).unresolved == []
 
 
-def test_who_is_not_known_takes_nobody_with_them(filled: Syncthing) -> None:
+def test_unresolved_device_prevents_purging(filled: Syncthing) -> None:
     declared: Json = {
         "devices": [{"name": "nas", "device_id": NAS}, {"name": "fridge"}],
         "folders": [{"id": "documents", "devices": [{"name": "nas"}, {"name": "fridge"}]}],
@@ -169,7 +169,7 @@ def test_who_is_not_known_takes_nobody_with_them(filled: Syncthing) -> None:
 
 
 @pytest.mark.parametrize(("name", "password"), [("pi", "new-secret"), ("nas", "a-secret")])
-def test_a_changed_password_is_refused(filled: Syncthing, name: str, password: str) -> None:
+def test_changed_encryption_password_is_refused(filled: Syncthing, name: str, password: str) -> None:
     member = {"name": name, "encryption_password": password}
     declared: Json = {"folders": [{"id": "photos", "devices": [member]}]}
     with pytest.raises(SyncthingError, match=f"encryption_password for {name} is .* rotate it") as failure:
@@ -178,7 +178,7 @@ def test_a_changed_password_is_refused(filled: Syncthing, name: str, password: s
     assert _plan.plan(filled.config, SEEN, {**declared, "allow_moves": True}).writes
 
 
-def test_a_machine_that_was_set_up_anew_may_have_another_password(filled: Syncthing) -> None:
+def test_replaced_device_may_have_another_password(filled: Syncthing) -> None:
     member = {"name": "pi", "encryption_password": "another"}
     devices = [{"name": "nas", "device_id": NAS}, {"name": "pi", "device_id": VPS}]
     declared: Json = {"devices": devices, "folders": [{"id": "photos", "devices": [member]}], "replace_devices": True}
@@ -192,7 +192,7 @@ def of_the_new_one(key: str, value: t.Any) -> t.Callable[[Json], object]:
     return lambda config: next(one for one in config["folders"] if one["id"] == "music").update({key: value})
 
 
-def test_a_key_of_a_new_folder_that_a_version_of_syncthing_sets_by_itself_is_no_fault(filled: Syncthing) -> None:
+def test_key_that_syncthing_sets_in_a_new_folder_is_not_reported(filled: Syncthing) -> None:
     assert after(filled, NEW, of_the_new_one("disableTempIndexes", True)) == []
 
 
@@ -200,9 +200,9 @@ def test_a_key_of_a_new_folder_that_a_version_of_syncthing_sets_by_itself_is_no_
     ("key", "value"),
     [("versioning", {"type": "simple", "params": {"keep": "1"}}), ("type", "receiveonly"), ("path", "/srv/m"), ("devices", [])],
 )
-def test_but_what_decides_about_files_is(filled: Syncthing, key: str, value: t.Any) -> None:
+def test_unexpected_key_about_files_in_a_new_folder_is_reported(filled: Syncthing, key: str, value: t.Any) -> None:
     assert after(filled, NEW, of_the_new_one(key, value)) == [f"folders: music ({key})"]
 
 
-def test_a_folder_that_is_no_longer_ignored_once_it_is_shared_is_no_fault(filled: Syncthing) -> None:
+def test_shared_folder_that_is_no_longer_ignored_is_not_reported(filled: Syncthing) -> None:
     assert after(filled, LABEL, at("devices", 1, "ignoredFolders", [])) == []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An option is a row of the table, its documentation, and a row of the test table: each of the three is missed by name."""
+"""An option needs a row of the table, documentation, and a row of the test table: a missing one is named."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TESTS = "tests/support/syncthing_options.py"
 
 
 def documented() -> dict[str, set[str]]:
-    """Object to the options that the documentation has of it."""
+    """The documented options of each object."""
     cluster, system = (yaml.safe_load(text)["options"] for text in (ModuleDocFragment.CLUSTER, ModuleDocFragment.SYSTEM))
     folder = cluster["folders"]["suboptions"]
     found = {
@@ -36,7 +36,7 @@ def documented() -> dict[str, set[str]]:
 
 
 def missing(places: t.Mapping[str, t.Collection[str]], name: str) -> list[str]:
-    """Each option that one place has and another has not."""
+    """The options that are missing in one of the places."""
     everywhere = {option for options in places.values() for option in options}
     return [
         f"{name}.{option} is missing in {place}"
@@ -47,7 +47,7 @@ def missing(places: t.Mapping[str, t.Collection[str]], name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", sorted(_tables.OBJECTS))
-def test_each_option_is_in_all_three_places(name: str) -> None:
+def test_each_option_has_a_row_documentation_and_a_test(name: str) -> None:
     places = {
         TABLE: set(spec_of(_tables.OBJECTS[name])),
         DOCUMENTATION: documented()[name],
@@ -57,12 +57,12 @@ def test_each_option_is_in_all_three_places(name: str) -> None:
     assert not found, "\n".join(found)
 
 
-def test_every_object_has_its_tests() -> None:
+def test_every_object_has_rows_in_the_test_table() -> None:
     assert syncthing_options.ROWS.keys() == _tables.OBJECTS.keys() == documented().keys()
 
 
 @pytest.mark.parametrize("kind", ["device", "folder"])
-def test_the_defaults_have_the_same_options_as_the_objects(kind: str) -> None:
+def test_each_option_of_the_defaults_has_a_test(kind: str) -> None:
     table = {"device": _tables.DEVICE_DEFAULTS_ROWS, "folder": _tables.FOLDER_DEFAULTS_ROWS}[kind]
     rows = {row.option for row in syncthing_options.DEFAULTS[kind]}
     found = missing({TABLE: set(spec_of(table)), TESTS: rows}, f"defaults.{kind}")
@@ -70,7 +70,9 @@ def test_the_defaults_have_the_same_options_as_the_objects(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "row"), syncthing_options.all_rows())
-def test_each_option_gets_to_syncthing(double: Syncthing, tmp_path: pathlib.Path, kind: str, row: syncthing_options.Row) -> None:
+def test_each_option_is_written_to_the_double(
+    double: Syncthing, tmp_path: pathlib.Path, kind: str, row: syncthing_options.Row
+) -> None:
     bench = syncthing_options.Bench(
         str(tmp_path / "home"),
         str(tmp_path),
@@ -78,4 +80,4 @@ def test_each_option_gets_to_syncthing(double: Syncthing, tmp_path: pathlib.Path
         lambda name: double.read(f"db/ignores?folder={name}")["ignore"],
     )
     version = (1, 24) if "numConnections" not in double.defaults["device"] else (2, 1)
-    syncthing_options.play(bench, kind, row, version)
+    syncthing_options.check_row(bench, kind, row, version)

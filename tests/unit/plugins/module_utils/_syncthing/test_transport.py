@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests over a unix socket, where the other side does what the real one does only after a while."""
+"""Requests over a Unix socket, to a server with behaviour that the real one shows only after a while."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ANSWER = b"HTTP/1.1 200 OK\r\nX-Syncthing-Version: v1.29.5\r\nContent-Type: appl
 
 @pytest.fixture
 def place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.chdir(tmp_path)  # its whole path may be longer than a socket's
+    monkeypatch.chdir(tmp_path)  # the whole path may be too long for a socket
     return "gui.sock"
 
 
 @pytest.fixture
 def serve(place: str) -> t.Iterator[t.Callable[[bytes], None]]:
-    """Give each connection one answer, and close it without having said so."""
+    """Answer one request on each connection, and close it without notice."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(place)
     listener.listen()
@@ -50,7 +50,7 @@ def serve(place: str) -> t.Iterator[t.Callable[[bytes], None]]:
     listener.close()
 
 
-def test_a_connection_that_was_idle_for_too_long_is_opened_anew(serve: t.Callable[[bytes], None], place: str) -> None:
+def test_closed_idle_connection_is_opened_again(serve: t.Callable[[bytes], None], place: str) -> None:
     serve(ANSWER)
     transport = Unix(place, None)
     for _time in range(3):
@@ -60,13 +60,13 @@ def test_a_connection_that_was_idle_for_too_long_is_opened_anew(serve: t.Callabl
     transport.close()
 
 
-def test_what_is_no_http_is_not_ready(serve: t.Callable[[bytes], None], place: str) -> None:
+def test_answer_that_is_not_http_means_not_ready(serve: t.Callable[[bytes], None], place: str) -> None:
     serve(b"hello\r\n\r\n")
     with pytest.raises(NotReady, match=r"does not answer at gui\.sock"):
         Unix(place, None).send("GET", "/rest/config", None, {})
 
 
-def test_nobody_there_is_not_ready(place: str) -> None:
+def test_missing_server_means_not_ready(place: str) -> None:
     with pytest.raises(NotReady, match=r"is its service running\?"):
         Unix(place, None).send("GET", "/rest/config", None, {})
     with socket.socket(socket.AF_UNIX) as left_behind:
@@ -75,7 +75,7 @@ def test_nobody_there_is_not_ready(place: str) -> None:
         Unix(place, None).send("GET", "/rest/config", None, {})
 
 
-def test_who_may_not_is_told_at_once(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_permission_for_the_socket_is_an_error_at_once(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: t.Any) -> None:
         raise PermissionError(13, "Permission denied")
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No test here waits as long as for a real tailscaled."""
+"""The tests in this folder wait for a shorter time than a real tailscaled needs."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import tailscale_call
 
 
 @pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    tailscale_call.hurry(monkeypatch)
+def _shorten_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    tailscale_call.shorten_waits(monkeypatch)

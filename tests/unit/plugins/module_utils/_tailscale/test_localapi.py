@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What comes of LocalAPI's answers, by a socket that gives bad ones."""
+"""The LocalAPI client, with a socket that gives bad answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._local
 
 @pytest.fixture
 def daemon(short_path: pathlib.Path) -> t.Iterator[t.Callable[[bytes | None], LocalAPI]]:
-    """A tailscaled with one thing to say; None is to say nothing at all."""
+    """A tailscaled with one answer; None means no answer."""
     listening: list[socket.socket] = []
     held: list[socket.socket] = []
 
@@ -60,7 +60,7 @@ def http(status: str, body: str, length: int | None = None) -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body) if length is None else length}\r\n\r\n{body}".encode()
 
 
-def test_no_key_material_comes_back(daemon: t.Any) -> None:
+def test_result_of_localapi_contains_no_key_material(daemon: t.Any) -> None:
     api = daemon(http("200 OK", json.dumps({"Hostname": "nas", "Config": {"PrivateNodeKey": "SECRET"}})))
     assert api.edit_prefs({"Hostname": "nas", "HostnameSet": True}) == {"Hostname": "nas"}
     assert (api.reads, api.writes) == (0, 1)
@@ -78,13 +78,13 @@ def test_no_key_material_comes_back(daemon: t.Any) -> None:
         (b"nonsense\r\n\r\n", DaemonUnavailable, "does not answer"),
     ],
 )
-def test_each_bad_answer_has_its_sentence(daemon: t.Any, answer: bytes, error: type[NodeError], words: str) -> None:
+def test_each_bad_answer_of_localapi_has_its_message(daemon: t.Any, answer: bytes, error: type[NodeError], words: str) -> None:
     with pytest.raises(NodeError, match=words) as failure:
         daemon(answer).edit_prefs({})
     assert isinstance(failure.value, DaemonUnavailable) == (error is DaemonUnavailable)
 
 
-def test_what_is_not_answered_in_time_is_told_apart_from_what_is_not_there(daemon: t.Any, short_path: pathlib.Path) -> None:
+def test_timeout_and_missing_socket_are_different_errors(daemon: t.Any, short_path: pathlib.Path) -> None:
     with pytest.raises(DaemonUnavailable, match="there is no socket") as missing:
         LocalAPI(str(short_path / "none")).status()
     assert not isinstance(missing.value, NoAnswer)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What takes a new login, what that is given, what it must not lose, and the logout."""
+"""New logins, with their requests and the preferences that they keep, and logouts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAN = "192.168.7.2 51234 192.168.7.10 22"
 
 
 def new_logins() -> dict[str, tuple[Daemon, dict[str, t.Any], str]]:
-    """What needs a new login: the node, what is declared, and what the sentence says of it."""
+    """Cases that need a new login: the node, the declared options, and the reason in the message."""
     expired = Daemon("Stopped")
     expired.state, expired.expiry = "NeedsLogin", EXPIRED
     lost = Daemon()
@@ -43,12 +43,12 @@ LOGINS = list(new_logins())
 
 
 @pytest.mark.parametrize("why", LOGINS)
-def test_a_new_login_takes_a_key_and_keeps_the_rest(why: str) -> None:
+def test_new_login_uses_the_key_and_keeps_other_preferences(why: str) -> None:
     daemon, options, _words = new_logins()[why]
     daemon.preferences["AdvertiseRoutes"] = ["10.9.0.0/16"]
-    check = declare(daemon, check_mode=True, auth_key=KEY, came_by=LAN, **options)
+    check = declare(daemon, check_mode=True, auth_key=KEY, ssh_connection=LAN, **options)
     assert daemon.sent == []
-    real = declare(daemon, auth_key=KEY, came_by=LAN, **options)
+    real = declare(daemon, auth_key=KEY, ssh_connection=LAN, **options)
     assert (real["changed"], real["joined"], daemon.state) == (True, True, "Running")
     assert daemon.preferences["AdvertiseRoutes"] == ["10.9.0.0/16"]
     assert daemon.preferences["ControlURL"] == options.get("login_server", "https://controlplane.tailscale.com")
@@ -61,7 +61,7 @@ def test_a_new_login_takes_a_key_and_keeps_the_rest(why: str) -> None:
 
 
 @pytest.mark.parametrize("why", LOGINS)
-def test_a_new_login_without_a_key_is_one_sentence(why: str) -> None:
+def test_new_login_without_a_key_is_an_error_with_the_reason(why: str) -> None:
     daemon, options, words = new_logins()[why]
     with pytest.raises(NodeError, match=rf"{words}.* auth_key is empty.*tailscale_auth_key"):
         declare(daemon, **options)
@@ -70,20 +70,20 @@ def test_a_new_login_without_a_key_is_one_sentence(why: str) -> None:
 
 @pytest.mark.parametrize("check_mode", [False, True])
 @pytest.mark.parametrize("why", [why for why in LOGINS if why != "expired while down"])
-def test_no_new_login_over_the_tailnet(why: str, check_mode: bool) -> None:
+def test_new_login_over_the_tailnet_is_refused(why: str, check_mode: bool) -> None:
     daemon, options, words = new_logins()[why]
     with pytest.raises(NodeError, match=rf"{words}.* over the tailnet: .*LAN.*accept_risk"):
-        declare(daemon, check_mode, came_by=TAILNET, auth_key=KEY, **options)
+        declare(daemon, check_mode, ssh_connection=TAILNET, auth_key=KEY, **options)
     assert daemon.sent == []
-    assert declare(daemon, came_by=TAILNET, auth_key=KEY, accept_risk=True, **options)["joined"]
+    assert declare(daemon, ssh_connection=TAILNET, auth_key=KEY, accept_risk=True, **options)["joined"]
 
 
-def test_who_is_logged_out_may_come_from_addresses_that_are_like_the_tailnets() -> None:
-    assert declare(Daemon("NeedsLogin"), came_by=TAILNET, auth_key=KEY, ssh=True)["joined"]
+def test_logged_out_node_may_be_reached_from_an_address_like_the_tailnets() -> None:
+    assert declare(Daemon("NeedsLogin"), ssh_connection=TAILNET, auth_key=KEY, ssh=True)["joined"]
 
 
 @pytest.mark.parametrize("why", ["login server", "tags"])
-def test_a_login_that_fails_leaves_the_one_that_works(why: str) -> None:
+def test_failed_login_keeps_the_working_one(why: str) -> None:
     daemon, options, _words = new_logins()[why]
     before = dict(daemon.preferences)
     with pytest.raises(NodeError, match=r"refused auth_key: invalid authkey.* goes on as it was before"):
@@ -91,7 +91,7 @@ def test_a_login_that_fails_leaves_the_one_that_works(why: str) -> None:
     assert (daemon.preferences, daemon.state) == (before, "Running")
 
 
-def test_a_key_that_brings_its_own_tags_is_an_error_and_no_endless_change() -> None:
+def test_key_with_other_tags_is_an_error_in_each_run() -> None:
     daemon = Daemon()
     daemon.tags_of_key = ["tag:key"]
     for _run in range(2):
@@ -104,7 +104,7 @@ def test_a_key_that_brings_its_own_tags_is_an_error_and_no_endless_change() -> N
         declare(fresh, auth_key=KEY, tags=["tag:new"])
 
 
-def test_an_expired_node_stays_at_its_server_and_a_failed_attempt_does_not_choose_one() -> None:
+def test_expired_node_keeps_its_control_server() -> None:
     daemon, _options, _words = new_logins()["expired"]
     daemon.preferences["ControlURL"] = OTHER
     declare(daemon, auth_key=KEY)
@@ -112,16 +112,16 @@ def test_an_expired_node_stays_at_its_server_and_a_failed_attempt_does_not_choos
     fresh = Daemon("NeedsLogin", ControlURL=OTHER)
     declare(fresh, auth_key=KEY)
     assert fresh.preferences["ControlURL"] == "https://controlplane.tailscale.com"
-    assert not declare(fresh, login_server="https://login.tailscale.com/")["changed"], "two names for one server"
+    assert not declare(fresh, login_server="https://login.tailscale.com/")["changed"], "both URLs mean the same server"
 
 
-def test_a_node_that_is_down_does_not_know_its_tags() -> None:
+def test_stopped_node_needs_no_login_for_its_tags() -> None:
     daemon = Daemon("Stopped")
     result = declare(daemon, tags=["tag:server"])
     assert (result["changed"], result["joined"]) == (True, False)
 
 
-def test_leaving_once_and_again() -> None:
+def test_second_logout_changes_nothing() -> None:
     daemon = Daemon()
     assert declare(daemon, check_mode=True, state="absent")["changed"]
     assert daemon.state == "Running"
@@ -130,17 +130,17 @@ def test_leaving_once_and_again() -> None:
     assert not declare(daemon, state="absent")["changed"]
 
 
-def test_leaving_over_the_tailnet_is_refused_and_a_check_says_so() -> None:
+def test_logout_over_the_tailnet_is_refused_also_in_check_mode() -> None:
     daemon = Daemon()
     for check_mode in (True, False):
         with pytest.raises(NodeError, match=r"state: absent would end the connection .* LAN or a console.* accept_risk"):
-            declare(daemon, check_mode, came_by=TAILNET, state="absent")
+            declare(daemon, check_mode, ssh_connection=TAILNET, state="absent")
     assert daemon.state == "Running"
-    assert declare(daemon, came_by=TAILNET, state="absent", accept_risk=True)["changed"]
-    assert not declare(daemon, came_by=TAILNET, state="absent")["changed"]
+    assert declare(daemon, ssh_connection=TAILNET, state="absent", accept_risk=True)["changed"]
+    assert not declare(daemon, ssh_connection=TAILNET, state="absent")["changed"]
 
 
-def test_an_expired_node_leaves_and_a_join_that_was_given_up_is_called_off() -> None:
+def test_expired_node_logs_out_and_an_unfinished_login_is_cancelled() -> None:
     daemon, _options, _words = new_logins()["expired"]
     assert declare(daemon, state="absent")["changed"]
     assert daemon.keys == 0
@@ -150,7 +150,7 @@ def test_an_expired_node_leaves_and_a_join_that_was_given_up_is_called_off() -> 
     assert not declare(trying, state="absent")["changed"]
 
 
-def test_a_logout_that_the_control_server_does_not_answer_is_finished_by_the_next_run() -> None:
+def test_unanswered_logout_is_an_error_and_finished_by_the_next_run() -> None:
     daemon = Daemon()
     daemon.silent = True
     with pytest.raises(NodeError, match=r"controlplane.tailscale.com has not taken the logout, .* 1 s at most .*Run again"):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tailscale_node's decisions, against a double that shows what the real daemon won't on demand."""
+"""tailscale_node's decisions, against a double with behaviour that the real daemon does not show on demand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = "tskey-auth-good"
 OTHER = "https://other.example.org"
 
 
-def test_as_declared_costs_two_reads_and_no_write() -> None:
+def test_node_that_matches_costs_two_reads_and_no_write() -> None:
     daemon = Daemon()
     result = declare(daemon, hostname="nas", accept_dns=True)
     assert not result["changed"]
@@ -28,7 +28,7 @@ def test_as_declared_costs_two_reads_and_no_write() -> None:
     assert result["node"]["dns_name"] == "nas.tailnet.test"
 
 
-def test_a_logged_out_node_joins_with_the_key() -> None:
+def test_logged_out_node_joins_with_the_key() -> None:
     daemon = Daemon("NeedsLogin")
     result = declare(daemon, auth_key=KEY, hostname="nas", login_server="https://control.example.org", tags=["tag:server"])
     assert (result["changed"], result["joined"], daemon.state) == (True, True, "Running")
@@ -41,61 +41,61 @@ def test_a_logged_out_node_joins_with_the_key() -> None:
 @pytest.mark.parametrize(
     ("names", "hostname", "given"),
     [
-        (["nas", "nas", "nas", "attic"], "attic", "attic"),  # it comes soon after the change
+        (["nas", "nas", "nas", "attic"], "attic", "attic"),  # the name appears soon after the change
         (["nas", "nas", "attic"], "ATTIC", "attic"),
-        (["nas", "nas", "attic-1"], "attic", "attic-1"),  # another node has it, so it never comes
+        (["nas", "nas", "attic-1"], "attic", "attic-1"),  # another node has the name, so it never appears
     ],
 )
-def test_the_name_that_a_changed_hostname_brings_is_waited_for(names: list[str], hostname: str, given: str) -> None:
+def test_new_name_after_a_changed_hostname_is_waited_for(names: list[str], hostname: str, given: str) -> None:
     daemon = Daemon()
     daemon.names = names
     assert declare(daemon, hostname=hostname)["node"]["dns_name"] == f"{given}.tailnet.test"
 
 
-def test_the_name_is_not_waited_for_when_nothing_changes() -> None:
+def test_name_is_not_waited_for_when_nothing_changes() -> None:
     daemon = Daemon(Hostname="pi")
     daemon.names = ["pie"]
     result = declare(daemon, hostname="pi")
     assert (result["changed"], result["requests"]) == (False, {"reads": 2, "writes": 0})
 
 
-def test_an_empty_login_server_is_none_that_is_given() -> None:
+def test_empty_login_server_counts_as_undeclared() -> None:
     daemon = Daemon(ControlURL="https://control.example.org")
     assert not declare(daemon, hostname="nas", login_server="")["changed"]
     assert declare(Daemon("NeedsLogin"), auth_key=KEY, login_server="")["joined"]
 
 
-def test_without_a_key_it_says_so_before_anything_is_sent() -> None:
+def test_missing_key_is_an_error_before_any_write() -> None:
     daemon = Daemon("NeedsLogin")
     with pytest.raises(NodeError, match=r"logged out.*auth_key is empty.*tailscale_auth_key"):
         declare(daemon, hostname="nas")
     assert daemon.sent == []
 
 
-def test_a_key_is_not_asked_for_when_it_is_not_needed() -> None:
+def test_logged_in_node_needs_no_key() -> None:
     assert not declare(Daemon(), hostname="nas")["changed"]
 
 
-def test_a_refused_key_is_named_with_the_servers_reason() -> None:
+def test_refused_key_is_an_error_with_the_servers_reason() -> None:
     with pytest.raises(NodeError, match="refused auth_key: invalid authkey") as failure:
         declare(Daemon("NeedsLogin"), auth_key="tskey-auth-wrong")
     assert "tskey-auth-wrong" not in str(failure.value)
 
 
-def test_an_earlier_refusal_does_not_fail_a_good_key() -> None:
+def test_earlier_refusal_does_not_fail_a_good_key() -> None:
     daemon = Daemon("NeedsLogin")
     daemon.health = ["You are logged out. The last login error was: invalid authkey"]
     assert declare(daemon, auth_key=KEY)["joined"]
 
 
-def test_the_same_wrong_key_again_is_refused_again() -> None:
+def test_same_wrong_key_is_refused_again() -> None:
     daemon = Daemon("NeedsLogin")
     daemon.health = ["You are logged out. The last login error was: invalid authkey"]
     with pytest.raises(NodeError, match="refused auth_key"):
         declare(daemon, auth_key="tskey-auth-wrong")
 
 
-def test_a_control_server_that_is_silent_is_waited_for_so_long_and_no_longer() -> None:
+def test_silent_control_server_is_an_error_after_the_timeout() -> None:
     daemon = Daemon("NeedsLogin")
     daemon.silent = True
     with pytest.raises(
@@ -106,25 +106,25 @@ def test_a_control_server_that_is_silent_is_waited_for_so_long_and_no_longer() -
 
 
 @pytest.mark.parametrize("before", ["NeedsLogin", "NeedsMachineAuth"])
-def test_approval_is_reported_as_what_it_is(before: str) -> None:
+def test_missing_approval_is_an_error(before: str) -> None:
     daemon = Daemon(before)
     daemon.approval = True
     with pytest.raises(NodeError, match="NeedsMachineAuth"):
         declare(daemon, auth_key=KEY)
 
 
-def test_a_stopped_node_comes_up_without_a_key() -> None:
+def test_stopped_node_starts_without_a_key() -> None:
     daemon = Daemon("Stopped")
     result = declare(daemon, hostname="nas")
     assert (result["changed"], result["joined"], daemon.state) == (True, False, "Running")
 
 
-def test_what_was_never_set_counts_as_off() -> None:
+def test_unset_preference_counts_as_off() -> None:
     daemon = Daemon()
     assert not declare(daemon, auto_update=False, relay_server_port=-1, relay_server_static_endpoints=[], exit_node="")["changed"]
 
 
-def test_of_the_updates_only_what_is_declared_is_sent() -> None:
+def test_only_the_declared_part_of_auto_update_is_sent() -> None:
     daemon = Daemon()
     declare(daemon, auto_update=True)
     sent = {"AutoUpdate": {"Check": True, "Apply": True}, "AutoUpdateSet": {"ApplySet": True}}
@@ -132,7 +132,7 @@ def test_of_the_updates_only_what_is_declared_is_sent() -> None:
 
 
 @pytest.mark.parametrize("given", ["vps", "vps.tailnet.test", "vps.tailnet.test.", "100.64.0.9", "n2"])
-def test_an_exit_node_has_many_names(given: str) -> None:
+def test_exit_node_may_be_given_by_any_of_its_names(given: str) -> None:
     daemon = Daemon()
     assert declare(daemon, exit_node=given)["diff"]["after"]["exit_node"] == given
     assert daemon.preferences["ExitNodeID"] == "n2"
@@ -141,19 +141,19 @@ def test_an_exit_node_has_many_names(given: str) -> None:
     assert daemon.preferences["ExitNodeID"] == ""
 
 
-def test_an_exit_node_that_is_no_peer_is_named_with_those_that_are() -> None:
+def test_unknown_exit_node_is_an_error_that_lists_the_offered_ones() -> None:
     with pytest.raises(NodeError, match=r"exit_node is attic, which is no peer.*offer to be one: vps"):
         declare(Daemon(), exit_node="attic")
 
 
-def test_check_mode_asks_the_daemon_itself() -> None:
+def test_check_mode_asks_tailscaled() -> None:
     daemon = Daemon()
     daemon.objection = "SSH is not available here"
     with pytest.raises(NodeError, match="would refuse these preferences: SSH is not available here"):
         declare(daemon, check_mode=True, ssh=True)
 
 
-def test_a_flag_is_really_removed() -> None:
+def test_advertised_routes_are_removed() -> None:
     daemon = Daemon(AdvertiseRoutes=["0.0.0.0/0", "192.168.1.0/24", "::/0"])
     declare(daemon, advertise_exit_node=False)
     assert daemon.preferences["AdvertiseRoutes"] == ["192.168.1.0/24"]
@@ -182,7 +182,7 @@ def test_a_flag_is_really_removed() -> None:
         ({"auth_key": "file:/root/SECRET"}, "auth_key holds the name of a file"),
     ],
 )
-def test_bad_values_are_refused_before_anything_is_sent(options: dict[str, t.Any], words: str) -> None:
+def test_bad_values_of_a_node_are_refused_before_any_request(options: dict[str, t.Any], words: str) -> None:
     daemon = Daemon()
     with pytest.raises(NodeError, match=words) as failure:
         declare(daemon, **options)
@@ -190,7 +190,7 @@ def test_bad_values_are_refused_before_anything_is_sent(options: dict[str, t.Any
     assert "SECRET" not in str(failure.value)
 
 
-def test_lists_are_the_same_in_any_order_and_spelling() -> None:
+def test_lists_are_equal_in_any_order_and_spelling() -> None:
     daemon = Daemon(AdvertiseRoutes=["10.0.0.0/8", "2001:db8::/32"], RelayServerStaticEndpoints=["[2001:db8::1]:4000"])
     options: dict[str, t.Any] = {
         "advertise_routes": ["2001:0db8::/32", "10.0.0.0/8"],
@@ -199,18 +199,18 @@ def test_lists_are_the_same_in_any_order_and_spelling() -> None:
     assert not declare(daemon, **options)["changed"]
 
 
-def test_what_the_daemon_drops_without_a_word_is_named() -> None:
+def test_preference_that_tailscaled_does_not_store_is_an_error() -> None:
     daemon = Daemon()
-    daemon.deaf = {"RunWebClient"}
+    daemon.not_stored = {"RunWebClient"}
     with pytest.raises(NodeError, match="webclient is to be True, and tailscaled took that without an error, but has False"):
         declare(daemon, webclient=True, shields_up=True)
     fresh = Daemon("NeedsLogin")
-    fresh.deaf = {"RunWebClient"}
+    fresh.not_stored = {"RunWebClient"}
     with pytest.raises(NodeError, match="webclient is to be True"):
         declare(fresh, auth_key=KEY, webclient=True)
 
 
-def test_an_exit_node_that_is_only_known_from_inside() -> None:
+def test_exit_node_can_be_declared_before_the_login() -> None:
     daemon = Daemon("NeedsLogin")
     check = declare(daemon, check_mode=True, auth_key=KEY, exit_node="vps")
     real = declare(daemon, auth_key=KEY, exit_node="vps")
@@ -219,7 +219,7 @@ def test_an_exit_node_that_is_only_known_from_inside() -> None:
     assert not declare(daemon, exit_node="vps")["changed"]
 
 
-def test_an_exit_node_of_the_old_tailnet_does_not_come_along() -> None:
+def test_exit_node_of_the_old_tailnet_is_cleared() -> None:
     daemon = Daemon(ExitNodeID="n7")
     declare(daemon, auth_key=KEY, login_server=OTHER)
     assert daemon.preferences["ExitNodeID"] == ""
@@ -228,7 +228,7 @@ def test_an_exit_node_of_the_old_tailnet_does_not_come_along() -> None:
     assert (dict(daemon.sent[0][1])["ExitNodeID"], daemon.preferences["ExitNodeID"]) == ("", "n2")
 
 
-def test_from_auto_to_a_certain_exit_node_and_to_none() -> None:
+def test_automatic_exit_node_is_replaced_or_cleared() -> None:
     daemon = Daemon(AutoExitNode="any", ExitNodeID="n7")
     assert not declare(daemon, exit_node="auto:any")["changed"]
     declare(daemon, exit_node="vps")
@@ -238,7 +238,7 @@ def test_from_auto_to_a_certain_exit_node_and_to_none() -> None:
     assert (daemon.preferences["AutoExitNode"], daemon.preferences["ExitNodeID"]) == ("", "")
 
 
-def test_tailscaled_may_restart_meanwhile() -> None:
+def test_tailscaled_may_restart_during_a_change() -> None:
     daemon = Daemon("Stopped")
     daemon.restarts = 3
     result = declare(daemon, hostname="attic")
@@ -249,7 +249,7 @@ def test_tailscaled_may_restart_meanwhile() -> None:
         declare(daemon, hostname="attic")
 
 
-def test_a_key_that_will_expire_is_warned_of() -> None:
+def test_warning_for_a_node_key_that_expires() -> None:
     now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.timezone.utc)
     assert _status.days_until("2027-05-23T11:59:00.123456789Z", now) == 179
     assert _status.days_until("2026-11-23T12:00:00Z", now) == -1
@@ -270,7 +270,7 @@ def test_every_returned_key_is_documented() -> None:
     assert yaml.safe_load(tailscale_node.RETURN)["node"]["contains"] == returned["node"]["contains"]
 
 
-def test_no_daemon() -> None:
+def test_missing_tailscaled_is_an_error_except_in_check_mode() -> None:
     daemon = Daemon()
     daemon.missing = True
     check = declare(daemon, check_mode=True, auth_key=KEY)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tailscale_node_info says of a login what tailscale_node would do."""
+"""tailscale_node_info predicts the login that tailscale_node would make."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LOGINS: dict[str, tuple[t.Callable[[], Daemon], dict[str, t.Any], str | None]] =
 
 
 @pytest.mark.parametrize("why", LOGINS)
-def test_a_login_is_foretold_as_the_module_does_it(why: str) -> None:
+def test_needed_login_is_predicted(why: str) -> None:
     make, options, reason = LOGINS[why]
     daemon = make()
     found = ask(daemon, **options)["needs_login"]
@@ -49,23 +49,23 @@ def test_a_login_is_foretold_as_the_module_does_it(why: str) -> None:
     if reason:
         assert reason in found["reason"]
         assert found["refused"] is None
-    if why == "awaits approval":  # which a key does not help
+    if why == "awaits approval":  # a key does not help
         return
     assert declare(daemon, auth_key="tskey-auth-good", **options)["joined"] == (reason is not None)
 
 
 @pytest.mark.parametrize("why", [why for why, (_make, _options, reason) in LOGINS.items() if reason and why != "logged out"])
-def test_what_would_end_the_runs_own_connection_is_said_to_be_refused(why: str) -> None:
+def test_login_that_would_end_the_runs_connection_is_predicted_as_refused(why: str) -> None:
     make, options, _reason = LOGINS[why]
     found = ask(make(), TAILNET, **options)["needs_login"]
     assert "would end the connection that this run came in by" in found["refused"]
     with pytest.raises(NodeError) as failure:
-        declare(make(), came_by=TAILNET, auth_key="tskey-auth-good", **options)
-    assert str(failure.value) == found["refused"], "the same words"
+        declare(make(), ssh_connection=TAILNET, auth_key="tskey-auth-good", **options)
+    assert str(failure.value) == found["refused"], "the messages differ"
     assert ask(make(), TAILNET, accept_risk=True, **options)["needs_login"]["refused"] is None
 
 
-def test_a_tailscaled_that_is_not_there_counts_as_logged_out_where_it_may_be_missing() -> None:
+def test_missing_tailscaled_counts_as_logged_out_with_missing_ok() -> None:
     daemon = Daemon()
     daemon.missing = True
     found = ask(daemon, missing_ok=True)
@@ -75,7 +75,7 @@ def test_a_tailscaled_that_is_not_there_counts_as_logged_out_where_it_may_be_mis
         ask(daemon)
 
 
-def test_it_waits_for_a_tailscaled_that_has_just_started_if_it_is_told_to() -> None:
+def test_starting_tailscaled_is_waited_for_with_a_timeout() -> None:
     late = Daemon()
     late.restarts = -3
     with pytest.raises(DaemonUnavailable):
@@ -88,7 +88,7 @@ def test_it_waits_for_a_tailscaled_that_has_just_started_if_it_is_told_to() -> N
         ask(undecided, timeout=1)
 
 
-def test_bad_values_are_refused_before_anything_is_asked() -> None:
+def test_bad_values_for_tailscale_node_info_are_refused_before_any_request() -> None:
     daemon = Daemon()
     with pytest.raises(NodeError, match="tags has server"):
         ask(daemon, tags=["server"])

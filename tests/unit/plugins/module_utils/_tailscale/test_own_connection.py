@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connection that a run came in by is not cut by it, unless that is accepted."""
+"""A run does not cut its own SSH connection, unless the user accepts the risk."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ LAN = "192.168.7.2 51234 192.168.7.10 22"
 
 
 @pytest.mark.parametrize(("option", "value"), [("shields_up", True), ("ssh", True), ("netfilter_mode", "off")])
-def test_the_runs_own_connection_is_not_cut(option: str, value: t.Any) -> None:
+def test_preference_that_cuts_the_runs_own_connection_is_refused(option: str, value: t.Any) -> None:
     over_tailnet = "100.64.0.7 51234 100.64.0.1 22"
     daemon = Daemon()
     with pytest.raises(NodeError, match=f"{option} would end the connection .* from the LAN .* accept_risk"):
-        declare(daemon, came_by=over_tailnet, **{option: value})
+        declare(daemon, ssh_connection=over_tailnet, **{option: value})
     assert daemon.sent == []
-    assert declare(daemon, came_by="192.168.1.2 51234 192.168.1.10 22", **{option: value})["changed"]
-    assert not declare(daemon, came_by=over_tailnet, **{option: value})["changed"], "what is so already is no risk"
-    assert declare(Daemon(), came_by=over_tailnet, accept_risk=True, **{option: value})["changed"]
+    assert declare(daemon, ssh_connection="192.168.1.2 51234 192.168.1.10 22", **{option: value})["changed"]
+    assert not declare(daemon, ssh_connection=over_tailnet, **{option: value})["changed"], "an unchanged preference is no risk"
+    assert declare(Daemon(), ssh_connection=over_tailnet, accept_risk=True, **{option: value})["changed"]
 
 
-def test_where_the_connection_came_from_is_found_above_sudo(tmp_path: pathlib.Path) -> None:
+def test_ssh_connection_is_found_in_a_parent_process_of_sudo(tmp_path: pathlib.Path) -> None:
     for pid, parent, environment in (
         (40, 30, b"HOME=/root\0"),
         (30, 20, b"SUDO_USER=admin\0"),
@@ -43,11 +43,11 @@ def test_where_the_connection_came_from_is_found_above_sudo(tmp_path: pathlib.Pa
     assert _ssh_origin.ssh_connection(99, tmp_path) == ""
 
 
-@pytest.mark.parametrize("came_by", ["UNKNOWN 65535 UNKNOWN 65535", "nonsense", " "])
-def test_what_names_no_address_is_no_connection(came_by: str) -> None:
-    """sshd writes UNKNOWN where its connection is a pipe."""
+@pytest.mark.parametrize("ssh_connection", ["UNKNOWN 65535 UNKNOWN 65535", "nonsense", " "])
+def test_ssh_connection_without_an_address_is_ignored(ssh_connection: str) -> None:
+    """sshd writes UNKNOWN if its connection is a pipe."""
     daemon = Daemon()
-    assert declare(daemon, came_by=came_by, exit_node="vps", accept_routes=True, shields_up=True)["changed"]
+    assert declare(daemon, ssh_connection=ssh_connection, exit_node="vps", accept_routes=True, shields_up=True)["changed"]
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,16 @@ def test_what_names_no_address_is_no_connection(came_by: str) -> None:
         ({"netfilter_mode": "nodivert"}, TAILNET, "netfilter_mode would end"),
     ],
 )
-def test_what_sends_the_answers_elsewhere_is_refused(options: dict[str, t.Any], client: str, cut: str | None) -> None:
+def test_preference_that_diverts_the_answers_is_refused(options: dict[str, t.Any], client: str, cut: str | None) -> None:
     for daemon in (Daemon(), Daemon("NeedsLogin")) if "exit_node" in options else (Daemon(),):
         given = {**options, "auth_key": KEY}
         if cut and not (client == TAILNET and daemon.state == "NeedsLogin"):
             with pytest.raises(NodeError, match=cut):
-                declare(daemon, came_by=client, **given)
+                declare(daemon, ssh_connection=client, **given)
             assert daemon.sent == []
-            assert declare(daemon, came_by=client, accept_risk=True, **given)["changed"]
+            assert declare(daemon, ssh_connection=client, accept_risk=True, **given)["changed"]
         elif client != TAILNET or daemon.keys:
-            assert declare(daemon, came_by=client, **given)["changed"]
-        assert not declare(Daemon(ExitNodeID="n2", RouteAll=True), came_by=LAN, exit_node="vps", accept_routes=True)["changed"]
+            assert declare(daemon, ssh_connection=client, **given)["changed"]
+        assert not declare(Daemon(ExitNodeID="n2", RouteAll=True), ssh_connection=LAN, exit_node="vps", accept_routes=True)[
+            "changed"
+        ]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A preference is a row of the table, its documentation and a row of the test table; what is forgotten is said."""
+"""A preference needs a row of the table, documentation and a row of the test table: a missing one is named."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TESTS = "EVERY in tests/support/tailscale_preferences.py"
 KNOWN = {key.option: key for key in PREFERENCES}
 
 
-def test_a_preference_is_in_all_three_places() -> None:
+def test_each_preference_has_a_row_documentation_and_a_test() -> None:
     places = {
         TABLE: set(KNOWN),
         MANUAL: set(yaml.safe_load(tailscale_node.DOCUMENTATION)["options"]) - {key.option for key in LOGIN},
@@ -34,7 +34,7 @@ def test_a_preference_is_in_all_three_places() -> None:
     assert not gaps, "; ".join(gaps)
 
 
-def test_a_row_has_what_its_form_needs() -> None:
+def test_each_row_is_consistent_with_its_form() -> None:
     parts = {key.option for key in PREFERENCES if key.form == PART}
     assert parts == set(_prefs.PARTS), f"a row of {TABLE} in the form PART needs an entry in PARTS of _prefs.py, no other has one"
     assert {key.form for key in PREFERENCES} <= {DIRECT, INVERTED, PART}, f"{TABLE}: a preference is no {LOCAL} option"
@@ -45,7 +45,7 @@ def test_a_row_has_what_its_form_needs() -> None:
 
 
 @pytest.mark.parametrize("option", EVERY)
-def test_one_preference_is_one_small_edit(option: str) -> None:
+def test_changed_preference_is_one_minimal_edit(option: str) -> None:
     row, daemon = EVERY[option], Daemon()
     edit = {**{f"{key}Set": True for key in row.edit if not key.endswith("Set")}, **row.edit}
     check = declare(daemon, check_mode=True, **{option: row.value})

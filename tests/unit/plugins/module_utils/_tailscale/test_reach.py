@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tailscaled itself is asked, and what is read beside it."""
+"""The checks of reachability that ask tailscaled or read the host's state."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._error
         ("ftp://192.168.1.9", None),
     ],
 )
-def test_the_control_server(url: str | None, server: t.Any) -> None:
+def test_host_and_port_of_the_control_server(url: str | None, server: t.Any) -> None:
     assert _reach.control_server({"ControlURL": url}) == server
 
 
-def test_a_proxy_in_the_environment_of_tailscaled(tmp_path: pathlib.Path) -> None:
+def test_proxy_in_the_environment_of_tailscaled_is_found(tmp_path: pathlib.Path) -> None:
     def process(number: int, name: str, environment: str) -> None:
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "comm").write_text(f"{name}\n", encoding="ascii")
@@ -68,14 +68,14 @@ V4, V6 = "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"
         ({"ipv4_all": "0", "ipv6_all": "0"}, ["192.168.1.10/32"], []),
     ],
 )
-def test_what_keeps_a_router_from_forwarding(
+def test_settings_that_prevent_forwarding_are_found(
     tmp_path: pathlib.Path, values: dict[str, str], routes: list[str], closed: list[str]
 ) -> None:
     assert _reach.closed_to_forwarding(routes, ["192.168.1.10"], switches(tmp_path, **values)) == closed
 
 
 class Tailscaled(_reach.Reach):
-    """Answers from a list."""
+    """Gives prepared answers in order."""
 
     def __init__(self, *answers: t.Any) -> None:
         super().__init__("/nowhere")
@@ -89,7 +89,7 @@ class Tailscaled(_reach.Reach):
         return answer
 
 
-def test_a_peer_may_be_slow_to_answer_the_first_time() -> None:
+def test_first_ping_of_a_peer_is_repeated() -> None:
     assert Tailscaled({"Err": ""}).ping("100.64.0.2") is None
     assert Tailscaled(NodeError("timed out"), {}).ping("100.64.0.2") is None
     assert Tailscaled(NodeError("timed out"), NodeError("timed out")).ping("100.64.0.2") == "timed out"

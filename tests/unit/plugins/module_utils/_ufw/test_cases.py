@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a state and a policy to commands: each file of cases/ is a test.
+"""Plans of commands for a state and a policy: each file of cases/ is a test.
 
 A case has `what` it shows, the state `before`, the options of ufw_policy as `policy`, and the `commands` (without ufw's own name)
 or the `error` that must come of them. `before` has `rules` as `ufw show added` prints them, or `v4` and `v6` where the two
@@ -44,8 +44,8 @@ def policy_from(options: dict[str, t.Any], state: State) -> Policy:
     return policy_of(params(POLICY, **options), state, FAMILIES, PROFILES)
 
 
-def test_there_are_cases() -> None:
-    assert len(CASES) > 30, "nothing was read"
+def test_cases_are_read() -> None:
+    assert len(CASES) > 30, "too few cases were read"
 
 
 def test_each_option_of_a_rule_is_in_a_case() -> None:
@@ -55,7 +55,7 @@ def test_each_option_of_a_rule_is_in_a_case() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case(name: str) -> None:
+def test_plan_of_a_case_has_its_commands(name: str) -> None:
     case = CASES[name]
     assert set(case) - KEYS in ({"commands"}, {"error"}), f"a case has {sorted(KEYS)}, and commands or error"
     state = state_of(case["before"])
@@ -68,7 +68,7 @@ def test_case(name: str) -> None:
     assert [" ".join(words) for words in commands] == case["commands"], case["what"]
     assert _plan.plan(after, policy)[0] == [], "the second run changes nothing"
     double = UfwDouble.of(state)
-    if state.unparsed:  # which the double has none of
+    if state.unparsed:  # the double has no unparsed rules
         return
     for words in commands:
         double.write(words)
@@ -76,5 +76,5 @@ def test_case(name: str) -> None:
 
 
 @pytest.mark.parametrize("direction", ["in", "out", "routed"])
-def test_the_comment_of_a_temporary_rule_is_one_that_ufw_takes(direction: str) -> None:
+def test_comment_of_a_temporary_rule_is_valid(direction: str) -> None:
     assert list(_options.complaints({"action": "allow", "direction": direction, "comment": _plan.PLACEHOLDER})) == []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Docker's chain says what the policy says, in each family."""
+"""The rules of Docker's chain correspond to the policy, in each family."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ RULES: list[tuple[Rule, list[str]]] = [
 
 
 @pytest.mark.parametrize(("rule", "lines"), RULES, ids=lambda value: str(value)[:80])
-def test_what_a_rule_means_for_containers(rule: Rule, lines: list[str]) -> None:
+def test_rule_is_translated_for_dockers_chain(rule: Rule, lines: list[str]) -> None:
     assert _docker.rules([rule], BRIDGES, "v4") == [*FIRST, *lines, *LAST]
 
 
-def test_a_block_is_put_in_replaced_and_taken_out_again() -> None:
+def test_managed_block_is_added_replaced_and_removed() -> None:
     packaged = "*filter\nCOMMIT\n# the end"
     one, two = (_docker.block(_docker.rules([Rule("allow", port=port)], BRIDGES, "v6")) for port in ("1", "2"))
     put_in = _docker.replace(packaged, one)
@@ -56,7 +56,7 @@ def test_a_block_is_put_in_replaced_and_taken_out_again() -> None:
     assert _docker.describe(put_in) == _docker.rules([Rule("allow", port="1")], BRIDGES, "v6")
 
 
-def test_the_kernel_has_it_if_it_has_every_rule_of_this_block() -> None:
+def test_block_counts_as_loaded_if_the_kernel_has_all_its_rules() -> None:
     text = _docker.block(["-i a -j RETURN", "-j DROP"])
     live = "\n".join(line for line in text.splitlines() if line.startswith("-A"))
     assert _docker.is_loaded(text, f"-A DOCKER-USER -j ACCEPT\n{live}\n-A DOCKER-USER -j RETURN")

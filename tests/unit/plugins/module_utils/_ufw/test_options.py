@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules that ufw would refuse, or take for others, get a sentence before anything is run."""
+"""Rules that ufw would refuse or misinterpret are refused with a message before any command."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ WRONG: list[tuple[dict[str, t.Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("option", "sentence"), WRONG, ids=lambda value: str(value)[:60])
-def test_it_is_refused(option: dict[str, t.Any], sentence: str) -> None:
-    with pytest.raises(UfwError, match=f"^{sentence}"):
+@pytest.mark.parametrize(("option", "message"), WRONG, ids=lambda value: str(value)[:60])
+def test_rule_that_ufw_misinterprets_is_refused(option: dict[str, t.Any], message: str) -> None:
+    with pytest.raises(UfwError, match=f"^{message}"):
         _options.rules_of([{**PLAIN, "port": "22"}, {**PLAIN, **option}], "rules")
 
 
@@ -65,26 +65,26 @@ RIGHT: list[tuple[dict[str, t.Any], Rule]] = [
 
 
 @pytest.mark.parametrize(("option", "rule"), RIGHT, ids=lambda value: str(value)[:60])
-def test_it_is_taken_as_ufw_spells_it(option: dict[str, t.Any], rule: Rule) -> None:
+def test_rule_is_normalised_to_ufws_spelling(option: dict[str, t.Any], rule: Rule) -> None:
     assert _options.rules_of([{**PLAIN, **option}], "rules") == (rule,)
 
 
-def test_the_same_rule_twice_is_one() -> None:
+def test_repeated_rule_counts_once() -> None:
     assert _options.rules_of([{**PLAIN, "port": "22"}, {**PLAIN, "port": "22", "comment": "again"}], "rules") == (
         Rule("allow", port="22"),
     )
 
 
-def test_a_bridge_that_is_none_is_refused() -> None:
+def test_invalid_interface_name_is_refused() -> None:
     _options.refuse_odd_interfaces(["docker0", "br-+"], "docker_interfaces")
     with pytest.raises(UfwError, match=r"^docker_interfaces\[1\]: 'eth0 -j ACCEPT' is no name"):
         _options.refuse_odd_interfaces(["docker0", "eth0 -j ACCEPT"], "docker_interfaces")
 
 
-def test_both_actions_may_be_kept() -> None:
+def test_rules_with_both_actions_may_be_kept() -> None:
     assert len(_options.rules_of([{**PLAIN, "port": "22"}, {**PLAIN, "port": "22", "action": "deny"}], "keep")) == 2
 
 
-def test_it_counts_the_lines_that_a_profile_makes() -> None:
+def test_number_of_ports_of_a_profile_is_counted() -> None:
     text = "[CIFS]\ntitle=SMB\nports=137,138/udp|139,445/tcp\n\n[WWW Full]\nports=80,443/tcp\n"
     assert _options.profiles_of([text]) == {"CIFS": 2, "WWW Full": 1}

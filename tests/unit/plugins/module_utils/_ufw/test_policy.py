@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From any state to any policy: what is said comes about, and nothing is closed on the way. Single cases are in cases/."""
+"""From any state to any policy: the policy is reached without an interruption. Single cases are in cases/."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pool = [
 
 
 def one_of_a_key(rules: list[Rule]) -> tuple[Rule, ...]:
-    """Two rules that are one to ufw cannot both be there, and are refused where they are declared."""
+    """ufw keeps only one of two equal rules, and declaring both is refused."""
     found: list[Rule] = []
     for rule in rules:
         keys = {rule.half(family).key for family in rule.families}
@@ -52,7 +52,7 @@ def one_of_a_key(rules: list[Rule]) -> tuple[Rule, ...]:
 
 
 lists = st.lists(st.sampled_from(pool), unique=True, max_size=7).map(one_of_a_key)
-# Rules that are about the same packets, so that nearly every order of them means something.
+# Rules about the same packets, so that nearly every order of them has another meaning.
 crossing = st.permutations(
     [
         TAILNET,
@@ -88,7 +88,7 @@ def policies(lists: st.SearchStrategy[tuple[Rule, ...]] = lists) -> st.SearchStr
 
 
 def steps(state: State, wanted: Policy) -> t.Iterator[UfwDouble]:
-    """The double before and after each command."""
+    """Yield the double before and after each command."""
     double = UfwDouble.of(state)
     yield double
     for words in _plan.plan(state, wanted)[0]:
@@ -98,7 +98,7 @@ def steps(state: State, wanted: Policy) -> t.Iterator[UfwDouble]:
 
 @given(states(), policies())
 @settings(max_examples=400, deadline=None, derandomize=True)
-def test_applying_it_gives_what_was_said_and_leaves_nothing_to_do(state: State, wanted: Policy) -> None:
+def test_applied_plan_gives_the_predicted_state(state: State, wanted: Policy) -> None:
     *_before, double = steps(state, wanted)
     said = _plan.plan(state, wanted)[1]
     assert (double.enabled, double.active, double.policies, double.logging) == (True, True, said.defaults, said.logging)
@@ -108,7 +108,7 @@ def test_applying_it_gives_what_was_said_and_leaves_nothing_to_do(state: State, 
 
 @given(states(), policies())
 @settings(max_examples=400, deadline=None, derandomize=True)
-def test_where_the_order_matters_it_is_the_declared_one(state: State, wanted: Policy) -> None:
+def test_order_of_rules_is_as_declared_if_it_matters(state: State, wanted: Policy) -> None:
     after = _plan.plan(state, wanted)[1]
     for family in FAMILIES:
         place = {rule: index for index, rule in enumerate(getattr(after, family))}
@@ -121,20 +121,20 @@ def test_where_the_order_matters_it_is_the_declared_one(state: State, wanted: Po
 
 @given(states(crossing), policies(crossing))
 @settings(max_examples=600, deadline=None, derandomize=True)
-def test_at_no_moment_is_closed_what_was_open_and_will_be(state: State, wanted: Policy) -> None:
-    every = [{packet for packet in PACKETS if double.lets(packet)} for double in steps(state, wanted)]
+def test_traffic_allowed_before_and_after_is_allowed_after_each_command(state: State, wanted: Policy) -> None:
+    every = [{packet for packet in PACKETS if double.allows(packet)} for double in steps(state, wanted)]
     stays = every[0] & every[-1]
-    for number, lets in enumerate(every):
-        assert stays <= lets, (commands(state, wanted)[:number], stays - lets)
+    for number, allowed in enumerate(every):
+        assert stays <= allowed, (commands(state, wanted)[:number], stays - allowed)
 
 
 @pytest.mark.parametrize(("values", "word"), [({"IPV6": "no"}, "IPV6=yes"), ({"MANAGE_BUILTINS": "yes"}, "MANAGE_BUILTINS=no")])
-def test_settings_that_would_tear_down_tailscaleds_chains_are_refused(values: dict[str, str], word: str) -> None:
+def test_ufw_settings_that_remove_tailscaleds_chains_are_refused(values: dict[str, str], word: str) -> None:
     with pytest.raises(UfwError, match=word):
         _state.refuse_unsafe(values)
 
 
-def test_it_reads_ufws_files() -> None:
+def test_state_is_read_from_the_files_of_ufw() -> None:
     values = _state.parse_settings('# a comment\nIPV6=yes\nDEFAULT_INPUT_POLICY="DROP"\nDEFAULT_OUTPUT_POLICY="ACCEPT"\n')
     files = {
         "v4": "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n",

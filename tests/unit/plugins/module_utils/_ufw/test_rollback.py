@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guard's decisions; that it brings a real firewall back is shown by the scenario molecule/firewall."""
+"""The guard's decisions; the scenario molecule/firewall tests the rollback of a real firewall."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NODE = {"backend_state": "Running", "ipv4": "100.64.0.1", "tun": True, "key_expi
         ({**NODE, "key_expiry_days": 14}, None),
     ],
 )
-def test_a_host_that_nobody_could_reach_afterwards_is_not_locked(node: dict[str, object], words: str | None) -> None:
+def test_lock_down_of_a_host_that_would_be_unreachable_is_refused(node: dict[str, object], words: str | None) -> None:
     found = lockdown.refusals(node, {}, {})
     if words is None:
         assert found == []
@@ -37,7 +37,7 @@ def test_a_host_that_nobody_could_reach_afterwards_is_not_locked(node: dict[str,
             raise AssertionError("; ".join(found))
 
 
-def test_a_key_that_expires_may_be_accepted() -> None:
+def test_expiring_node_key_may_be_accepted() -> None:
     assert lockdown.refusals({**NODE, "key_expiry_days": 3}, {}, {"firewall_key_expiry_days": 0}) == []
 
 
@@ -60,9 +60,7 @@ UnitFileState=disabled
 """
 
 
-def test_another_firewall_is_found_if_it_runs_or_will_run_at_the_next_boot(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_firewall_that_runs_now_or_after_a_reboot_is_found(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_rollback, "SYSTEMD", tmp_path)
     assert packet_filter.services(SHOWN) == ["nftables", "netfilter-persistent"]
     assert packet_filter.services("") == []
@@ -77,7 +75,7 @@ def test_another_firewall_is_found_if_it_runs_or_will_run_at_the_next_boot(
         guard.refuse_unfit_services()
 
 
-def test_what_an_earlier_run_left_is_read_and_said(tmp_path: pathlib.Path) -> None:
+def test_record_of_an_earlier_run_is_read_and_gives_a_warning(tmp_path: pathlib.Path) -> None:
     assert _record.read(tmp_path) == _record.Record(armed=False, rolled_back=None, original=False)
     assert _record.warning_of(_record.read(tmp_path)) is None
     (tmp_path / "rollback").mkdir()
@@ -102,13 +100,13 @@ LISTING = """\
 """
 
 
-def test_what_ufw_does_not_bring_back_by_itself_is_kept() -> None:
+def test_policies_and_dockers_chain_are_part_of_the_snapshot() -> None:
     assert _rollback.policies(LISTING) == "INPUT DROP\nFORWARD DROP\nOUTPUT ACCEPT\n"
     assert _rollback.docker_user(LISTING) == "*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER -i eth0 -j DROP\nCOMMIT\n"
     assert _rollback.docker_user("-P INPUT ACCEPT\n") == ""
 
 
-def test_one_change_at_a_time(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_change_is_refused_after_the_lock_timeout(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_lock, "LOCK_TIMEOUT", 0.1)
     lock = tmp_path / "lock"
     with _lock.held(lock):
@@ -119,8 +117,8 @@ def test_one_change_at_a_time(tmp_path: pathlib.Path, monkeypatch: pytest.Monkey
         pass
 
 
-def test_half_a_snapshot_counts_for_nothing(tmp_path: pathlib.Path) -> None:
-    """It was cut off while it was made, or while it was thrown away."""
+def test_incomplete_snapshot_is_ignored(tmp_path: pathlib.Path) -> None:
+    """The run was cut off while it made or removed the snapshot."""
     (tmp_path / "rollback" / "ufw").mkdir(parents=True)
     assert not _record.read(tmp_path).armed
     (tmp_path / "rollback" / "complete").touch()
@@ -147,7 +145,7 @@ FILTERS = {
         ("left", "", "", None),
     ],
 )
-def test_a_change_is_not_confirmed_while_ufw_does_not_filter(
+def test_change_is_not_confirmed_if_ufw_does_not_filter(
     tmp_path: pathlib.Path, program: str, was: str, now: str, words: str | None
 ) -> None:
     listings = {name: text.replace(was, now) if name == program and was else text for name, text in FILTERS.items()}
@@ -159,7 +157,7 @@ def test_a_change_is_not_confirmed_while_ufw_does_not_filter(
     (tmp_path / "default").write_text('DEFAULT_INPUT_POLICY="DROP"\n', encoding="ascii")
     (tmp_path / "rollback").mkdir()
     (tmp_path / "rollback/complete").touch()
-    if program == "left":  # what was before the first change has no chains
+    if program == "left":  # ufw had no chains before the first change
         (tmp_path / "left").touch()
         listings = {}
     guard = _rollback.Guard(lambda command: (0, listings.get(command[0], ""), ""), places, tmp_path)
@@ -171,12 +169,14 @@ def test_a_change_is_not_confirmed_while_ufw_does_not_filter(
     for check_mode in (True, False):
         with pytest.raises(UfwError, match=words):
             _rollback.apply(guard, params, check_mode)
-    assert guard.read().in_force == "unproven", "it takes itself back"
+    assert guard.read().in_force == "unproven", "the change must be rolled back"
     assert _rollback.apply(guard, {**params, "require_active": False}, check_mode=False)["in_force"] == "confirmed"
 
 
-def test_a_change_after_a_leaving_that_was_cut_off_is_no_leaving(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its confirmation would forget what was before the first change, so that no later run could bring that back."""
+def test_change_after_an_interrupted_leave_keeps_the_original_rules(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise its confirmation would remove the original rules, so that no later run could restore them."""
     monkeypatch.setattr(os, "sync", lambda: None)
     places = _rollback_units.Places(base=str(tmp_path), lock=str(tmp_path / "lock"), since_boot=str(tmp_path / "since-boot"))
     for kept in ("rollback", "original"):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guard and its script, cut off at each of their commands, on a host that is a folder with stand-ins for its programs."""
+"""The guard and its script, killed at each of their commands, on a double of a host: a folder with doubles of its programs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors impo
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback import Guard
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback_units import Places
 
-pytestmark = pytest.mark.slow  # real processes, and time that passes
+pytestmark = pytest.mark.slow  # real processes and real time
 OLD, NEW = "the old rules", "the new rules"
-# What the script runs; each stand-in counts, notes what it was told, and does it.
+# The programs that the script runs; each double counts and records its calls, and has their effect.
 REAL = ("mv", "rm", "cat", "date", "sleep", "timeout", "flock")
 FAKE = ("ufw-init", "iptables", "ip6tables", "iptables-restore", "ip6tables-restore", "systemctl", "tailscale", "logger", "sync")
-STAND_IN = """\
+DOUBLE = """\
 #!/bin/sh
 name=${{0##*/}} n=0 kill_at=0
 read -r n 2>/dev/null <{home}/count
@@ -46,7 +46,7 @@ class Machine:
             (home / folder).mkdir(parents=True)
         for name in (*REAL, *FAKE):
             real = shutil.which(name) if name in REAL else "/bin/true"
-            (home / "bin" / name).write_text(STAND_IN.format(home=home, real=real), encoding="ascii")
+            (home / "bin" / name).write_text(DOUBLE.format(home=home, real=real), encoding="ascii")
             (home / "bin" / name).chmod(0o755)
         self.places = Places(
             base=str(home / "etc/tailsync/firewall"),
@@ -121,11 +121,11 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(_lock, "LOCK_TIMEOUT", 1)
-    monkeypatch.setattr(os, "sync", lambda: None)  # no plug is pulled here
+    monkeypatch.setattr(os, "sync", lambda: None)  # no test cuts the power
     return Machine(tmp_path)
 
 
-def test_it_brings_back_what_there_was_and_says_why(machine: Machine) -> None:
+def test_rollback_restores_the_old_rules_and_records_the_reason(machine: Machine) -> None:
     done = machine.armed().script()
     assert (done.returncode, machine.has) == (0, (OLD, OLD))
     record = machine.guard.read()
@@ -134,38 +134,38 @@ def test_it_brings_back_what_there_was_and_says_why(machine: Machine) -> None:
     assert "ufw-init force-reload" in machine.calls
     assert "iptables -w -P INPUT DROP" in machine.calls
     assert machine.script().returncode == 0
-    assert not (machine.home / "calls").exists(), "with nothing armed it does nothing"
+    assert not (machine.home / "calls").exists(), "nothing is armed, so the script does nothing"
 
 
-def test_what_was_off_is_off_again(machine: Machine) -> None:
+def test_rollback_stops_a_ufw_that_was_inactive(machine: Machine) -> None:
     machine.active = False
     machine.armed().script()
     assert "ufw-init force-stop" in machine.calls
     assert "ufw-init force-reload" not in machine.calls
 
 
-def test_after_a_restart_it_says_so(machine: Machine) -> None:
+def test_rollback_after_a_reboot_records_the_reboot(machine: Machine) -> None:
     machine.armed()
     pathlib.Path(machine.places.since_boot).unlink()
     machine.script()
     assert (machine.guard.read().rolled_back or {})["reason"] == "the host was restarted before a new SSH login was proven"
 
 
-def test_it_may_die_at_any_command_and_be_run_again(machine: Machine, tmp_path: pathlib.Path) -> None:
+def test_rollback_killed_at_any_command_is_finished_by_the_next_one(machine: Machine, tmp_path: pathlib.Path) -> None:
     machine.armed().script()
     commands = len(machine.calls)
     assert commands > 15
     for number in range(1, commands + 1):
         again = Machine(tmp_path / str(number)).armed()
         again.script(kill_at=number)
-        for _attempt in range(2):  # systemd tries again, and a restart would
+        for _attempt in range(2):  # systemd runs it again, and so does a reboot
             again.script()
         assert again.has == (OLD, OLD), number
         assert not again.guard.read().armed, number
 
 
 @pytest.mark.parametrize("name", ["tailscale", "systemctl"])
-def test_a_daemon_that_hangs_does_not_hang_it(machine: Machine, name: str) -> None:
+def test_hanging_program_does_not_stop_the_rollback(machine: Machine, name: str) -> None:
     machine.armed()
     if name == "tailscale":
         machine.breaks("hangs", name)
@@ -175,16 +175,16 @@ def test_a_daemon_that_hangs_does_not_hang_it(machine: Machine, name: str) -> No
     assert machine.has == (OLD, OLD)
 
 
-def test_files_that_cannot_be_moved_open_the_firewall_and_are_tried_again(machine: Machine) -> None:
+def test_rollback_that_cannot_move_files_opens_the_firewall_and_is_retried(machine: Machine) -> None:
     machine.armed().breaks("fails", "mv")
     assert machine.script().returncode == 1
     assert "iptables -w -P INPUT ACCEPT" in machine.calls
-    assert machine.guard.read().armed, "else nobody would try again"
+    assert machine.guard.read().armed, "otherwise the rollback is not tried again"
     machine.works("mv")
     assert (machine.script().returncode, machine.has) == (0, (OLD, OLD))
 
 
-def test_rules_that_cannot_be_loaded_open_the_firewall_and_that_is_said(machine: Machine) -> None:
+def test_rollback_that_cannot_load_rules_opens_and_reports_it(machine: Machine) -> None:
     machine.armed().breaks("fails", "ufw-init")
     assert machine.script().returncode == 0
     assert "ip6tables -w -P INPUT ACCEPT" in machine.calls
@@ -199,11 +199,11 @@ def test_rules_that_cannot_be_loaded_open_the_firewall_and_that_is_said(machine:
 
 
 def asked(machine: Machine) -> dict[str, t.Any]:
-    """What the module returns to a role that only asks."""
+    """The module's result for a role that only reads the state."""
     return _rollback.apply(machine.guard, {"state": "restored", "reason": ""}, check_mode=True)
 
 
-def test_leaving_that_opens_the_firewall_is_no_success(machine: Machine) -> None:
+def test_leaving_that_opens_the_firewall_is_an_error(machine: Machine) -> None:
     machine.armed()
     machine.guard.disarm()
     machine.guard.arm(180)
@@ -213,7 +213,7 @@ def test_leaving_that_opens_the_firewall_is_no_success(machine: Machine) -> None
     assert machine.guard.read().armed
 
 
-def test_leaving_needs_somebody_to_take_it_back(machine: Machine) -> None:
+def test_leaving_needs_an_armed_rollback(machine: Machine) -> None:
     machine.armed()
     machine.guard.disarm()
     with pytest.raises(UfwError, match="state armed before state original"):
@@ -240,7 +240,7 @@ time.sleep(60)
 
 @contextlib.contextmanager
 def held(machine: Machine, number: str) -> t.Iterator[subprocess.Popen[str]]:
-    """Another process has the lock, and its file says whose it is. What an earlier one left in there was longer."""
+    """Another process holds the lock, and the file has its number. An earlier, longer number was overwritten."""
     pathlib.Path(machine.places.lock).write_text("9" * 9, encoding="ascii")
     with subprocess.Popen(["python3", "-c", HOLD, machine.places.lock, number], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -251,7 +251,7 @@ def held(machine: Machine, number: str) -> t.Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_policy_that_is_at_work_for_too_long_is_ended(machine: Machine) -> None:
+def test_policy_module_that_holds_the_lock_too_long_is_killed(machine: Machine) -> None:
     machine.armed()
     with held(machine, "own") as policy:
         assert machine.script().returncode == 0
@@ -260,8 +260,8 @@ def test_a_policy_that_is_at_work_for_too_long_is_ended(machine: Machine) -> Non
 
 
 @pytest.mark.parametrize("number", ["another", "", "no number", "999999999"])
-def test_whoever_else_has_the_lock_is_neither_ended_nor_waited_for(machine: Machine, number: str) -> None:
-    """The number in the file is that of a module that is gone, and may by now be that of a process of somebody's."""
+def test_other_holder_of_the_lock_is_neither_killed_nor_waited_for(machine: Machine, number: str) -> None:
+    """The number in the file belongs to a module that has ended, and may now be that of another process."""
     machine.armed()
     with subprocess.Popen(["sleep", "60"]) as bystander:
         with held(machine, str(bystander.pid) if number == "another" else number) as stranger:
@@ -273,14 +273,14 @@ def test_whoever_else_has_the_lock_is_neither_ended_nor_waited_for(machine: Mach
     assert machine.has == (OLD, OLD)
 
 
-def test_the_longest_that_a_rollback_may_wait() -> None:
-    """What the role's README says: half a minute for a change that is at work, and far less for anybody else."""
+def test_longest_wait_of_a_rollback_is_as_documented() -> None:
+    """As documented in the role's README: 30 seconds for a change in progress, and less for any other process."""
     places = Places()
     assert places.strangers + places.patience <= 30
     assert places.strangers + 2 * places.tailscaled <= 25
 
 
-def test_arming_that_is_cut_off_is_either_not_armed_or_takes_itself_back(machine: Machine, tmp_path: pathlib.Path) -> None:
+def test_interrupted_arming_is_either_unarmed_or_rolled_back(machine: Machine, tmp_path: pathlib.Path) -> None:
     machine.armed()
     for number in range(1, machine.count + 1):
         again = Machine(tmp_path / f"arm-{number}")
@@ -293,7 +293,7 @@ def test_arming_that_is_cut_off_is_either_not_armed_or_takes_itself_back(machine
         assert again.has == (OLD, OLD)
 
 
-def test_confirming_that_is_cut_off_is_confirmed_or_not(machine: Machine, tmp_path: pathlib.Path) -> None:
+def test_interrupted_confirmation_is_either_confirmed_or_rolled_back(machine: Machine, tmp_path: pathlib.Path) -> None:
     machine.armed()
     before = machine.count
     machine.guard.disarm()
@@ -309,12 +309,12 @@ def test_confirming_that_is_cut_off_is_confirmed_or_not(machine: Machine, tmp_pa
         assert again.has == (NEW, NEW)
 
 
-def test_what_an_earlier_run_kept_is_kept_on(machine: Machine) -> None:
+def test_arming_again_keeps_the_first_snapshot(machine: Machine) -> None:
     machine.armed().armed().script()
     assert machine.has == (OLD, OLD)
 
 
-def test_a_change_that_went_through_ends_the_story_of_the_one_before(machine: Machine) -> None:
+def test_confirmed_change_clears_the_record_of_an_earlier_rollback(machine: Machine) -> None:
     machine.armed().script()
     assert machine.guard.read().rolled_back
     machine.armed()
@@ -323,7 +323,7 @@ def test_a_change_that_went_through_ends_the_story_of_the_one_before(machine: Ma
     assert (machine.guard.read().rolled_back, machine.guard.read().in_force) == (None, "confirmed")
 
 
-def test_nobody_confirms_the_change_of_another_run(machine: Machine) -> None:
+def test_change_of_another_run_cannot_be_confirmed(machine: Machine) -> None:
     _expires, first = machine.guard.arm(180)
     _expires, second = machine.guard.arm(180)
     with pytest.raises(UfwError, match="another run has armed a change"):
@@ -333,7 +333,7 @@ def test_nobody_confirms_the_change_of_another_run(machine: Machine) -> None:
         machine.guard.disarm(second)
 
 
-def test_half_a_file_is_never_in_the_scripts_place(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rollback_script_is_replaced_atomically(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.armed()
     whole = (machine.base / "rollback.sh").read_text(encoding="utf-8")
     monkeypatch.setattr(_rollback_script, "SCRIPT", "#!/bin/sh\n# another version\n")
@@ -349,7 +349,7 @@ def test_half_a_file_is_never_in_the_scripts_place(machine: Machine, monkeypatch
 
 
 @pytest.mark.parametrize("kind", ["link", "off"])
-def test_what_could_not_be_brought_back_is_not_begun(machine: Machine, kind: str) -> None:
+def test_change_that_could_not_be_rolled_back_is_refused(machine: Machine, kind: str) -> None:
     folder = pathlib.Path(machine.places.ufw)
     if kind == "link":
         folder.rename(machine.home / "elsewhere")
@@ -363,7 +363,7 @@ def test_what_could_not_be_brought_back_is_not_begun(machine: Machine, kind: str
     assert not machine.guard.read().armed
 
 
-def test_a_second_trigger_is_there_that_no_pattern_for_the_first_one_matches(machine: Machine) -> None:
+def test_second_timer_does_not_match_the_name_of_the_first(machine: Machine) -> None:
     told: list[list[str]] = []
 
     def execute(command: list[str]) -> tuple[int, str, str]:
@@ -376,7 +376,7 @@ def test_a_second_trigger_is_there_that_no_pattern_for_the_first_one_matches(mac
     _expires, token = guard.arm(60)
     assert not fnmatch.fnmatch(second, "tailsync*")
     assert ["restart", first, second] in told
-    assert ["enable", f"{_rollback_units.UNIT}.service", second] in told, "each of them comes up after a restart"
+    assert ["enable", f"{_rollback_units.UNIT}.service", second] in told, "each timer is started at boot"
     text = guard.second.read_text(encoding="ascii")
     assert f"Unit={_rollback_units.UNIT}.service\nOnActiveSec=60\nOnActiveSec=90\nOnActiveSec=150\n" in text
     assert "RefuseManualStop=yes" in guard.service.read_text(encoding="ascii")
@@ -387,7 +387,7 @@ def test_a_second_trigger_is_there_that_no_pattern_for_the_first_one_matches(mac
     assert f"systemctl --no-block stop {first} {second}" in machine.calls
 
 
-def test_the_units_and_the_script_are_filled_in() -> None:
+def test_units_and_script_have_no_placeholders_left() -> None:
     for text in (_rollback_script.SCRIPT, _rollback_units.SERVICE, _rollback_units.TIMER, _rollback_units.SECOND_TIMER):
         filled = _rollback_units.fill(text, Places(), 180)
         assert not [

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ufw's rules: what it prints is read, and what is written is what it takes."""
+"""Parsing of rules that ufw prints and stores, and arguments that it accepts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules impor
 from hypothesis import given
 from hypothesis import strategies as st
 
-# As `ufw show added` of ufw 0.36 prints them.
+# Output of `ufw show added` of ufw 0.36.
 PRINTED = [
     ("ufw allow in on tailscale0", Rule("allow", interface="tailscale0")),
     ("ufw allow 22/tcp", Rule("allow", port="22", protocol="tcp")),
@@ -43,17 +43,17 @@ PRINTED = [
 
 
 @pytest.mark.parametrize(("line", "rule"), PRINTED, ids=[line for line, _rule in PRINTED])
-def test_it_reads_what_ufw_prints(line: str, rule: Rule) -> None:
+def test_printed_rule_is_parsed(line: str, rule: Rule) -> None:
     assert _rules.parse(line) == rule
 
 
-def test_a_comment_is_kept_but_makes_no_other_rule() -> None:
+def test_comment_is_kept_but_not_compared() -> None:
     rule = _rules.parse("ufw allow 443/tcp comment 'the web server'")
     assert rule.comment == "the web server"
     assert rule == _rules.parse("ufw allow 443/tcp")
 
 
-# As ufw 0.36 writes them into user.rules.
+# Lines of user.rules of ufw 0.36.
 TUPLES = [
     ("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", Rule("allow", port="22", protocol="tcp", family="v4")),
     ("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in comment=61", Rule("allow", port="22", protocol="tcp", family="v4")),
@@ -74,18 +74,18 @@ TUPLES = [
 
 
 @pytest.mark.parametrize(("line", "rule"), TUPLES, ids=[line for line, _rule in TUPLES])
-def test_it_reads_what_ufw_keeps(line: str, rule: Rule) -> None:
+def test_stored_rule_is_parsed(line: str, rule: Rule) -> None:
     assert _rules.parse_tuple(f"### tuple ### {line}\n", "v4") == rule
 
 
 @pytest.mark.parametrize("line", ["allow tcp", "frob tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "allow tcp 22 a any b in comment=xy"])
-def test_what_ufw_would_drop_is_an_error(line: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  (of whatever kind: the line is skipped)
+def test_stored_rule_that_ufw_drops_is_an_error(line: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  (of any kind: the line is skipped)
         _rules.parse_tuple(f"### tuple ### {line}", "v4")
 
 
 @pytest.mark.parametrize("line", ["ufw frobnicate 22", "ufw allow to", "ufw allow 'unbalanced", "ufw "])
-def test_what_it_does_not_understand_is_kept_as_it_is(line: str) -> None:
+def test_unparsed_rule_is_kept_unchanged(line: str) -> None:
     rule = _rules.parse(line)
     assert rule.raw == line.strip().removeprefix("ufw ")
 
@@ -118,10 +118,10 @@ def rules(draw: st.DrawFn) -> Rule:
 
 
 @given(rules())
-def test_what_it_writes_it_reads_back(rule: Rule) -> None:
+def test_arguments_of_a_rule_are_parsed_to_the_same_rule(rule: Rule) -> None:
     assert _rules.parse(shlex.join(_rules.arguments(rule))) == rule
 
 
 @given(st.text(max_size=60))
-def test_no_line_makes_it_fail(line: str) -> None:
+def test_any_line_can_be_parsed(line: str) -> None:
     _rules.parse(line)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an outsider finds on all ports, before and after, with services on every interface and a published container."""
+"""A scan of all ports before and after the lock-down, with services on every interface and a published container."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import re
 import typing as t
 
 import pytest
-from eyes import CHECKOUT
-from firewall_eyes import tailscaled_rules
+from firewall_fixtures import tailscaled_rules
+from lab_fixtures import CHECKOUT
 from testinfra.host import Host
 
 SERVICE, UDP_SERVICE, WEB, PUBLISHED = 4444, 5555, 8443, 8080
 COMMON_UDP = (53, 67, 123, 137, 161, 500, 1900, 3478, 4500, 5353, UDP_SERVICE, 21027, 22000, 41641)
-# All of it listens on every interface, IPv4 and IPv6; mDNS and UPnP on their multicast groups.
+# All services listen on every interface, IPv4 and IPv6; mDNS and UPnP on their multicast groups.
 SERVICES = (
     """
 import http.server, socket, struct, threading
@@ -45,7 +45,7 @@ for arguments in ((UDP_SERVICE,), (5353, "224.0.0.251"), (1900, "239.255.255.250
     .replace("SERVICE", str(SERVICE))
     .replace("WEB", str(WEB))
 )
-CALL = """
+SEND_MULTICAST = """
 import socket, struct
 for group, port in (("224.0.0.251", 5353), ("239.255.255.250", 1900)):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -71,8 +71,8 @@ while stream.recv(100000):
     with open("/run/test-stream", "w") as file:
         file.write(f"{chunks} {longest}")
 """
-# vps serves the public, and lets the outsider's address have its SSH; nas opens what its container publishes, and a
-# service to the outsider's address alone; pi closes what ufw itself opens, and opens what only WireGuard answers at.
+# vps opens a port to the public, and SSH to the outsider's address; nas opens the port that its container publishes, and a
+# service to the outsider's address only; pi closes multicast, which ufw opens, and opens WireGuard's port.
 LOCKED: dict[str, t.Any] = {
     "firewall_public_ports": f"{{{{ {{'vps': ['{WEB}/tcp'], 'nas': ['{PUBLISHED}/tcp']}}[inventory_hostname] | default([]) }}}}",
     "firewall_lan_ssh_from": "{{ ['172.31.77.6/32'] if inventory_hostname == 'vps' else [] }}",
@@ -93,7 +93,7 @@ Ports = t.Set[t.Tuple[str, int]]  # noqa: UP006
 
 
 def scan(outsider: Host, address: str) -> Ports:
-    """The ports that answer: all of TCP, and the common ones of UDP."""
+    """The ports that answer: all TCP ports and the common UDP ports are scanned."""
     options = f"{'-6 ' if ':' in address else ''}-n -Pn --open --max-retries 2 --host-timeout 200s -oG -"
     tcp = outsider.check_output(f"nmap -sS -p- --min-rate 6000 {options} {address}")
     udp = outsider.check_output(f"nmap -sU -p {','.join(map(str, COMMON_UDP))} {options} {address}")
@@ -104,123 +104,131 @@ def scan(outsider: Host, address: str) -> Ports:
 
 
 @pytest.fixture(scope="module")
-def scan_all(eyes: dict[str, Host], addresses: t.Any) -> t.Callable[..., dict[tuple[str, str], Ports]]:
-    eyes["outsider"].check_output("DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nmap 2>&1")
+def scan_all(lab_hosts: dict[str, Host], addresses: t.Any) -> t.Callable[..., dict[tuple[str, str], Ports]]:
+    lab_hosts["outsider"].check_output("DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nmap 2>&1")
 
     def run(*hosts: str) -> dict[tuple[str, str], Ports]:
         targets = [(host, family) for host in hosts for family in ("4", "6")]
         with concurrent.futures.ThreadPoolExecutor(max_workers=6) as pool:
-            return dict(zip(targets, pool.map(lambda item: scan(eyes["outsider"], addresses(eyes[item[0]], item[1])), targets)))
+            return dict(
+                zip(targets, pool.map(lambda item: scan(lab_hosts["outsider"], addresses(lab_hosts[item[0]], item[1])), targets))
+            )
 
     return run
 
 
 @pytest.fixture(scope="module")
-def docker(eyes: dict[str, Host]) -> t.Callable[[str, str], None]:
-    """dockerd's rules and a container that publishes a port; `start`, `restart` or `stop` on a host."""
+def docker(lab_hosts: dict[str, Host]) -> t.Callable[[str, str], None]:
+    """dockerd's rules and a container that publishes a port: `start`, `restart` or `stop` them on a host."""
     script = pathlib.Path(CHECKOUT, "tests/lab/docker_by_hand.sh").read_text(encoding="utf-8")
 
     def run(name: str, action: str) -> None:
-        eyes[name].check_output("sh -c %s docker %s", script, action)
+        lab_hosts[name].check_output("sh -c %s docker %s", script, action)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def services(eyes: dict[str, Host], before: dict[str, str], docker: t.Any) -> None:
+def services(lab_hosts: dict[str, Host], before: dict[str, str], docker: t.Any) -> None:
     for name in before:
-        eyes[name].check_output("systemd-run --quiet --unit=test-services python3 -c %s", SERVICES)
+        lab_hosts[name].check_output("systemd-run --quiet --unit=test-services python3 -c %s", SERVICES)
         docker(name, "start")
 
 
-def heard(eye: Host) -> set[str]:
-    return set(eye.run("ls /run/heard-*").stdout.split())
+def heard(host: Host) -> set[str]:
+    return set(host.run("ls /run/heard-*").stdout.split())
 
 
-def call_everybody(eyes: dict[str, Host], before: t.Iterable[str]) -> None:
+def send_multicast(lab_hosts: dict[str, Host], before: t.Iterable[str]) -> None:
     for name in before:
-        eyes[name].run("rm -f /run/heard-*")
-    eyes["outsider"].check_output("python3 -c %s", CALL)
+        lab_hosts[name].run("rm -f /run/heard-*")
+    lab_hosts["outsider"].check_output("python3 -c %s", SEND_MULTICAST)
 
 
-def test_before(services: None, scan_all: t.Any, eyes: dict[str, Host], before: dict[str, str], eventually: t.Any) -> None:
-    """Else the later scans prove nothing."""
+def test_all_services_answer_before_the_lock_down(
+    services: None, scan_all: t.Any, lab_hosts: dict[str, Host], before: dict[str, str], eventually: t.Any
+) -> None:
+    """Otherwise the later scans prove nothing."""
     everything = {("tcp", 22), ("tcp", SERVICE), ("tcp", WEB), ("udp", UDP_SERVICE), ("tcp", PUBLISHED)}
     for target, found in scan_all("vps").items():
         assert found >= everything, target
-    call_everybody(eyes, before)
-    assert eventually(lambda: len(heard(eyes["pi"])) == 2, 10)
+    send_multicast(lab_hosts, before)
+    assert eventually(lambda: len(heard(lab_hosts["pi"])) == 2, 10)
 
 
-def test_a_transfer_through_the_tailnet_does_not_stall_while_everything_is_closed(
-    firewall: t.Any, eyes: dict[str, Host], services: None, before: dict[str, str]
+def test_transfer_over_the_tailnet_does_not_stall_during_the_lock_down(
+    firewall: t.Any, lab_hosts: dict[str, Host], services: None, before: dict[str, str]
 ) -> None:
-    """It runs from before the first change until after a second run, which changes nothing."""
-    rules = {name: tailscaled_rules(eyes[name]) for name in before}
-    address = eyes["nas"].check_output("tailscale ip -4")
-    eyes["nas"].check_output("systemd-run --quiet --unit=test-stream python3 -c %s", STREAM_FROM)
-    eyes["laptop"].check_output("systemd-run --quiet --unit=test-stream python3 -c %s %s", STREAM_TO, address)
+    """The transfer runs from before the first change until after a second run, which changes nothing."""
+    rules = {name: tailscaled_rules(lab_hosts[name]) for name in before}
+    address = lab_hosts["nas"].check_output("tailscale ip -4")
+    lab_hosts["nas"].check_output("systemd-run --quiet --unit=test-stream python3 -c %s", STREAM_FROM)
+    lab_hosts["laptop"].check_output("systemd-run --quiet --unit=test-stream python3 -c %s %s", STREAM_TO, address)
     run = firewall.run(*before, **LOCKED)
     assert run.code == 0, run.output
-    assert {name: tailscaled_rules(eyes[name]) for name in before} == rules
+    assert {name: tailscaled_rules(lab_hosts[name]) for name in before} == rules
     again = firewall.run(*before, **LOCKED)
     assert (again.code, again.changed) == (0, dict.fromkeys(before, 0)), again.output
     assert "Put the new rules in force" not in again.output
-    chunks, longest = eyes["laptop"].check_output("cat /run/test-stream").split()
+    chunks, longest = lab_hosts["laptop"].check_output("cat /run/test-stream").split()
     assert int(chunks) > 100, "nothing was transferred"
-    assert float(longest) < 2.0, f"the transfer stood still for {longest} s"
+    assert float(longest) < 2.0, f"the transfer stalled for {longest} s"
 
 
-def test_after(scan_all: t.Any, before: dict[str, str], eyes: dict[str, Host]) -> None:
+def test_only_declared_ports_answer_after_the_lock_down(
+    scan_all: t.Any, before: dict[str, str], lab_hosts: dict[str, Host]
+) -> None:
     assert scan_all(*before) == EXPECTED
-    assert "ufw allow 41641/udp comment 'direct connections of Tailscale'" in eyes["pi"].check_output("ufw show added")
+    assert "ufw allow 41641/udp comment 'direct connections of Tailscale'" in lab_hosts["pi"].check_output("ufw show added")
 
 
-def test_multicast_is_closed_where_it_was_asked_for(eyes: dict[str, Host], before: dict[str, str], eventually: t.Any) -> None:
-    call_everybody(eyes, before)
-    assert eventually(lambda: len(heard(eyes["nas"])) == 2, 10)
-    assert heard(eyes["pi"]) == set()
+def test_multicast_is_closed_only_where_declared(lab_hosts: dict[str, Host], before: dict[str, str], eventually: t.Any) -> None:
+    send_multicast(lab_hosts, before)
+    assert eventually(lambda: len(heard(lab_hosts["nas"])) == 2, 10)
+    assert heard(lab_hosts["pi"]) == set()
 
 
-def docker_doors(firewall: t.Any, eyes: dict[str, Host], addresses: t.Any, door: t.Any) -> None:
+def check_published_ports(firewall: t.Any, lab_hosts: dict[str, Host], addresses: t.Any, port_is_open: t.Any) -> None:
     for family in ("4", "6"):
-        assert door(addresses(eyes["nas"], family), PUBLISHED), "it was declared"
-        assert not door(addresses(eyes["vps"], family), PUBLISHED), "it was not"
+        assert port_is_open(addresses(lab_hosts["nas"], family), PUBLISHED), "the port is declared"
+        assert not port_is_open(addresses(lab_hosts["vps"], family), PUBLISHED), "the port is not declared"
         assert (
-            eyes["vps"].check_output(f"ip netns exec container nc -{family} -z -w 3 {addresses(eyes['outsider'], family)} 22")
+            lab_hosts["vps"].check_output(
+                f"ip netns exec container nc -{family} -z -w 3 {addresses(lab_hosts['outsider'], family)} 22"
+            )
             == ""
         )
-        peer = eyes["vps"].check_output(f"tailscale ip -{family}")
-        assert eyes["laptop"].run(f"nc -z -w 5 {peer} {PUBLISHED}").succeeded, "the tailnet gets in"
+        peer = lab_hosts["vps"].check_output(f"tailscale ip -{family}")
+        assert lab_hosts["laptop"].run(f"nc -z -w 5 {peer} {PUBLISHED}").succeeded, "the tailnet is allowed"
 
 
-def test_dockers_ports_are_closed_to_all_but_the_tailnet(
-    firewall: t.Any, eyes: dict[str, Host], addresses: t.Any, door: t.Any
+def test_published_container_ports_are_open_only_to_the_tailnet(
+    firewall: t.Any, lab_hosts: dict[str, Host], addresses: t.Any, port_is_open: t.Any
 ) -> None:
-    docker_doors(firewall, eyes, addresses, door)
+    check_published_ports(firewall, lab_hosts, addresses, port_is_open)
 
 
 @pytest.mark.parametrize("action", ["docker restart", "ufw reload", "reboot"])
-def test_and_again_after(
+def test_published_ports_stay_closed_after(
     firewall: t.Any,
-    eyes: dict[str, Host],
+    lab_hosts: dict[str, Host],
     addresses: t.Any,
-    door: t.Any,
+    port_is_open: t.Any,
     docker: t.Any,
     lab: t.Any,
     eventually: t.Any,
     action: str,
 ) -> None:
-    rules = tailscaled_rules(eyes["vps"])
+    rules = tailscaled_rules(lab_hosts["vps"])
     if action == "docker restart":
         docker("vps", "restart")
     elif action == "ufw reload":
-        eyes["vps"].check_output("ufw reload")
+        lab_hosts["vps"].check_output("ufw reload")
     else:
         lab("reboot", "vps")
-        assert eventually(lambda: eyes["vps"].run("tailscale ip -4").succeeded, 60)
+        assert eventually(lambda: lab_hosts["vps"].run("tailscale ip -4").succeeded, 60)
         docker("vps", "start")
-        assert eventually(lambda: tailscaled_rules(eyes["vps"]) == rules, 30)
-    docker_doors(firewall, eyes, addresses, door)
-    assert tailscaled_rules(eyes["vps"]) == rules
+        assert eventually(lambda: tailscaled_rules(lab_hosts["vps"]) == rules, 30)
+    check_published_ports(firewall, lab_hosts, addresses, port_is_open)
+    assert tailscaled_rules(lab_hosts["vps"]) == rules
     assert firewall.run("vps", **LOCKED).changed == {"vps": 0}

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all scenarios' tests look with: commands on the lab's hosts by way of their containers, never by way of what is tested.
+"""Fixtures of all scenarios: testinfra hosts that run commands through the lab's containers, never through the code under test.
 
-A scenario's tests/conftest.py takes it in whole. A locked-down host lets no SSH in from where the tests run,
-and a test that came in over the tailnet would depend on the code under test.
+A scenario's tests/conftest.py loads this file as a plugin. A locked-down host allows no SSH from the test machine,
+and a test that connects over the tailnet would depend on the code under test.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from testinfra.host import Host
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 LAB = [sys.executable, str(CHECKOUT / "tests" / "lab" / "lab.py")]
 INVENTORY = CHECKOUT / "inventories" / "lab"
-# What a scenario leaves for its tests, and the tests for the Makefile; one folder a lab.
+# Files that a scenario leaves for its tests, and the tests for the Makefile; one folder for each lab.
 EVIDENCE = pathlib.Path(os.environ["TAILSYNC_CACHE"]) / "evidence" / os.environ.get("TAILSYNC_LAB", "lab")
 HOSTS = tuple(os.environ.get("TAILSYNC_LAB_HOSTS", "nas pi vps").split())
 
@@ -58,7 +58,7 @@ class LabBackend(BaseBackend):
 
 @dataclasses.dataclass
 class Run:
-    """What came of a call of ansible-playbook."""
+    """The result of a run of ansible-playbook."""
 
     code: int
     output: str
@@ -84,7 +84,7 @@ def run_playbook(
 ) -> Run:
     command = ["ansible-playbook", "--inventory", str(inventory), *arguments]
     start = time.monotonic()
-    # In a file, because ansible-playbook itself repeats at -vvvv what its command line says.
+    # In a file, because ansible-playbook prints its command line at -vvvv.
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         json.dump(variables or {}, file)
         file.flush()
@@ -97,7 +97,7 @@ def run_playbook(
             text=True,
             check=False,
             timeout=timeout,
-            start_new_session=True,  # a run that kills its process group kills nobody else
+            start_new_session=True,  # a run that kills its process group kills no other process
         )
     return Run(done.returncode, done.stdout, time.monotonic() - start)
 
@@ -112,7 +112,7 @@ def wait_until(condition: t.Callable[[], bool], seconds: float, pause: float = 0
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Leave word of how many tests ran: molecule takes a folder without tests for a success, the Makefile does not."""
+    """Write down how many tests ran: for molecule a folder without tests is a success, for the Makefile it is a failure."""
     counts = collections.Counter(item.path.parent.name for item in session.items)
     EVIDENCE.mkdir(parents=True, exist_ok=True)
     with (EVIDENCE / "ran").open("a", encoding="ascii") as file:
@@ -120,18 +120,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def eyes() -> dict[str, Host]:
-    """testinfra's view of every machine of the lab, by name."""
+def lab_hosts() -> dict[str, Host]:
+    """testinfra's Host for every machine of the lab, by name."""
     return {name: Host(LabBackend(name)) for name in (*HOSTS, "laptop", "outsider")}
 
 
 @pytest.fixture(params=HOSTS)
-def eye(request: pytest.FixtureRequest, eyes: dict[str, Host]) -> Host:
-    """The same for one of the hosts after the other."""
-    return eyes[request.param]
+def lab_host(request: pytest.FixtureRequest, lab_hosts: dict[str, Host]) -> Host:
+    """testinfra's Host for each managed host in turn."""
+    return lab_hosts[request.param]
 
 
-# The helpers above as fixtures, so that test files need not know where they are.
+# The helpers above as fixtures, so that test files need not import them.
 @pytest.fixture(scope="session")
 def lab() -> t.Callable[..., subprocess.CompletedProcess[str]]:
     return run_lab
@@ -156,18 +156,18 @@ def evidence() -> pathlib.Path:
 def addresses() -> t.Callable[[Host, str], str]:
     """A host's own address on the LAN, by IP family ("4" or "6")."""
 
-    def of(eye: Host, family: str) -> str:
-        listed = eye.check_output(f"ip -{family} -oneline address show dev eth0 scope global")
+    def of(host: Host, family: str) -> str:
+        listed = host.check_output(f"ip -{family} -oneline address show dev eth0 scope global")
         return str(listed.split()[3].split("/")[0])
 
     return of
 
 
 @pytest.fixture(scope="session")
-def door(eyes: dict[str, Host]) -> t.Callable[[str, int], bool]:
-    """Whether the outsider gets a TCP connection."""
+def port_is_open(lab_hosts: dict[str, Host]) -> t.Callable[[str, int], bool]:
+    """Tell whether the outsider can open a TCP connection to a port."""
 
-    def opens(address: str, port: int) -> bool:
-        return bool(eyes["outsider"].run(f"nc -z -w 3 {address} {port}").succeeded)
+    def is_open(address: str, port: int) -> bool:
+        return bool(lab_hosts["outsider"].run(f"nc -z -w 3 {address} {port}").succeeded)
 
-    return opens
+    return is_open

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs over hosts as people have them, and what is then so: for the scenario dirty and for tests/slow."""
+"""Helpers for runs over hosts with pre-existing configurations: for the scenario dirty and for tests/slow."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import subprocess
 import tempfile
 import typing as t
 
-import eyes as lab_eyes
-from eyes import CHECKOUT, EVIDENCE, HOSTS, LAB, Run, run_lab
+import lab_fixtures
+from lab_fixtures import CHECKOUT, EVIDENCE, HOSTS, LAB, Run, run_lab
 
 HERE = CHECKOUT / "tests" / "lab"
 INVENTORY = CHECKOUT / "molecule" / "dirty" / "hosts.yml"
@@ -23,7 +23,7 @@ LABS = pathlib.Path(os.environ["TAILSYNC_CACHE"]) / "labs" / os.environ.get("TAI
 
 @dataclasses.dataclass
 class Outcome:
-    """A run, and by host what failed and which tasks changed something; what verify found, which one host says for all."""
+    """A run, with the failures and changed tasks of each host, and verify's findings, which one host reports for all."""
 
     run: Run
     failed: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -32,13 +32,13 @@ class Outcome:
 
     @property
     def text(self) -> str:
-        """What the run said, without its line breaks."""
+        """The output of the run, without its line breaks."""
         return " ".join(self.run.output.split())
 
 
 def site(*arguments: str, playbook: str = "site.yml", variables: dict[str, t.Any] | None = None, **environment: t.Any) -> Outcome:
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl", encoding="utf-8") as file:
-        run = lab_eyes.run_playbook(
+        run = lab_fixtures.run_playbook(
             playbook,
             *arguments,
             f"--forks={len(HOSTS)}",
@@ -90,14 +90,14 @@ Snapshot = t.Dict[str, t.Dict[str, str]]  # noqa: UP006
 def snapshot(name: str) -> Snapshot:
     program = (HERE / "snapshot.py").read_text(encoding="utf-8")
     answer = run_lab("exec", name, "--", "python3", "-c", program, timeout=120).stdout
-    looks: Snapshot = {}
+    snapshots: Snapshot = {}
     for line in answer.splitlines():
-        looks.update(json.loads(line))
-    return looks
+        snapshots.update(json.loads(line))
+    return snapshots
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
-    """What is there no more, what is new, what is another."""
+    """List the removed, new and changed entries."""
     return [
         f"{kind}: {key}: {before[kind].get(key, 'nothing')} -> {after[kind].get(key, 'nothing')}"
         for kind in before
@@ -107,7 +107,7 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
 
 
 class Logins:
-    """A complete login to each host after another, by the old way or the new one, from here until `stop`."""
+    """Logs in to each host repeatedly, over the LAN or the tailnet, until `stop`."""
 
     def __init__(self, hosts: t.Iterable[str]) -> None:
         put("laptop", "/root/lab-key", (LABS / "id_ed25519").read_bytes(), "0600")
@@ -135,7 +135,7 @@ PHOTOS = {f"{number}.jpg": f"photo {number}\n" for number in range(6)}
 
 
 def prepare() -> dict[str, Snapshot]:
-    """Make each host what its name says; what they all were before the first run."""
+    """Prepare each host as its name says; return a snapshot of each before the first run."""
     run_lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too
     run_lab("exec", "laptop", "--", "tailscale", "set", "--accept-dns=false")
     at_once(
@@ -146,17 +146,17 @@ def prepare() -> dict[str, Snapshot]:
             lambda: situation("taken_name", "taken"),
             lambda: situations(("forwarder", "control"), ("listener", "control", "caddy", "443")),
             lambda: older_copy("disks"),
-            lambda: situations(("harmless_rules", "neighbour"), ("other_people", "neighbour")),
+            lambda: situations(("harmless_rules", "neighbour"), ("other_users", "neighbour")),
             lambda: situation("listener", "neighbour", "smbd", "445"),
         ]
     )
-    looks: dict[str, Snapshot] = {}
-    at_once([lambda name=name: looks.update({name: snapshot(name)}) for name in HOSTS])  # type: ignore[misc]
-    return looks
+    snapshots: dict[str, Snapshot] = {}
+    at_once([lambda name=name: snapshots.update({name: snapshot(name)}) for name in HOSTS])  # type: ignore[misc]
+    return snapshots
 
 
 def older_copy(name: str) -> None:
-    """A disk that has two of the six photos of its folder already, and is not there."""
+    """Prepare an unmounted disk that contains two of the six photos of its folder."""
     situation("shared_root", name)
     situation("disk", name)
     situation("plug", name, "usb", "/media/usb")
