@@ -62,8 +62,16 @@ class ActionModule(ActionBase):
             names = [self._seen["inventory_hostname"]] if alone else self._seen["ansible_play_batch"]
             return [self._inventory.get_host(name) for name in names], []
         hosts = self._inventory.get_hosts(pattern)
-        everybody = hosts or self._inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
-        return hosts, [] if everybody else [validate.no_hosts(pattern, self._inventory.groups)]
+        if not (hosts or self._inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)):
+            groups = self._inventory.groups
+            return [], [validate.no_hosts(pattern, groups if pattern == validate.GROUP else [*groups, *self._inventory.hosts])]
+        return hosts, [validate.hosts_of_inventory(pattern)] if self._is_of_inventory("tailsync_hosts", pattern) else []
+
+    def _is_of_inventory(self, name: str, value: t.Any) -> bool:
+        """Whether the value is that of a variable which only the inventory has, and no play's `hosts` can see."""
+        if value == validate.GROUP or name not in self._seen or name in self._manager.get_vars(play=self._task.get_play()):
+            return False
+        return bool(self._templar.template(self._seen[name]) == value)
 
     def _conditions_of_role(self) -> list[t.Any]:
         """A role may be meant for some hosts of its play only; what `include_role` has is no part of the task's own `when`."""

@@ -161,15 +161,24 @@ def known_names() -> set[str]:
 def no_hosts(pattern: t.Any, groups: t.Iterable[str]) -> str:
     """That the play would be about nobody, which is no success."""
     name = pattern if isinstance(pattern, str) else listed(pattern)
-    close = nearest(name, groups)
+    close = nearest(name, [group for group in groups if group != name])
     hint = f" (is {close} meant?)" if close else ""
     if name != GROUP:
         return (
             f"tailsync_hosts is {shown(name)}, which no host of the inventory matches{hint}: correct it, or name the hosts there"
         )
     return (
-        f"the inventory has no host in the group {GROUP}{hint}: put the hosts of the network into a group of that name, or set "
-        "tailsync_hosts to the name of theirs (-i names the inventory)"
+        f"the inventory has no host in the group {GROUP}{hint}: put the hosts of the network into a group of that name, or name "
+        "theirs on the command line, such as -e tailsync_hosts=servers (-i names the inventory)"
+    )
+
+
+def hosts_of_inventory(pattern: t.Any) -> str:
+    """That a play would be about other hosts than those that are checked: its `hosts` sees no variable of the inventory."""
+    wanted = ",".join(map(str, pattern)) if isinstance(pattern, list) else pattern
+    return (
+        "tailsync_hosts is set in the inventory, where a play does not look for its hosts: remove it there, and give it on the "
+        f"command line, -e tailsync_hosts={wanted}"
     )
 
 

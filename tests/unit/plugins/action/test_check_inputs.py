@@ -27,6 +27,7 @@ class Place:
         self.path = path
         self.group = "tailsync"
         self.variables: dict[str, t.Any] = {"ansible_timeout": 1}
+        self.of_all: dict[str, t.Any] = {}
         self.of_hosts: dict[str, dict[str, t.Any]] = {host: {"ansible_host": "127.0.0.9"} for host in HOSTS}
 
     def site(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +40,8 @@ class Place:
 
     def _run(self, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         group = {"hosts": self.of_hosts, "vars": self.variables}
-        whole = {"all": {"hosts": {"other": {"ansible_connection": "local"}}, "children": {self.group: group}}}
+        other = {"other": {"ansible_connection": "local"}}
+        whole = {"all": {"hosts": other, "vars": self.of_all, "children": {self.group: group}}}
         (self.path / "hosts.yml").write_text(yaml.safe_dump(whole), encoding="utf-8")
         return ansible_playbook("-i", "hosts.yml", *arguments, playbook, cwd=self.path, ANSIBLE_SSH_RETRIES="0")
 
@@ -72,11 +74,37 @@ def test_a_group_that_is_missing_is_no_success(place: Place, group: str, limit: 
     assert ("is tailsnyc meant?" in done.stdout + done.stderr) == (group == "tailsnyc")
 
 
-@pytest.mark.parametrize(("hosts", "hint"), [("tailsyn", " (is tailsync meant?)"), ("tailsync:&offsite", "")])
+@pytest.mark.parametrize(
+    ("hosts", "hint"), [("tailsyn", " (is tailsync meant?)"), ("nass", " (is nas meant?)"), ("tailsync:&offsite", "")]
+)
 def test_a_pattern_that_matches_nothing_is_no_success(place: Place, hosts: str, hint: str) -> None:
     done = place.site("-e", f"tailsync_hosts={hosts}")
     assert done.returncode == 2
     assert f"tailsync_hosts is '{hosts}', which no host of the inventory matches{hint}" in done.stdout + done.stderr
+
+
+def test_a_group_that_is_empty_is_not_said_to_be_meant(place: Place) -> None:
+    place.of_hosts = {}
+    done = place.site()
+    assert "the inventory has no host in the group tailsync: put" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("group", ["homelab", "tailsync"])
+def test_hosts_named_in_the_inventory_are_no_success(place: Place, group: str) -> None:
+    """The plays after the check would be about nobody, or about others."""
+    place.group = group
+    place.of_all = {"tailsync_hosts": "nas,pi"}
+    done = place.site()
+    assert done.returncode == 2, done.stdout
+    assert "tailsync_hosts is set in the inventory" in done.stdout + done.stderr
+    assert "-e tailsync_hosts=nas,pi" in done.stdout + done.stderr
+
+
+def test_hosts_named_on_the_command_line_are_those_of_the_plays(place: Place) -> None:
+    place.of_all = {"tailsync_hosts": "nas"}
+    done = place.site("-e", "tailsync_hosts=pi", "--skip-tags", "verify")
+    assert "tailsync_hosts" not in done.stdout + done.stderr
+    assert "ok: [pi]" in done.stdout
 
 
 def test_a_limit_that_leaves_nothing_is_the_users_wish(place: Place) -> None:
