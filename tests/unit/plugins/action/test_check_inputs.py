@@ -59,7 +59,7 @@ def test_a_run_ends_with_all_problems_told_once_before_a_host_is_touched(place: 
     assert done.returncode == 2
     assert "TASK [Find" not in done.stdout
     assert said.count("tailscale_state is 'absnt': it must be one of present, absent") == 1, done.stdout
-    assert said.count("firewall_public_ports is ['99999/tcp']") == 1
+    assert said.count("firewall_public_ports[0] is '99999/tcp'") == 1
     assert said.count("syncthing_mesh_folder is no variable of this collection, and syncthing_mesh_folders is not set") == 1
     assert "tailscale_port is 'x': it must be a whole number (on pi)" in said
     assert len(done.stdout + done.stderr) < 4000, "no specification is printed"
