@@ -149,7 +149,9 @@ class ActionModule(ActionBase):
             problems += complaints
             if value is not OMITTED:
                 values[name] = value
-        return values, problems
+        # By default one is the other, and is no second problem.
+        again = {f"syncthing_mesh_{words[10:]}" for words in problems if words.startswith("syncthing_")}
+        return values, [words for words in problems if words not in again]
 
     def _homes(self, resolver: Resolver, resolved: t.Mapping[str, Variables], roles: list[str]) -> Variables:
         """Syncthing's home on the members that this run leaves out."""

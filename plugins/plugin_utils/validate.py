@@ -103,6 +103,8 @@ MAY_BE_A_WORD = frozenset(
 # Of these, what the roles themselves read as none: parts of a text that are blank, or a text that is empty.
 PARTS_MAY_BE_BLANK = frozenset({"firewall_lan_ssh_from", "firewall_public_ports"})
 MAY_BE_EMPTY = frozenset({*PARTS_MAY_BE_BLANK, "tailscale_tags"})
+# What stands for one that cannot be resolved or has the wrong type, where the specification has no default.
+STAND_INS = {"tailscale_hostname": "host"}
 LARGEST = 2**31 - 1
 LIMITS = {
     "firewall_direct_connection_port": (0, 65535),
@@ -220,11 +222,12 @@ class Check:
         found: list[str] = []
         values: dict[str, t.Any] = {}
         for name, spec in self.specs.items():
-            given = self.hosts[host].get(name, spec.get("default"))
+            default = spec.get("default", STAND_INS.get(name))
+            given = self.hosts[host].get(name, default)
             value, complaints = self._value(name, given, spec, name in self.hosts[host])
             found += complaints
             # What is wrong is told; all else is checked as if it had its default.
-            values[name] = spec.get("default") if value is UNSOUND else value
+            values[name] = default if value is UNSOUND else value
         for role in self.roles:
             for name in ALSO.get(role, ()):
                 values.setdefault(name, self.hosts[host].get(name))
@@ -255,6 +258,8 @@ class Check:
             shared["hosts"] = self.everyone
         shared |= {"inventory": self.inventory, "homes": self.homes}
         single = {name: own[name] for name in MEMBER}
+        if "syncthing" in self.roles and single["syncthing_mesh_user"] == own["syncthing_user"]:
+            single["syncthing_mesh_user"] = None  # the role syncthing tells of it, by the name that the user has set
         return [*self._once(validate_mesh.problems, shared), *self._once(_of_member, single)]
 
     def _once(self, function: t.Callable[[Values], list[str]], values: Values) -> list[str]:

@@ -225,7 +225,13 @@ def _folder(folder_id: str, folder: t.Any) -> tuple[Folder | None, list[str]]:
 def _checked_part(value: t.Any, options: Values, where: str, more: t.Sequence[str] = ()) -> tuple[Values, list[str]]:
     """A folder, or a share, without keys that do not fit."""
     strange = [key for key in value if key not in options]
-    found = [unknown_key(where, key_text(key), [*options, *more]) for key in strange]
+    found = [
+        f"{where}.{key} is no key of a folder as a whole: write it for the device that is to hold only ciphertext, such as "
+        "devices: {vps: {encryption_password: …}}"
+        if key == "encryption_password"
+        else unknown_key(where, key_text(key), [*options, *more])
+        for key in strange
+    ]
     # What is null in a folder is left out for its device.
     known = {key: item for key, item in value.items() if key in options and (item is not None or not options[key].get("choices"))}
     part, complaints = checked(known, {"type": "dict", "options": options}, where)
@@ -293,8 +299,9 @@ def setting(folder: Folder, share: Values, key: str) -> t.Any:
 
 def _member_problems(mesh: Mesh, folder: Folder, known: set[t.Any]) -> list[str]:
     found = []
+    unsound = not isinstance(mesh.get("external_devices") or {}, dict)  # which is told, and any name may stand there
     for name in folder.shares:
-        if name in known:
+        if name in known or unsound:
             continue
         if name in (mesh.get("inventory") or ()):
             found.append(
@@ -369,7 +376,8 @@ def _nesting_problems(mesh: Mesh, folders: t.Iterable[Folder]) -> list[str]:
         paths.sort(key=lambda place: (place[0].split("/"), place[1]))  # what is inside another comes right after it
         for (outer, outer_id), (inner, inner_id) in zip(paths, paths[1:], strict=False):
             if _places.below(inner, outer):
-                words = f"{FOLDERS}.{inner_id} ({inner}) lies inside {outer_id} ({outer}): give it a path of its own"
+                lies = "has the same path as" if inner == outer else "lies inside"
+                words = f"{FOLDERS}.{inner_id} ({inner}) {lies} {outer_id} ({outer}): give it a path of its own"
                 found.append((words, host))
     return told_once(found, list(places))
 

@@ -201,6 +201,14 @@ def test_a_role_alone_is_checked_with_its_own_variables(place: Place, role: dict
     assert done.stdout.count("fatal:") == 1, "it is told once for all hosts"
 
 
+def test_what_cannot_be_resolved_is_told_once(place: Place) -> None:
+    place.variables |= {"tailscale_hostname": "{{ nobody }}", "syncthing_user": "{{ nobody }}", "syncthing_home": "{{ nobody"}
+    said = place.site().stdout.partition("Origin:")[0]
+    assert "3 problems with the variables" in said
+    for name in ("tailscale_hostname", "syncthing_user", "syncthing_home"):
+        assert f"\n{name} cannot be resolved: " in said
+
+
 def test_a_misspelt_name_is_told_where_the_role_has_a_default(place: Place) -> None:
     place.variables["firewall_public_port"] = ["443/tcp"]
     done = place.play({"roles": ["homelab.tailsync.firewall"]})

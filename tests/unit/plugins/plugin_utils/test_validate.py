@@ -237,6 +237,32 @@ def test_all_problems_are_told_at_once_and_each_once() -> None:
     assert len(told.splitlines()) == 5, told
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"syncthing_user": "root", "syncthing_mesh_user": "root"},  # the one is the other by default
+        {"syncthing_user": 1000, "syncthing_mesh_user": 1000},
+        {"syncthing_mesh_user": "root"},
+        {"syncthing_gui_address": ""},
+        {"syncthing_gui_address": None},
+        {"tailscale_hostname": ["nas"]},
+        {"tailscale_hostname": ""},
+        {"tailscale_hostname": None},
+        {"syncthing_mesh_external_devices": ["phone"]},  # and not that a folder names the phone
+    ],
+)
+def test_what_follows_from_a_problem_is_no_second_one(changes: Change) -> None:
+    told = found(changes)
+    assert len(told.splitlines()) == 1, told
+    assert told.startswith(f"{next(iter(changes))} ")
+    assert " is : " not in told
+    assert "None" not in told
+
+
+def test_what_cannot_be_resolved_is_not_said_to_be_empty() -> None:
+    assert validate.problems({"nas": {}}, ["tailscale"]) == []
+
+
 def test_hosts_are_named_unless_all_have_the_problem() -> None:
     hosts = {f"h{number}": {"tailscale_hostname": "h", "tailscale_port": 70000 if number < 8 else 1} for number in range(20)}
     (told,) = validate.problems(hosts, ["tailscale"])
