@@ -201,6 +201,11 @@ def test_a_role_alone_is_checked_with_its_own_variables(place: Place, role: dict
     assert done.stdout.count("fatal:") == 1, "it is told once for all hosts"
 
 
+def test_a_name_for_the_whole_group_is_refused(place: Place) -> None:
+    place.variables["tailscale_hostname"] = "nas"
+    assert "tailscale_hostname is 'nas' on nas, pi, vps: a machine needs a name of its own" in place.site().stdout
+
+
 def test_what_cannot_be_resolved_is_told_once(place: Place) -> None:
     place.variables |= {"tailscale_hostname": "{{ nobody }}", "syncthing_user": "{{ nobody }}", "syncthing_home": "{{ nobody"}
     said = place.site().stdout.partition("Origin:")[0]
