@@ -147,7 +147,8 @@ def _needs(option: Spec) -> str:
 
 def unknown_key(where: str, name: str, options: t.Iterable[str]) -> str:
     known = sorted(set(options))
-    close = nearest(name, known)
+    # As Syncthing's own configuration writes it: deviceID, maxSendKbps.
+    close = next((one for one in known if one.replace("_", "") == name.lower()), None) or nearest(name, known)
     rest = ", and settings for the rest" if "settings" in known else ""
     return f"{where}.{name} is no key of it{f' (is {close} meant?)' if close else ''}: use one of {', '.join(known)}{rest}"
 

@@ -71,6 +71,8 @@ def shares(**devices: t.Any) -> Change:
         ),
         # values inside folders, devices, options, gui and defaults
         (folder(fs_watcher_delay="ten"), ["syncthing_mesh_folders.docs.fs_watcher_delay is 'ten': it must be a whole number"]),
+        (folder(minDiskFree="1 %"), ["docs.minDiskFree is no key of it (is min_disk_free meant?)"]),
+        (phone(deviceID=PHONE), ["phone.deviceID is no key of it (is device_id meant?)"]),
         (folder(paused="maybe"), ["syncthing_mesh_folders.docs.paused is 'maybe': it must be true or false"]),
         (folder(order="randm"), ["syncthing_mesh_folders.docs.order is 'randm': it must be one of", "random"]),
         (folder(min_disk_free="lots"), ["syncthing_mesh_folders.docs.min_disk_free is 'lots'", "'1 %'"]),
