@@ -30,8 +30,8 @@ class Place:
         self.of_all: dict[str, t.Any] = {}
         self.of_hosts: dict[str, dict[str, t.Any]] = {host: {"ansible_host": "127.0.0.9"} for host in HOSTS}
 
-    def site(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._run(str(CHECKOUT / "playbooks" / "site.yml"), *arguments)
+    def site(self, *arguments: str, playbook: str = "site.yml") -> subprocess.CompletedProcess[str]:
+        return self._run(str(CHECKOUT / "playbooks" / playbook), *arguments)
 
     def play(self, *plays: dict[str, t.Any], arguments: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         whole = [{"hosts": self.group, "gather_facts": False, **play} for play in plays]
@@ -81,6 +81,18 @@ def test_a_pattern_that_matches_nothing_is_no_success(place: Place, hosts: str, 
     done = place.site("-e", f"tailsync_hosts={hosts}")
     assert done.returncode == 2
     assert f"tailsync_hosts is '{hosts}', which no host of the inventory matches{hint}" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("playbook", ["verify.yml", "leave.yml"])
+def test_the_other_playbooks_need_hosts_as_well(place: Place, playbook: str) -> None:
+    """And not sound variables: a host can leave whatever is wrong with them."""
+    place.variables |= {"firewall_ssh_port": 0, "tailscale_auth_key": "{{ nobody }}"}
+    assert "ok: [nas]" in place.site("--check", playbook=playbook).stdout
+    place.group = "tailsnyc"
+    for arguments in ((), ("--limit", "nas"), ("--tags", "x")):
+        done = place.site(*arguments, playbook=playbook)
+        assert done.returncode == 2, done.stdout
+        assert "the inventory has no host in the group tailsync (is tailsnyc meant?)" in done.stdout + done.stderr
 
 
 def test_a_group_that_is_empty_is_not_said_to_be_meant(place: Place) -> None:
