@@ -144,6 +144,7 @@ def _external_devices(mesh: Mesh) -> tuple[dict[str, Values], list[str]]:
     if not isinstance(external, dict):
         return {}, [f"{EXTERNAL} must be a mapping from name to device, such as {{phone: {{device_id: …}}}}"]
     sound, found = {}, []
+    first: dict[str, str] = {}  # name by ID
     for name, device in external.items():
         where = f"{EXTERNAL}.{key_text(name)}"
         if not _is_name(name):
@@ -155,7 +156,7 @@ def _external_devices(mesh: Mesh) -> tuple[dict[str, Values], list[str]]:
             found.append(f"{where} {_bare_device(name, device)}")
             continue
         values, problems_there = checked(device, {"type": "dict", "options": DEVICE_OPTIONS}, where)
-        found += [*problems_there, *validate_values.device_problems(where, values), *_device_id_problems(where, device)]
+        found += [*problems_there, *validate_values.device_problems(where, values), *_device_id_problems(where, device, first)]
         sound[name] = values
     return sound, found
 
@@ -166,16 +167,17 @@ def _bare_device(name: str, device: t.Any) -> str:
     return "needs a device_id: the app shows it under 'Show device ID'"
 
 
-def _device_id_problems(where: str, device: t.Mapping[t.Any, t.Any]) -> list[str]:
+def _device_id_problems(where: str, device: t.Mapping[t.Any, t.Any], first: dict[str, str]) -> list[str]:
     if not device.get("device_id"):
         return [f"{where} needs a device_id: the app shows it under 'Show device ID'"]
     if isinstance(device["device_id"], (dict, list)):
         return []  # told by its type
     try:
-        _device_id.parse_device_id(str(device["device_id"]))
+        identity = _device_id.parse_device_id(str(device["device_id"]))
     except _device_id.InvalidDeviceID as error:
         return [f"{where}.device_id: {error}"]
-    return []
+    other = first.setdefault(identity, where)
+    return [] if other == where else [f"{where}.device_id is that of {other} as well: give each device its own, or remove one"]
 
 
 # --- folders ------------------------------------------------------------------------------------

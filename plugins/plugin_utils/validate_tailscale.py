@@ -48,7 +48,7 @@ def shared_names(hosts: t.Mapping[str, Variables]) -> list[str]:
     having: dict[tuple[str, ...], list[str]] = {}
     for host, variables in hosts.items():
         name = _text(variables.get("tailscale_hostname")).lower()
-        if name and variables.get("tailscale_state") != "absent":
+        if re.fullmatch(r"[a-z0-9-]+", name) and variables.get("tailscale_state") != "absent":
             tailnet = (_text(variables.get(one)) for one in ("tailscale_login_server", *SECRETS))  # as far as it can be told
             having.setdefault((name, *tailnet), []).append(host)
     return [

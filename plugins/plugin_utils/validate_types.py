@@ -227,7 +227,10 @@ def shown(value: t.Any) -> str:
 
 
 def without_password(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//…@", text)
+    """Also without a key of Tailscale's, which stands where it does not belong."""
+    for pattern, instead in ((r"//[^/@\s]*@", "//…@"), (r"[^\s/@:'\"]+:[^\s/@]+@", "…@"), (r"(tskey-[a-z]+-)\w[\w-]*", r"\1…")):
+        text = re.sub(pattern, instead, text)
+    return text
 
 
 def kind_of(value: t.Any) -> str:

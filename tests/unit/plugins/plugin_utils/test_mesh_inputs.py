@@ -188,6 +188,7 @@ def change(mesh: dict[str, t.Any], path: str, value: t.Any) -> None:
         ("external_devices.phone", {}, ["syncthing_mesh_external_devices.phone", "device_id"]),
         ("external_devices.phone.device_id", "ABCDEFG-1", ["syncthing_mesh_external_devices.phone.device_id", "'ABCDEFG-1'"]),
         ("external_devices.phone.adresses", [], ["syncthing_mesh_external_devices.phone.adresses", "addresses"]),
+        ("external_devices.tablet", {"device_id": PHONE}, ["tablet.device_id is that of", "external_devices.phone as well"]),
         ("external_devices.nas", {"device_id": PHONE}, ["syncthing_mesh_external_devices.nas", "another name"]),
     ],
 )
