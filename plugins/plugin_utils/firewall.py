@@ -173,6 +173,10 @@ def _lan_ssh(variables: Variables) -> t.Iterator[str]:
     bad = [(index, network) for index, network in enumerate(networks) if not _is_network(network)]
     for index, network in bad:
         yield f"{name}[{index}] is '{network}': it must be a network of the LAN, such as 192.168.1.0/24"
+    for index, network in enumerate(networks):
+        if str(network).endswith((".0", "::")) and (index, network) not in bad:
+            example = f"{network}/{64 if ':' in network else 24}"
+            yield f"{name}[{index}] is '{network}', which is one address and no network: add its length, such as {example}"
     if not bad and wide(networks):
         yield (
             f"{name} is {list(networks)}, which is everybody ({', '.join(wide(networks))}): name the networks of the LAN, such "

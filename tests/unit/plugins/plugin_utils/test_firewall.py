@@ -45,6 +45,8 @@ WRONG: list[tuple[str, t.Any, str]] = [
     ("firewall_public_ports", ["65536/tcp"], "'65536/tcp': it must be"),
     ("firewall_public_ports", ["90:80/tcp"], "'90:80/tcp': it must be"),
     ("firewall_lan_ssh_from", ["lan"], "'lan': it must be a network"),
+    ("firewall_lan_ssh_from", "10.0.0.7, 192.168.1.0", r"from\[1\] is '192.168.1.0', .* such as 192.168.1.0/24"),
+    ("firewall_lan_ssh_from", ["fd00:1::"], "'fd00:1::', which is one address .* such as fd00:1::/64"),
     ("firewall_extra_rules", {"port": "22"}, "is no list"),
     ("firewall_extra_rules", ["22/tcp"], r"firewall_extra_rules\[0\] is no rule"),
     ("firewall_extra_rules", [{"port": "445", "protocol": "tcp"}], "unknown key protocol"),
