@@ -267,9 +267,9 @@ def some(names: t.Sequence[str], most: int = 5) -> str:
 
 
 def nearest(name: str, known: t.Iterable[str], most: int = 2) -> str | None:
-    """The known name that is at most so many letters away, by the fewest."""
+    """The known name that is at most so many letters away, by the fewest; a name of which every letter is another is another."""
     found = [(distance(name, other, most), other) for other in known if abs(len(other) - len(name)) <= most]
-    return min(((far, other) for far, other in found if far <= most), default=(0, None))[1]
+    return min(((far, other) for far, other in found if far <= most and far < max(len(name), len(other))), default=(0, None))[1]
 
 
 def distance(one: str, other: str, most: int) -> int:

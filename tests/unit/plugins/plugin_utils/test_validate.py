@@ -363,6 +363,11 @@ def test_how_many_letters_are_between(one: str, other: str, far: int) -> None:
     assert validate_types.distance(other, one, 2) == far
 
 
+@pytest.mark.parametrize(("name", "meant"), [("x1", None), ("ip", "pi"), ("pii", "pi"), ("p", "pi"), ("nsa", "nas"), ("", None)])
+def test_a_name_of_other_letters_is_not_meant(name: str, meant: str | None) -> None:
+    assert validate_types.nearest(name, ["nas", "pi"]) == meant
+
+
 def test_what_hosts_share_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     check = validate_mesh.problems
