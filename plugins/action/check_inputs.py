@@ -16,7 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload, secret_transfer, validate
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload, secret_transfer, validate, validate_tailscale
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.resolve_inputs import OMITTED, Resolver
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import told_once
 
@@ -62,8 +62,16 @@ class ActionModule(ActionBase):
             names = [self._seen["inventory_hostname"]] if alone else self._seen["ansible_play_batch"]
             return [self._inventory.get_host(name) for name in names], []
         hosts = self._inventory.get_hosts(pattern)
-        everybody = hosts or self._inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
-        return hosts, [] if everybody else [validate.no_hosts(pattern, self._inventory.groups)]
+        if not (hosts or self._inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)):
+            groups = self._inventory.groups
+            return [], [validate.no_hosts(pattern, groups if pattern == validate.GROUP else [*groups, *self._inventory.hosts])]
+        return hosts, [validate.hosts_of_inventory(pattern)] if self._is_of_inventory("tailsync_hosts", pattern) else []
+
+    def _is_of_inventory(self, name: str, value: t.Any) -> bool:
+        """Whether the value is that of a variable which only the inventory has, and no play's `hosts` can see."""
+        if value == validate.GROUP or name not in self._seen or name in self._manager.get_vars(play=self._task.get_play()):
+            return False
+        return bool(self._templar.template(self._seen[name]) == value)
 
     def _conditions_of_role(self) -> list[t.Any]:
         """A role may be meant for some hosts of its play only; what `include_role` has is no part of the task's own `when`."""
@@ -111,6 +119,7 @@ class ActionModule(ActionBase):
             *told_once(found, resolved),
             *self._transfer_problems(transfers, sorted(secrets)),
             *validate.problems(resolved, roles, names=given, inventory=inventory, homes=homes),
+            *(validate_tailscale.shared_names(resolved) if "tailscale" in roles else []),
         ]
 
     def _defaults(self, roles: list[str]) -> Variables:
@@ -141,7 +150,9 @@ class ActionModule(ActionBase):
             problems += complaints
             if value is not OMITTED:
                 values[name] = value
-        return values, problems
+        # By default one is the other, and is no second problem.
+        again = {f"syncthing_mesh_{words[10:]}" for words in problems if words.startswith("syncthing_")}
+        return values, [words for words in problems if words not in again]
 
     def _homes(self, resolver: Resolver, resolved: t.Mapping[str, Variables], roles: list[str]) -> Variables:
         """Syncthing's home on the members that this run leaves out."""

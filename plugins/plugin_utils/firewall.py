@@ -156,13 +156,13 @@ def _tailnet_interface(variables: Variables) -> t.Iterator[str]:
 
 def _public_ports(variables: Variables) -> t.Iterator[str]:
     ports = list_of(variables, "firewall_public_ports")
-    for port in ports:
+    for index, port in enumerate(ports):
         found = re.fullmatch(r"([0-9]{1,5})(?::([0-9]{1,5}))?(?:/(tcp|udp))?", str(port))
         numbers = [int(number) for number in found.groups()[:2] if number] if found else []
         in_order = numbers == sorted(set(numbers)) and all(0 < number <= ALL_PORTS for number in numbers)
         if not found or not in_order or (len(numbers) > 1 and not found.group(3)):
             yield (
-                f"firewall_public_ports is {list(ports)}: '{port}' must be a port or a range from 1 to {ALL_PORTS}, with its "
+                f"firewall_public_ports[{index}] is '{port}': it must be a port or a range from 1 to {ALL_PORTS}, with its "
                 "protocol, such as 443/tcp or 60000:61000/udp. A port without a range may leave the protocol out"
             )
 
@@ -170,9 +170,13 @@ def _public_ports(variables: Variables) -> t.Iterator[str]:
 def _lan_ssh(variables: Variables) -> t.Iterator[str]:
     name, networks = "firewall_lan_ssh_from", list_of(variables, "firewall_lan_ssh_from")
     port = value_of(variables, "firewall_ssh_port", 22)
-    bad = [network for network in networks if not _is_network(network)]
-    for network in bad:
-        yield f"{name} is {list(networks)}: '{network}' must be a network of the LAN, such as 192.168.1.0/24"
+    bad = [(index, network) for index, network in enumerate(networks) if not _is_network(network)]
+    for index, network in bad:
+        yield f"{name}[{index}] is '{network}': it must be a network of the LAN, such as 192.168.1.0/24"
+    for index, network in enumerate(networks):
+        if str(network).endswith((".0", "::")) and (index, network) not in bad:
+            example = f"{network}/{64 if ':' in network else 24}"
+            yield f"{name}[{index}] is '{network}', which is one address and no network: add its length, such as {example}"
     if not bad and wide(networks):
         yield (
             f"{name} is {list(networks)}, which is everybody ({', '.join(wide(networks))}): name the networks of the LAN, such "

@@ -32,6 +32,8 @@ def problems(
     """What is wrong with syncthing_gui_address, syncthing_gui_group and syncthing_mesh_gui."""
     wanted = gui if isinstance(gui, t.Mapping) else {}
     found = misplaced(wanted)
+    if address is None or (isinstance(address, str) and not address.strip()):
+        return [*found, f"syncthing_gui_address is empty: leave it out for {SOCKET}"]
     if not isinstance(address, str) or not address.isprintable():
         return [*found, f"syncthing_gui_address is {shown(address)}: it must be the path of a unix socket, such as {SOCKET}"]
     if address.startswith("/"):

@@ -103,6 +103,8 @@ MAY_BE_A_WORD = frozenset(
 # Of these, what the roles themselves read as none: parts of a text that are blank, or a text that is empty.
 PARTS_MAY_BE_BLANK = frozenset({"firewall_lan_ssh_from", "firewall_public_ports"})
 MAY_BE_EMPTY = frozenset({*PARTS_MAY_BE_BLANK, "tailscale_tags"})
+# What stands for one that cannot be resolved or has the wrong type, where the specification has no default.
+STAND_INS = {"tailscale_hostname": "host"}
 LARGEST = 2**31 - 1
 LIMITS = {
     "firewall_direct_connection_port": (0, 65535),
@@ -119,6 +121,8 @@ LIMITS = {
 }
 # What all members of a mesh share; the name of each in a mesh is the variable's without the role's.
 MESH = ("folders", "external_devices", "hosts", "options", "gui", "defaults", "allowed_networks")
+# What a mesh is made of; written without that word, it would be made of nothing.
+OFTEN_WITHOUT_MESH = frozenset({"syncthing_mesh_external_devices", "syncthing_mesh_folders"})
 # What each has for itself.
 MEMBER = (
     "syncthing_mesh_addresses",
@@ -161,15 +165,24 @@ def known_names() -> set[str]:
 def no_hosts(pattern: t.Any, groups: t.Iterable[str]) -> str:
     """That the play would be about nobody, which is no success."""
     name = pattern if isinstance(pattern, str) else listed(pattern)
-    close = nearest(name, groups)
+    close = nearest(name, [group for group in groups if group != name])
     hint = f" (is {close} meant?)" if close else ""
     if name != GROUP:
         return (
             f"tailsync_hosts is {shown(name)}, which no host of the inventory matches{hint}: correct it, or name the hosts there"
         )
     return (
-        f"the inventory has no host in the group {GROUP}{hint}: put the hosts of the network into a group of that name, or set "
-        "tailsync_hosts to the name of theirs (-i names the inventory)"
+        f"the inventory has no host in the group {GROUP}{hint}: put the hosts of the network into a group of that name, or name "
+        "theirs on the command line, such as -e tailsync_hosts=servers (-i names the inventory)"
+    )
+
+
+def hosts_of_inventory(pattern: t.Any) -> str:
+    """That a play would be about other hosts than those that are checked: its `hosts` sees no variable of the inventory."""
+    wanted = ",".join(map(str, pattern)) if isinstance(pattern, list) else pattern
+    return (
+        "tailsync_hosts is set in the inventory, where a play does not look for its hosts: remove it there, and give it on the "
+        f"command line, -e tailsync_hosts={wanted}"
     )
 
 
@@ -211,11 +224,12 @@ class Check:
         found: list[str] = []
         values: dict[str, t.Any] = {}
         for name, spec in self.specs.items():
-            given = self.hosts[host].get(name, spec.get("default"))
+            default = spec.get("default", STAND_INS.get(name))
+            given = self.hosts[host].get(name, default)
             value, complaints = self._value(name, given, spec, name in self.hosts[host])
             found += complaints
             # What is wrong is told; all else is checked as if it had its default.
-            values[name] = spec.get("default") if value is UNSOUND else value
+            values[name] = default if value is UNSOUND else value
         for role in self.roles:
             for name in ALSO.get(role, ()):
                 values.setdefault(name, self.hosts[host].get(name))
@@ -246,6 +260,8 @@ class Check:
             shared["hosts"] = self.everyone
         shared |= {"inventory": self.inventory, "homes": self.homes}
         single = {name: own[name] for name in MEMBER}
+        if "syncthing" in self.roles and single["syncthing_mesh_user"] == own["syncthing_user"]:
+            single["syncthing_mesh_user"] = None  # the role syncthing tells of it, by the name that the user has set
         return [*self._once(validate_mesh.problems, shared), *self._once(_of_member, single)]
 
     def _once(self, function: t.Callable[[Values], list[str]], values: Values) -> list[str]:
@@ -309,7 +325,11 @@ def _unknown(hosts: Hosts, roles: t.Sequence[str], names: t.Mapping[str, t.Colle
                 continue
             if name not in close:
                 close[name] = [meant for meant in inputs if nearest(name, (meant,), _mistakes(name, meant))]
-            meant = nearest(name, [one for one in close[name] if one not in given]) if close[name] else None
+                close[name] += [
+                    one for one in (name.replace("syncthing_", "syncthing_mesh_", 1),) if one in OFTEN_WITHOUT_MESH & inputs
+                ]
+            free = [one for one in close[name] if one not in given]
+            meant = nearest(name, free) or next(iter(free), None)
             if meant:
                 words = (
                     f"{name} is no variable of this collection, and {meant} is not set: was that meant? If it is another role's, "

@@ -144,6 +144,7 @@ def _external_devices(mesh: Mesh) -> tuple[dict[str, Values], list[str]]:
     if not isinstance(external, dict):
         return {}, [f"{EXTERNAL} must be a mapping from name to device, such as {{phone: {{device_id: …}}}}"]
     sound, found = {}, []
+    first: dict[str, str] = {}  # name by ID
     for name, device in external.items():
         where = f"{EXTERNAL}.{key_text(name)}"
         if not _is_name(name):
@@ -155,7 +156,7 @@ def _external_devices(mesh: Mesh) -> tuple[dict[str, Values], list[str]]:
             found.append(f"{where} {_bare_device(name, device)}")
             continue
         values, problems_there = checked(device, {"type": "dict", "options": DEVICE_OPTIONS}, where)
-        found += [*problems_there, *validate_values.device_problems(where, values), *_device_id_problems(where, device)]
+        found += [*problems_there, *validate_values.device_problems(where, values), *_device_id_problems(where, device, first)]
         sound[name] = values
     return sound, found
 
@@ -166,16 +167,17 @@ def _bare_device(name: str, device: t.Any) -> str:
     return "needs a device_id: the app shows it under 'Show device ID'"
 
 
-def _device_id_problems(where: str, device: t.Mapping[t.Any, t.Any]) -> list[str]:
+def _device_id_problems(where: str, device: t.Mapping[t.Any, t.Any], first: dict[str, str]) -> list[str]:
     if not device.get("device_id"):
         return [f"{where} needs a device_id: the app shows it under 'Show device ID'"]
     if isinstance(device["device_id"], (dict, list)):
         return []  # told by its type
     try:
-        _device_id.parse_device_id(str(device["device_id"]))
+        identity = _device_id.parse_device_id(str(device["device_id"]))
     except _device_id.InvalidDeviceID as error:
         return [f"{where}.device_id: {error}"]
-    return []
+    other = first.setdefault(identity, where)
+    return [] if other == where else [f"{where}.device_id is that of {other} as well: give each device its own, or remove one"]
 
 
 # --- folders ------------------------------------------------------------------------------------
@@ -225,7 +227,13 @@ def _folder(folder_id: str, folder: t.Any) -> tuple[Folder | None, list[str]]:
 def _checked_part(value: t.Any, options: Values, where: str, more: t.Sequence[str] = ()) -> tuple[Values, list[str]]:
     """A folder, or a share, without keys that do not fit."""
     strange = [key for key in value if key not in options]
-    found = [unknown_key(where, key_text(key), [*options, *more]) for key in strange]
+    found = [
+        f"{where}.{key} is no key of a folder as a whole: write it for the device that is to hold only ciphertext, such as "
+        "devices: {vps: {encryption_password: …}}"
+        if key == "encryption_password"
+        else unknown_key(where, key_text(key), [*options, *more])
+        for key in strange
+    ]
     # What is null in a folder is left out for its device.
     known = {key: item for key, item in value.items() if key in options and (item is not None or not options[key].get("choices"))}
     part, complaints = checked(known, {"type": "dict", "options": options}, where)
@@ -293,8 +301,9 @@ def setting(folder: Folder, share: Values, key: str) -> t.Any:
 
 def _member_problems(mesh: Mesh, folder: Folder, known: set[t.Any]) -> list[str]:
     found = []
+    unsound = not isinstance(mesh.get("external_devices") or {}, dict)  # which is told, and any name may stand there
     for name in folder.shares:
-        if name in known:
+        if name in known or unsound:
             continue
         if name in (mesh.get("inventory") or ()):
             found.append(
@@ -369,7 +378,8 @@ def _nesting_problems(mesh: Mesh, folders: t.Iterable[Folder]) -> list[str]:
         paths.sort(key=lambda place: (place[0].split("/"), place[1]))  # what is inside another comes right after it
         for (outer, outer_id), (inner, inner_id) in zip(paths, paths[1:], strict=False):
             if _places.below(inner, outer):
-                words = f"{FOLDERS}.{inner_id} ({inner}) lies inside {outer_id} ({outer}): give it a path of its own"
+                lies = "has the same path as" if inner == outer else "lies inside"
+                words = f"{FOLDERS}.{inner_id} ({inner}) {lies} {outer_id} ({outer}): give it a path of its own"
                 found.append((words, host))
     return told_once(found, list(places))
 

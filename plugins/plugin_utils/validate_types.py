@@ -147,7 +147,8 @@ def _needs(option: Spec) -> str:
 
 def unknown_key(where: str, name: str, options: t.Iterable[str]) -> str:
     known = sorted(set(options))
-    close = nearest(name, known)
+    # As Syncthing's own configuration writes it: deviceID, maxSendKbps.
+    close = next((one for one in known if one.replace("_", "") == name.lower()), None) or nearest(name, known)
     rest = ", and settings for the rest" if "settings" in known else ""
     return f"{where}.{name} is no key of it{f' (is {close} meant?)' if close else ''}: use one of {', '.join(known)}{rest}"
 
@@ -226,7 +227,10 @@ def shown(value: t.Any) -> str:
 
 
 def without_password(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//…@", text)
+    """Also without a key of Tailscale's, which stands where it does not belong."""
+    for pattern, instead in ((r"//[^/@\s]*@", "//…@"), (r"[^\s/@:'\"]+:[^\s/@]+@", "…@"), (r"(tskey-[a-z]+-)\w[\w-]*", r"\1…")):
+        text = re.sub(pattern, instead, text)
+    return text
 
 
 def kind_of(value: t.Any) -> str:
@@ -263,9 +267,9 @@ def some(names: t.Sequence[str], most: int = 5) -> str:
 
 
 def nearest(name: str, known: t.Iterable[str], most: int = 2) -> str | None:
-    """The known name that is at most so many letters away, by the fewest."""
+    """The known name that is at most so many letters away, by the fewest; a name of which every letter is another is another."""
     found = [(distance(name, other, most), other) for other in known if abs(len(other) - len(name)) <= most]
-    return min(((far, other) for far, other in found if far <= most), default=(0, None))[1]
+    return min(((far, other) for far, other in found if far <= most and far < max(len(name), len(other))), default=(0, None))[1]
 
 
 def distance(one: str, other: str, most: int) -> int:

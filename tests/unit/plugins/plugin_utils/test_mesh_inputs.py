@@ -178,7 +178,8 @@ def change(mesh: dict[str, t.Any], path: str, value: t.Any) -> None:
         ("folders.photos.devices.pi.versioning", {"type": "forever"}, ["forever", "staggered"]),
         ("folders.photos.devices.pi.password", "x", ["syncthing_mesh_folders.photos.devices.pi.password", "encryption_password"]),
         ("folders.documents.path", "/srv/sync/photos/docs", ["documents", "inside photos", "on nas"]),
-        ("folders.documents.path", "/srv/sync/photos", ["inside"]),
+        ("folders.documents.path", "/srv/sync/photos/", ["photos (/srv/sync/photos) has the same path as documents"]),
+        ("folders.photos.encryption_password", "x", ["photos.encryption_password", "devices: {vps: {encryption_password: …}}"]),
         ("folders.photos.devices", {"vps": {"encryption_password": "s"}}, ["nobody could read"]),
         ("options", {"relay_enabled": False}, ["syncthing_mesh_options.relay_enabled", "relays_enabled", "settings"]),
         ("gui", ["dark"], ["syncthing_mesh_gui", "mapping"]),
@@ -187,6 +188,7 @@ def change(mesh: dict[str, t.Any], path: str, value: t.Any) -> None:
         ("external_devices.phone", {}, ["syncthing_mesh_external_devices.phone", "device_id"]),
         ("external_devices.phone.device_id", "ABCDEFG-1", ["syncthing_mesh_external_devices.phone.device_id", "'ABCDEFG-1'"]),
         ("external_devices.phone.adresses", [], ["syncthing_mesh_external_devices.phone.adresses", "addresses"]),
+        ("external_devices.tablet", {"device_id": PHONE}, ["tablet.device_id is that of", "external_devices.phone as well"]),
         ("external_devices.nas", {"device_id": PHONE}, ["syncthing_mesh_external_devices.nas", "another name"]),
     ],
 )

@@ -71,6 +71,8 @@ def shares(**devices: t.Any) -> Change:
         ),
         # values inside folders, devices, options, gui and defaults
         (folder(fs_watcher_delay="ten"), ["syncthing_mesh_folders.docs.fs_watcher_delay is 'ten': it must be a whole number"]),
+        (folder(minDiskFree="1 %"), ["docs.minDiskFree is no key of it (is min_disk_free meant?)"]),
+        (phone(deviceID=PHONE), ["phone.deviceID is no key of it (is device_id meant?)"]),
         (folder(paused="maybe"), ["syncthing_mesh_folders.docs.paused is 'maybe': it must be true or false"]),
         (folder(order="randm"), ["syncthing_mesh_folders.docs.order is 'randm': it must be one of", "random"]),
         (folder(min_disk_free="lots"), ["syncthing_mesh_folders.docs.min_disk_free is 'lots'", "'1 %'"]),
@@ -121,10 +123,10 @@ def shares(**devices: t.Any) -> Change:
             ["documents.devices.phone", "untrusted"],
         ),
         # the firewall
-        ({"firewall_lan_ssh_from": ["192.168.1.0/33"]}, ["firewall_lan_ssh_from", "'192.168.1.0/33' must be a network"]),
-        ({"firewall_lan_ssh_from": ["999.1.1.0/24"]}, ["firewall_lan_ssh_from"]),
-        ({"firewall_public_ports": ["99999/tcp"]}, ["firewall_public_ports", "'99999/tcp'"]),
-        ({"firewall_public_ports": ["61000:60000/tcp"]}, ["firewall_public_ports", "'61000:60000/tcp'"]),
+        ({"firewall_lan_ssh_from": ["192.168.1.0/33"]}, ["firewall_lan_ssh_from[0] is '192.168.1.0/33': it must be a network"]),
+        ({"firewall_lan_ssh_from": ["10.0.0.0/8", "999.1.1.0/24"]}, ["firewall_lan_ssh_from[1] is '999.1.1.0/24'"]),
+        ({"firewall_public_ports": "80,99999/tcp"}, ["firewall_public_ports[1] is '99999/tcp': it must be a port"]),
+        ({"firewall_public_ports": ["61000:60000/tcp"]}, ["firewall_public_ports[0] is '61000:60000/tcp'"]),
         ({"firewall_public_ports": {"80": "tcp"}}, ["firewall_public_ports is a mapping: write a list"]),
         ({"firewall_extra_rules": [{"port": "web"}]}, ["firewall_extra_rules[0].port: 'web' is no port"]),
         ({"firewall_extra_rules": [{"prot": "tcp", "port": "80"}]}, ["firewall_extra_rules[0] has an unknown key prot"]),
@@ -148,6 +150,9 @@ def shares(**devices: t.Any) -> Change:
         ({"tailscale_hostname": "my_nas"}, ["tailscale_hostname is my_nas", "Set tailscale_hostname for this host"]),
         ({"tailscale_login_server": "hs.example.org"}, ["tailscale_login_server is hs.example.org", "https://"]),
         ({"tailscale_auth_key": "tskey-api-s3cr3t"}, ["tailscale_auth_key holds an API token", "tskey-auth-"]),
+        ({"tailscale_login_server": "me:s3cr3t@hs.example.org"}, ["tailscale_login_server is …@hs.example.org"]),
+        ({"tailscale_tags": "tskey-auth-s3cr3t"}, ["tailscale_tags has tskey-auth-…: a tag is"]),
+        ({"tailscale_daemon_flags": ["--authkey tskey-auth-s3cr3t"]}, ["tailscale_daemon_flags[0] is '--authkey tskey-auth-…'"]),
         ({"tailscale_auth_key": 1234}, ["tailscale_auth_key must be text"]),
         ({"tailscale_auth_key": "", "tailscale_oauth_client_secret": "x", "tailscale_tags": []}, ["tailscale_tags is empty"]),
         ({"tailscale_api": "headscale"}, ["tailscale_api_url is empty"]),
@@ -237,6 +242,32 @@ def test_all_problems_are_reported_together_and_once() -> None:
     assert len(told.splitlines()) == 5, told
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"syncthing_user": "root", "syncthing_mesh_user": "root"},  # the one is the other by default
+        {"syncthing_user": 1000, "syncthing_mesh_user": 1000},
+        {"syncthing_mesh_user": "root"},
+        {"syncthing_gui_address": ""},
+        {"syncthing_gui_address": None},
+        {"tailscale_hostname": ["nas"]},
+        {"tailscale_hostname": ""},
+        {"tailscale_hostname": None},
+        {"syncthing_mesh_external_devices": ["phone"]},  # and not that a folder names the phone
+    ],
+)
+def test_consequence_of_a_problem_is_not_reported(changes: Change) -> None:
+    told = found(changes)
+    assert len(told.splitlines()) == 1, told
+    assert told.startswith(f"{next(iter(changes))} ")
+    assert " is : " not in told
+    assert "None" not in told
+
+
+def test_unresolvable_variable_is_not_reported_as_empty() -> None:
+    assert validate.problems({"nas": {}}, ["tailscale"]) == []
+
+
 def test_hosts_are_named_unless_all_have_the_problem() -> None:
     hosts = {f"h{number}": {"tailscale_hostname": "h", "tailscale_port": 70000 if number < 8 else 1} for number in range(20)}
     (told,) = validate.problems(hosts, ["tailscale"])
@@ -249,6 +280,9 @@ def test_hosts_are_named_unless_all_have_the_problem() -> None:
         ({"tailscale_authkey"}, [], "tailscale_auth_key"),
         ({"syncthing_mesh_folder"}, [], "syncthing_mesh_folders"),
         ({"tailscle_tags"}, [], "tailscale_tags"),
+        ({"syncthing_folders"}, [], "syncthing_mesh_folders"),
+        ({"syncthing_external_devices"}, [], "syncthing_mesh_external_devices"),
+        ({"syncthing_folders", "syncthing_mesh_folders", "syncthing_port", "syncthing_gui"}, [], None),
         ({"tailscale_tag"}, [], "tailscale_tags"),
         ({"firewall_public_prots"}, [], "firewall_public_ports"),
         ({"tailscale_authkey", "tailscale_auth_key"}, [], None),  # then the other variable belongs to another role
@@ -291,22 +325,6 @@ def test_role_used_alone_ignores_variables_of_other_roles() -> None:
     assert (
         validate.problems({"nas": {"tailscale_hostname": "nas"}}, ["tailscale"], names={"nas": {"syncthing_mesh_folder"}}) == []
     )
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "far"),
-    [
-        ("abc", "abc", 0),
-        ("abc", "abd", 1),
-        ("abc", "acb", 1),
-        ("abc", "ab", 1),
-        ("abcde", "ab", 3),
-        ("ab", "ba", 1),
-    ],
-)
-def test_distance_between_two_names(one: str, other: str, far: int) -> None:
-    assert validate_types.distance(one, other, 2) == far
-    assert validate_types.distance(other, one, 2) == far
 
 
 def test_mesh_shared_by_all_hosts_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
