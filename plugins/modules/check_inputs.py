@@ -19,8 +19,7 @@ description:
   - A variable that cannot be resolved, such as a value that is encrypted with a vault password that was not given, is named, and
     no other one is shown. ansible-core's own validation of a role's arguments shows the others in its error.
   - A name that no role knows is refused if it is within two letters, or one where the name is short, of a variable that is not
-    set, or is one of the mesh's without that word, such as C(syncthing_folders). The word V(unknown_variables) in
-    C(tailsync_accept) lets it be.
+    set. The word V(unknown_variables) in C(tailsync_accept) lets it be.
   - Warns if tasks that have secrets among these variables could not be pipelined to a host, and fails if Ansible was told to keep
     its temporary files, which would hold the secrets.
   - Runs on the controller and makes no connection. Give it C(run_once), and the connection and become settings of the tasks that

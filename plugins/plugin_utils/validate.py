@@ -121,8 +121,6 @@ LIMITS = {
 }
 # What all members of a mesh share; the name of each in a mesh is the variable's without the role's.
 MESH = ("folders", "external_devices", "hosts", "options", "gui", "defaults", "allowed_networks")
-# What a mesh is made of; written without that word, it would be made of nothing.
-OFTEN_WITHOUT_MESH = frozenset({"syncthing_mesh_external_devices", "syncthing_mesh_folders"})
 # What each has for itself.
 MEMBER = (
     "syncthing_mesh_addresses",
@@ -325,11 +323,7 @@ def _unknown(hosts: Hosts, roles: t.Sequence[str], names: t.Mapping[str, t.Colle
                 continue
             if name not in close:
                 close[name] = [meant for meant in inputs if nearest(name, (meant,), _mistakes(name, meant))]
-                close[name] += [
-                    one for one in (name.replace("syncthing_", "syncthing_mesh_", 1),) if one in OFTEN_WITHOUT_MESH & inputs
-                ]
-            free = [one for one in close[name] if one not in given]
-            meant = nearest(name, free) or next(iter(free), None)
+            meant = nearest(name, [one for one in close[name] if one not in given]) if close[name] else None
             if meant:
                 words = (
                     f"{name} is no variable of this collection, and {meant} is not set: was that meant? If it is another role's, "

@@ -280,9 +280,6 @@ def test_hosts_are_named_unless_all_have_the_problem() -> None:
         ({"tailscale_authkey"}, [], "tailscale_auth_key"),
         ({"syncthing_mesh_folder"}, [], "syncthing_mesh_folders"),
         ({"tailscle_tags"}, [], "tailscale_tags"),
-        ({"syncthing_folders"}, [], "syncthing_mesh_folders"),
-        ({"syncthing_external_devices"}, [], "syncthing_mesh_external_devices"),
-        ({"syncthing_folders", "syncthing_mesh_folders", "syncthing_port", "syncthing_gui"}, [], None),
         ({"tailscale_tag"}, [], "tailscale_tags"),
         ({"firewall_public_prots"}, [], "firewall_public_ports"),
         ({"tailscale_authkey", "tailscale_auth_key"}, [], None),  # then the other variable belongs to another role
