@@ -22,6 +22,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors impo
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import (
     firewall,
     gui_address,
+    validate_members,
     validate_mesh,
     validate_syncthing,
     validate_tailscale,
@@ -49,7 +50,6 @@ PLAYBOOKS: dict[str, t.Any] = {
     "tailsync_hosts": {"type": "raw"},
     "tailsync_connect_timeout": {"type": "int", "default": 5},
     "tailsync_tailscale_command": {"type": "list", "elements": "str", "default": ["tailscale"]},
-    "tailsync_verify_retries": {"type": "int"},
     "tailsync_verify_timeout": {"type": "int"},
 }
 # What the roles set themselves.
@@ -118,6 +118,7 @@ LIMITS = {
     "tailscale_port": (0, 65535),
     "tailscale_timeout": (1, LARGEST),
     "tailsync_connect_timeout": (1, LARGEST),
+    "tailsync_verify_timeout": (0, LARGEST),
 }
 # What all members of a mesh share; the name of each in a mesh is the variable's without the role's.
 MESH = ("folders", "external_devices", "hosts", "options", "gui", "defaults", "allowed_networks")
@@ -199,6 +200,7 @@ def problems(
     """
     check = Check(hosts, roles, inventory, homes)
     found = [(problem, host) for host in hosts for problem in check.of_host(host)]
+    found += validate_members.folder_problems(hosts) if "syncthing_mesh" in roles else ()
     found += _unknown(hosts, roles, names or {host: set(values) for host, values in hosts.items()})
     return told_once(found, hosts)
 

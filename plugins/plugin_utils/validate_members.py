@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong between the variables of several hosts, where those of each are right: pure functions.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
+FOLDERS = "syncthing_mesh_folders"
+
+
+def folder_problems(hosts: Hosts) -> t.Iterator[tuple[str, str]]:
+    """Folders that are shared with a host whose own variables do not have them, each with a host that declares the folder.
+
+    Syncthing there would only ask its user whether to accept the folder.
+    """
+    declared = {host: values[FOLDERS] for host, values in hosts.items() if isinstance(values.get(FOLDERS), dict)}
+    if len({id(folders) for folders in declared.values()}) < 2:  # the usual case: one variable of the group
+        return
+    folder_ids = {host: {str(folder_id) for folder_id in folders} for host, folders in declared.items()}
+    for host, folders in declared.items():
+        for folder_id, folder in folders.items():
+            devices = folder.get("devices") if isinstance(folder, dict) else None
+            for name in devices if isinstance(devices, (dict, list)) else ():
+                if isinstance(name, str) and name in folder_ids and str(folder_id) not in folder_ids[name]:
+                    yield (
+                        f"{FOLDERS}.{folder_id} is shared with {name}, but {FOLDERS} of {name} does not have it: declare the "
+                        "folder in the variables of the group, so that all of its hosts have it",
+                        host,
+                    )
