@@ -25,7 +25,7 @@ def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
     if params["control_server"]:
         with contextlib.suppress(NodeError):  # that tailscaled does not answer is for another module to say
             prefs = tailscaled.prefs()
-    silences = _probe.all_at_once(tailscaled.ping, params["ping"])
+    ping_errors = _probe.all_at_once(tailscaled.ping, params["ping"])
     own = [item["address"] for item in addresses]
     return {
         "addresses": addresses,
@@ -34,7 +34,7 @@ def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
         "host_keys": _probe.host_keys(),
         "ufw_profiles": _probe.ufw_profiles(),
         "tcp": try_ports(params["tcp"], params["timeout"], ssh_keyscan),
-        "ping": [{"address": address, "answers": why is None, "error": why} for address, why in zip(params["ping"], silences)],
+        "ping": [{"address": address, "answers": why is None, "error": why} for address, why in zip(params["ping"], ping_errors)],
         "control_server": try_control_server(prefs, params["timeout"]),
         "forwarding_needs": _reach.closed_to_forwarding(prefs.get("AdvertiseRoutes") or [], own),
     }

@@ -79,7 +79,7 @@ def _home(home: t.Any) -> list[str]:
     place = _places.normal(home)
     if place == "/root":
         return [f"syncthing_home is {home}, root's own home: give it a directory of its own, such as /var/lib/syncthing"]
-    if place in _places.WHOLE or _places.SYSTEM.match(place):
+    if place in _places.SHARED_PLACES or _places.SYSTEM.match(place):
         return [
             f"syncthing_home is {home}, which is not Syncthing's alone: give it its own directory, such as /var/lib/syncthing"
         ]

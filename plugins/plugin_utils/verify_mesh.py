@@ -163,7 +163,7 @@ def wait_for(views: Views, view: View, cut_off: t.Collection[str]) -> dict[str, 
         sharers = [device["name"] for device in folder["devices"] if device["name"] in devices]
         folders[folder["id"]] = [devices[name] for name in sharers if _shares(views[name], view, folder["id"])]
     wanted = {"devices": sorted(devices.values()), "folders": folders}
-    return wanted if _settle.Watch(dict(view.syncthing), 0.0).open_ends(wanted) else {}
+    return wanted if _settle.Watch(dict(view.syncthing), 0.0).may_improve(wanted) else {}
 
 
 def _devices_to_wait_for(views: Views, view: View, cut_off: t.Collection[str]) -> dict[str, str]:

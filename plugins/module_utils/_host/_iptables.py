@@ -19,7 +19,7 @@ import typing as t
 
 CHAINS = ("INPUT", "FORWARD")
 # Chains that are filled by programs that many hosts have: bans, or what is forwarded to machines behind this host.
-NEIGHBOURS = re.compile(
+KNOWN_CHAINS = re.compile(
     r"ufw6?-|ts-|f2b-|fail2ban|CROWDSEC|crowdsec|sshguard|DOCKER|LIBVIRT_|LXD|lxd|incus|KUBE-|CNI-|cali-|CILIUM|FLANNEL|WEAVE"
     r"|NETAVARK|netavark|MINIUPNPD"
 )
@@ -28,12 +28,12 @@ RUNS = re.compile(r"^-N ufw6?-user-input$", re.MULTILINE)
 WITH_PORTS = ("all", "0", "tcp", "6", "udp", "17", "sctp", "132", "dccp", "33", "udplite", "136")
 PROTOCOLS = {"6": "tcp", "17": "udp", "all": "", "0": ""}
 BLOCKS = ("DROP", "REJECT", "TARPIT", "STEAL")
-HANDED_ON = ("NFQUEUE", "QUEUE")  # what a program then accepts, ufw does not see any more
+QUEUES = ("NFQUEUE", "QUEUE")  # what a program then accepts, ufw does not see any more
 DHCP = ("67", "68", "67:68", "546", "547", "546:547")
 # Matches that say nothing about who it is that comes in.
-PLAIN = ("tcp", "udp", "multiport", "conntrack", "state", "comment", "addrtype", "pkttype", "sctp", "dccp")
+COMMON = ("tcp", "udp", "multiport", "conntrack", "state", "comment", "addrtype", "pkttype", "sctp", "dccp")
 # Matches that leave few: an accept with one of them is not for anywhere.
-CHOOSY = ("mark", "connmark", "policy", "physdev", "mac", "set", "iprange", "geoip", "owner", "socket", "asn", "cgroup")
+SELECTIVE = ("mark", "connmark", "policy", "physdev", "mac", "set", "iprange", "geoip", "owner", "socket", "asn", "cgroup")
 Options = t.Dict[str, t.Tuple[bool, t.Tuple[str, ...]]]  # noqa: UP006
 
 
@@ -175,11 +175,11 @@ def _decisions(
 ) -> t.Iterator[tuple[tuple[Line, ...], str]]:
     """Each way through a rule that ends in a decision: the rules on it, and which it is."""
     path = (*before, line)
-    if line.target == "ACCEPT" or line.target in HANDED_ON:
+    if line.target == "ACCEPT" or line.target in QUEUES:
         yield path, "accept"
     elif line.target in BLOCKS or (line.target == "RETURN" and line.chain == base):
         yield path, "block"  # to leave INPUT or FORWARD is to go to its policy, which ufw sets to DROP
-    elif line.target in chains and not NEIGHBOURS.match(line.target):  # the kernel lets no chain lead back to itself
+    elif line.target in chains and not KNOWN_CHAINS.match(line.target):  # the kernel lets no chain lead back to itself
         for inner in chains[line.target]:
             yield from _decisions(inner, chains, path, base)
 
@@ -201,7 +201,7 @@ def _is_narrow(line: Line, verdict: str, base: str, around: Surroundings) -> boo
         or _is_other_protocol(line)
         or _is_inside(line, base, around)
         or _is_local_destination(line, base, around)
-        or _is_choosy(line, verdict)
+        or _is_selective(line, verdict)
         or set(_ports(line)) & set(DHCP) != set()
     )
 
@@ -245,16 +245,16 @@ def _is_local_destination(line: Line, base: str, around: Surroundings) -> bool:
     return False
 
 
-def _is_choosy(line: Line, verdict: str) -> bool:
+def _is_selective(line: Line, verdict: str) -> bool:
     """A block with a match that is not understood is one of few, such as a ban; an accept only if the match says who."""
     negated, kind = line.get("--src-type") or (True, ("",))
     if not negated and kind[0] == "LOCAL":
         return True
     if verdict == "accept":
-        few = [name for name in line.matches if name in CHOOSY and not (name == "iprange" and _is_any_range(line))]
+        few = [name for name in line.matches if name in SELECTIVE and not (name == "iprange" and _is_any_range(line))]
         return bool(few) or line.get("--rcheck", "--update") is not None
     flags = line.get("--tcp-flags")
-    return any(name not in PLAIN for name in line.matches) or "-f" in line.options or (flags is not None and not _is_syn(flags))
+    return any(name not in COMMON for name in line.matches) or "-f" in line.options or (flags is not None and not _is_syn(flags))
 
 
 def _is_any_range(line: Line) -> bool:

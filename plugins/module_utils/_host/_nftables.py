@@ -26,10 +26,10 @@ Json = t.Mapping[str, t.Any]
 HOOKS = {"input": "INPUT", "forward": "FORWARD"}
 FAMILIES = {"ip": "v4", "ip6": "v6", "inet": "v4 and v6"}
 # Tables of programs that many hosts have, where they are about bans, guests and containers.
-NEIGHBOURS = re.compile(
+KNOWN_TABLES = re.compile(
     r"f2b|fail2ban|crowdsec|sshguard|lxd|incus|netavark|docker|libvirt|kube|calico|cilium|nm-shared|io\.systemd|tailscale|mullvad"
 )
-LIMITED = 16  # jumps
+MAX_DEPTH = 16  # jumps
 
 
 def judge(ruleset: t.Iterable[Json], around: Surroundings, own: bool = True) -> list[Finding]:
@@ -46,7 +46,7 @@ def judge(ruleset: t.Iterable[Json], around: Surroundings, own: bool = True) -> 
         family, table, name = key
         if chain.get("type") != "filter" or chain.get("hook") not in HOOKS or family not in FAMILIES:
             continue
-        if NEIGHBOURS.match(table) or (own and family in ("ip", "ip6") and (table, name) in _IPTABLES):
+        if KNOWN_TABLES.match(table) or (own and family in ("ip", "ip6") and (table, name) in _IPTABLES):
             continue
         hook = HOOKS[chain["hook"]]
         if chain.get("policy") == "drop":
@@ -54,7 +54,7 @@ def judge(ruleset: t.Iterable[Json], around: Surroundings, own: bool = True) -> 
             found.append(Finding(line, "block", hook, FAMILIES[family]))
         for rule in rules.get(key, []):
             for protocol, ports in _blocks(rule, rules, around, 0):
-                line = f"nft rule {family} {table} {name} handle {rule.get('handle', '?')} ({_said(rule)})"
+                line = f"nft rule {family} {table} {name} handle {rule.get('handle', '?')} ({_summary(rule)})"
                 found.append(Finding(line, "block", hook, FAMILIES[family], protocol, ports))
     return list(dict.fromkeys(found))
 
@@ -91,7 +91,7 @@ def _blocks(
 
 def _chain_of(item: Json, rule: Json, rules: t.Mapping[tuple[str, str, str], list[Json]], depth: int) -> list[Json]:
     """The rules of the chain that a rule jumps to; none where it goes too deep."""
-    if depth >= LIMITED:
+    if depth >= MAX_DEPTH:
         return []
     target = (item.get("jump") or item["goto"])["target"]
     return rules.get((rule["family"], rule["table"], target), [])
@@ -164,7 +164,7 @@ def _port(match: Json) -> tuple[str, tuple[str, ...]]:
     return ("" if payload["protocol"] == "th" else str(payload["protocol"])), tuple(_values(match["right"]))
 
 
-def _said(rule: Json) -> str:
+def _summary(rule: Json) -> str:
     """A rule in few words, for people to find it."""
     words = []
     for item in rule.get("expr", []):

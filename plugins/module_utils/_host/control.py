@@ -38,7 +38,7 @@ def gather(url: str, own: t.Collection[str], timeout: float, wait: float = 0) ->
     }
 
 
-def here(urls: t.Iterable[str], own: t.Collection[str]) -> list[dict[str, t.Any]]:
+def on_this_host(urls: t.Iterable[str], own: t.Collection[str]) -> list[dict[str, t.Any]]:
     """The servers among these that are on this host; nothing is dialed."""
     found = []
     for url in dict.fromkeys(urls):

@@ -40,12 +40,12 @@ def gather(user: str, root: Path = Path("/")) -> Found:
     """By path what is there, and null where nothing is; changes nothing."""
     drop_ins = DROP_INS.format(user=user)
     return {
-        **{path: described(root / path[1:]) for path in (*FILES, drop_ins, f"{drop_ins}/50-tailsync.conf")},
+        **{path: describe(root / path[1:]) for path in (*FILES, drop_ins, f"{drop_ins}/50-tailsync.conf")},
         **{path: _with_blocks(root / path[1:]) for path in SETTINGS},
     }
 
 
-def described(path: Path) -> dict[str, t.Any] | None:
+def describe(path: Path) -> dict[str, t.Any] | None:
     """Kind and mode, of a link where it leads, of a file a checksum."""
     try:
         status = path.lstat()
@@ -69,7 +69,7 @@ def blocks(text: str) -> list[str]:
 
 
 def _with_blocks(path: Path) -> dict[str, t.Any] | None:
-    found = described(path.resolve())
+    found = describe(path.resolve())
     if found is None:
         return None
     try:

@@ -43,7 +43,7 @@ def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     published = [line for program in programs for line in parse_published(rules_of(execute, program, "nat"))]
     filtered = rules_of(execute, "iptables")
     return {
-        "sockets": described(found, owners, _first_ephemeral(_read("/proc/sys/net/ipv4/ip_local_port_range"))),
+        "sockets": describe(found, owners, _first_ephemeral(_read("/proc/sys/net/ipv4/ip_local_port_range"))),
         "published": sorted({(line["proto"], line["port"]) for line in published}),
         "docker_closed": bool(_docker.live(filtered)),
         "ufw": ufw(Path("/"), "-N ufw-user-input" in filtered.splitlines()),
@@ -67,7 +67,7 @@ def parse(text: str, proto: str) -> list[Socket]:
     return found
 
 
-def described(found: t.Iterable[Socket], owners: t.Mapping[str, str], ephemeral: int) -> list[dict[str, t.Any]]:
+def describe(found: t.Iterable[Socket], owners: t.Mapping[str, str], ephemeral: int) -> list[dict[str, t.Any]]:
     """Those that more than this host itself can reach, each port once for each address, without the clients' own ends."""
     listed = set()
     for socket in found:

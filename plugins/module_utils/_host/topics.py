@@ -53,5 +53,5 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         "packages": packages.gather(execute, around["pkg_mgr"]),
         "files": files.gather(params["syncthing_user"]),
         "syncthing_unit": units.gather(execute, params["syncthing_user"]),
-        "control_servers": control.here(params["login_servers"], own),
+        "control_servers": control.on_this_host(params["login_servers"], own),
     }

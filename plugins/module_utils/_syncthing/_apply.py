@@ -49,15 +49,15 @@ def apply(params: Params, check_mode: bool) -> dict[str, t.Any]:
     _refuse.wrong_values(declared)
     client = _client(params, check_mode)
     config = client.config()
-    left_out = _places_of(declared["folders"], config, params["home"], bool(params.get("allow_moves")))
-    seen = _see(client, config, params, declared, {one["id"] for one in left_out})
+    left_out = _check_places(declared["folders"], config, params["home"], bool(params.get("allow_moves")))
+    seen = _gather(client, config, params, declared, {one["id"] for one in left_out})
     plan = _plan.plan(config, seen, declared)
     if isinstance(client, Client) and plan.writes:
         _refuse_unbindable_gui_address(plan, params, check_mode)
         if not check_mode:
             _prepare_disk(plan, params.get("folder_owner"))
             _write(client, plan)
-            _prove(client, plan)
+            _verify(client, plan)
     return {
         "changed": bool(plan.writes),
         "device_id": seen.own_id or None,
@@ -85,7 +85,7 @@ def _refuse_unbindable_gui_address(plan: _plan.Plan, params: Params, check_mode:
         _listen.refuse_unbindable(address, params["home"], check_mode)
 
 
-def _places_of(declared: list[dict[str, t.Any]], config: Params, home: str, allow_moves: bool) -> list[_disk.LeftOut]:
+def _check_places(declared: list[dict[str, t.Any]], config: Params, home: str, allow_moves: bool) -> list[_disk.LeftOut]:
     """Refuse places where no folder may be, and tell those that cannot be served now."""
     present = {folder["id"]: folder["path"] for folder in config.get("folders") or []}
     stays = {
@@ -107,7 +107,7 @@ def _places_of(declared: list[dict[str, t.Any]], config: Params, home: str, allo
     return left_out
 
 
-def _see(
+def _gather(
     client: Client | NotStarted, config: Params, params: Params, declared: Params, left_out: t.Collection[str]
 ) -> _plan.Seen:
     """What the plan has to know besides the configuration; each only if it is declared."""
@@ -143,7 +143,7 @@ def _write(client: Client, plan: _plan.Plan) -> None:
             client.write(*write)
 
 
-def _prove(client: Client, plan: _plan.Plan) -> None:
+def _verify(client: Client, plan: _plan.Plan) -> None:
     moved = any(write.path == "config/gui" for write in plan.writes)
     config = client.get_again("config") if moved else client.config()
     declared = [folder["id"] for folder in plan.declared["folders"] if folder.get("ignores") is not None]

@@ -122,9 +122,9 @@ def _part(value: Json | None, declared: Json, names: t.Mapping[str, str], always
 
 
 # Keys of a new folder that must be as planned; the others, if not declared, are Syncthing's choice, which differs by version.
-OF_A_NEW_FOLDER = ("devices", "path", "type", "versioning")
+NEW_FOLDER_KEYS = ("devices", "path", "type", "versioning")
 # Keys that Syncthing sets by itself when another has a certain value (lib/config).
-OPTIONS_OF_ITS_OWN = frozenset({"unackedNotificationIDs", "urUniqueId"})
+OPTIONS_SET_BY_SYNCTHING = frozenset({"unackedNotificationIDs", "urUniqueId"})
 
 
 def not_applied(config: Json, ignores: Ignores, plan: Plan) -> list[str]:
@@ -134,7 +134,7 @@ def not_applied(config: Json, ignores: Ignores, plan: Plan) -> list[str]:
     """
     found = _declared_not_applied(State(config, ignores), plan)
     named = {text.partition(" (")[0] for text in found}
-    return found + [text for text in _changed_besides(config, plan) if text.partition(" (")[0] not in named]
+    return found + [text for text in _unexpected_changes(config, plan) if text.partition(" (")[0] not in named]
 
 
 def _declared_not_applied(state: State, plan: Plan) -> list[str]:
@@ -152,29 +152,29 @@ def _declared_not_applied(state: State, plan: Plan) -> list[str]:
     return found
 
 
-def _changed_besides(config: Json, plan: Plan) -> list[str]:
+def _unexpected_changes(config: Json, plan: Plan) -> list[str]:
     wanted, declared, new = plan.whole, plan.declared, {folder["id"] for folder in plan.new_folders}
     now, then = _schema.Present(config), _schema.Present(wanted)
     found = []
     for device_id, device in then.devices.items():
         if device_id in now.devices or not device.get("introducedBy"):
-            keys = _differing(now.devices.get(device_id), device, _own_of_device(device, then.options))
+            keys = _differing(now.devices.get(device_id), device, _keys_set_for_device(device, then.options))
             found.append((f"devices: {device.get('name') or device_id}", keys))
     for folder_id, folder in then.folders.items():
         actual = now.folders.get(folder_id)
         if folder_id in new:
-            folder = {key: folder[key] for key in OF_A_NEW_FOLDER if key in folder}  # noqa: PLW2901
-        found.append((f"folders: {folder_id}", _differing(_as_shared(actual, folder), folder, _own_of_folder(folder))))
+            folder = {key: folder[key] for key in NEW_FOLDER_KEYS if key in folder}  # noqa: PLW2901
+        found.append((f"folders: {folder_id}", _differing(_as_shared(actual, folder), folder, _keys_set_for_folder(folder))))
     for kind, template in then.defaults.items():
         found.append((f"defaults.{kind}", _differing(now.defaults.get(kind) or {}, template, ())))
-    found.append(("options", _differing(now.options, then.options, OPTIONS_OF_ITS_OWN)))
+    found.append(("options", _differing(now.options, then.options, OPTIONS_SET_BY_SYNCTHING)))
     # Of a password Syncthing keeps a hash.
     found.append(("gui", _differing(now.gui, then.gui, ("password",) if (declared.get("gui") or {}).get("password") else ())))
     found.append(("ldap", _differing(config.get("ldap") or {}, wanted.get("ldap") or {}, ())))
     return [where + (f" ({', '.join(keys)})" if any(keys) else "") for where, keys in found if keys]
 
 
-def _own_of_device(device: Json, options: Json) -> t.Collection[str]:
+def _keys_set_for_device(device: Json, options: Json) -> t.Collection[str]:
     # A folder that was ignored is no longer once it is shared (lib/config/deviceconfiguration.go).
     own = {"ignoredFolders"} | ({"introducer", "autoAcceptFolders"} if device.get("untrusted") else set())
     if not device.get("name") or options.get("overwriteRemoteDeviceNamesOnConnect"):
@@ -182,7 +182,7 @@ def _own_of_device(device: Json, options: Json) -> t.Collection[str]:
     return own
 
 
-def _own_of_folder(folder: Json) -> t.Collection[str]:
+def _keys_set_for_folder(folder: Json) -> t.Collection[str]:
     return {"ignorePerms", "disableTempIndexes"} if folder.get("type") == "receiveencrypted" else ()
 
 
@@ -202,19 +202,19 @@ def _differing(actual: Json | None, wanted: Json, own: t.Collection[str]) -> lis
     return [
         key
         for key, value in _schema.canonical(wanted).items()
-        if key not in own and not _kept(_schema.canonical(actual.get(key)), value)
+        if key not in own and not _includes(_schema.canonical(actual.get(key)), value)
     ]
 
 
-def _kept(actual: t.Any, wanted: t.Any) -> bool:
+def _includes(actual: t.Any, wanted: t.Any) -> bool:
     """Whether all of a value is there. An object may have got keys that were never sent; a map of parameters may not."""
     if isinstance(wanted, dict) and isinstance(actual, dict):
         return all(
-            (actual.get(key) or {}) == (value or {}) if key == "params" else _kept(actual.get(key), value)
+            (actual.get(key) or {}) == (value or {}) if key == "params" else _includes(actual.get(key), value)
             for key, value in wanted.items()
         )
     if isinstance(wanted, list) and isinstance(actual, list):
-        return len(wanted) == len(actual) and all(map(_kept, actual, wanted))
+        return len(wanted) == len(actual) and all(map(_includes, actual, wanted))
     return (actual or None) == (wanted or None)
 
 

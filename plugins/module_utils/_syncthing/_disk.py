@@ -60,10 +60,10 @@ def left_out(folders: t.Iterable[t.Mapping[str, t.Any]], present: t.Collection[s
 def _reason(path: str, required: str | None, present: bool, table: _mounts.Table) -> str | None:
     # Before the path itself is read: behind an automounter that may take as long as the disk does not come.
     for place in (normal(path), normal(required) if required else None):
-        if place and _waiting(place, table.mounted):
-            _mounts.wake(place)
+        if place and _is_automounter(place, table.mounted):
+            _mounts.trigger_automount(place)
             table = table._replace(mounted=_mounts.read().mounted)
-            if _waiting(place, table.mounted):
+            if _is_automounter(place, table.mounted):
                 return not_mounted(place, None, table)
     real = os.path.realpath(path)
     needed = os.path.realpath(required) if required else None
@@ -106,7 +106,7 @@ def _above(path: str, points: t.Iterable[str]) -> list[str]:
     return sorted((point for point in points if below(path, point)), key=len)
 
 
-def _waiting(path: str, mounted: t.Mapping[str, str]) -> bool:
+def _is_automounter(path: str, mounted: t.Mapping[str, str]) -> bool:
     """Whether the innermost mount above is an automounter's, which mounts the rest on access."""
     above = _above(path, mounted)
     return bool(above) and mounted[above[-1]] == _mounts.AUTOMOUNTER
@@ -141,7 +141,7 @@ def unusable(found: Found, present: bool, table: _mounts.Table) -> str | None:
             "bring the directory back with its files"
         )
     first = posixpath.join(found.anchor, found.missing[0])
-    user = _whose(found.path, first)
+    user = _absent_home_or_medium(found.path, first)
     if user:
         return user
     if len(found.missing) == 1 or _parents_made(found, table):
@@ -153,7 +153,7 @@ def unusable(found: Found, present: bool, table: _mounts.Table) -> str | None:
     )
 
 
-def _whose(path: str, first: str) -> str | None:
+def _absent_home_or_medium(path: str, first: str) -> str | None:
     """What a login or a plugged-in disk brings is not for us to make."""
     plugged = UDISKS.match(path)
     if plugged and first == path and user_named(plugged.group(1)):

@@ -28,7 +28,7 @@ def gather(params: Params) -> dict[str, t.Any]:
     deadline = time.monotonic() + (params.get("wait_timeout") or 0)
     client = _open(params, deadline)
     wait_for = params.get("wait_for") or {}
-    found = _settle.until_settled(lambda: _gather(client), wait_for, deadline - time.monotonic())
+    found = _settle.gather_and_wait(lambda: _gather(client), wait_for, deadline - time.monotonic())
     away = _disk.left_out(params.get("folders") or [], present=found["folders"])
     return {**found, "changed": False, "left_out": away}
 

@@ -67,7 +67,7 @@ def read() -> Table:
     return Table(of_mountinfo(_text(MOUNTINFO)), announced)
 
 
-def wake(path: str) -> None:
+def trigger_automount(path: str) -> None:
     """Let an automounter mount what it has, by an access. In a program of its own: that may take as long as the disk does."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(["stat", "--dereference", f"{path}/."], capture_output=True, check=False, timeout=AUTOMOUNT_TIMEOUT)  # noqa: S607

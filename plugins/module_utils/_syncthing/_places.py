@@ -16,7 +16,7 @@ import posixpath
 import re
 
 # Places that hold other things; a folder of its own below them is what they are for.
-WHOLE = frozenset({"/", "/home", "/srv", "/opt", "/mnt", "/media", "/run/media", "/var", "/var/lib"})
+SHARED_PLACES = frozenset({"/", "/home", "/srv", "/opt", "/mnt", "/media", "/run/media", "/var", "/var/lib"})
 # The system's, with everything below.
 SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib(32|64|x32|exec)?|proc|run(?!/media/.)|sbin|sys|tmp|usr|var/tmp)(/|$)")
 # What Syncthing keeps in its home (lib/locations/locations.go), all versions; "gui" is what it serves as its web interface.
@@ -46,7 +46,7 @@ def refusal(path: str, home: str) -> str | None:
     inside = posixpath.relpath(place, own).split("/")[0] if below(place, own) else ""
     if inside and OWN_FILE.fullmatch(inside):
         return f"{path} is one of Syncthing's own files in its home {home}: {_FIX}"
-    if place in WHOLE:
+    if place in SHARED_PLACES:
         return f"{path} holds more than one folder's files: {_FIX}"
     if SYSTEM.match(place):
         return f"{path} is a directory of the system, or of temporary files: {_FIX}"

@@ -16,7 +16,7 @@ import copy
 import typing as t
 from urllib.parse import quote
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _describe, _refuse, _schema, _who
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _describe, _devices, _refuse, _schema
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json, Present, same
 
@@ -64,8 +64,8 @@ def plan(config: Json, seen: Seen, declared: Json) -> Plan:
     """The plan for one host. `config` is its GET /rest/config."""
     present = Present(config)
     resolved, unresolved = _resolved(config, seen, declared)
-    replaced = _who.replaced(present, resolved["devices"], seen.own_id, declared.get("replace_devices", False))
-    to_remove = _who.to_remove(present, resolved, seen.own_id, replaced, bool(unresolved))
+    replaced = _devices.replaced(present, resolved["devices"], seen.own_id, declared.get("replace_devices", False))
+    to_remove = _devices.to_remove(present, resolved, seen.own_id, replaced, bool(unresolved))
     resolved["folders"] = [one for one in resolved["folders"] if one["id"] not in seen.left_out]
     wanted = _wanted(present, seen, resolved, replaced, to_remove)
     _refuse.nesting(present.folders, wanted.folders, to_remove["folders"])
@@ -91,7 +91,7 @@ def _resolved(config: Json, seen: Seen, declared: Json) -> tuple[Json, list[str]
     """What is declared, with IDs instead of names, and the names whose ID is not known."""
     # Syncthing calls the host itself by its host name, which may be an inventory name of another's; a mesh never means itself.
     others = [one for one in config.get("devices") or [] if declared.get("all_known") or one["deviceID"] != seen.own_id]
-    devices, folders, unresolved = _who.resolve(declared.get("devices") or [], declared.get("folders") or [], others)
+    devices, folders, unresolved = _devices.resolve(declared.get("devices") or [], declared.get("folders") or [], others)
     if unresolved and declared.get("all_known"):
         raise SyncthingError(f"{', '.join(unresolved)} is no device that is known here: give its device_id")
     return {**declared, "devices": devices, "folders": folders}, unresolved

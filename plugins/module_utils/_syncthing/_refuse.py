@@ -70,17 +70,17 @@ def wrong_values(declared: Json) -> None:
     """Values that are of their types and still wrong: all of them at once, by the tables' checks."""
     found = []
     for device in declared.get("devices") or []:
-        found += [_told(f"device {device['name']}", path, text) for path, text in _tables.device_problems(device)]
+        found += [_message(f"device {device['name']}", path, text) for path, text in _tables.device_problems(device)]
     for folder in declared.get("folders") or []:
-        found += [_told(f"folder {folder['id']}", path, text) for path, text in _tables.folder_problems(folder)]
+        found += [_message(f"folder {folder['id']}", path, text) for path, text in _tables.folder_problems(folder)]
     for kind, problems in _tables.SYSTEM_PROBLEMS.items():
         where = f"{kind} {role(f'syncthing_mesh_{kind}')}"
-        found += [_told(where, path, text) for path, text in problems(declared.get(kind) or {})]
+        found += [_message(where, path, text) for path, text in problems(declared.get(kind) or {})]
     if found:
         raise SyncthingError("; ".join(found))
 
 
-def _told(where: str, path: t.Iterable[str], reason: str) -> str:
+def _message(where: str, path: t.Iterable[str], reason: str) -> str:
     return f"{where}: {'.'.join(path)} {reason}"
 
 

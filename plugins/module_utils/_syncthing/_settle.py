@@ -50,7 +50,7 @@ class Watched:
     quiet: float = 0.0  # seconds in which nothing moved although it could have
     moving: bool = False
 
-    def see(self, items: int, size: int) -> None:
+    def update(self, items: int, size: int) -> None:
         self.moving = self.moving or items < self.most_items or size < self.most_bytes
         self.most_items, self.most_bytes = max(items, self.most_items), max(size, self.most_bytes)
 
@@ -63,7 +63,7 @@ class Arrivals:
         self.unexplained = 0
         self.windows = 0
 
-    def see(self, before: Found, found: Found, now: float) -> None:
+    def update(self, before: Found, found: Found, now: float) -> None:
         for key, one in found["connections"].items():
             earlier = (before["connections"].get(key) or {}).get("received_bytes", 0)
             self.unexplained += max(0, one["received_bytes"] - earlier)  # it begins again with each connection
@@ -89,14 +89,14 @@ class Watch:
         self.arrivals = Arrivals(now)
         self.folders = {name: Watched(*_needed(folder)) for name, folder in found["folders"].items()}
 
-    def see(self, found: Found, now: float) -> None:
+    def update(self, found: Found, now: float) -> None:
         passed, self.last = now - self.last, now
-        self.arrivals.see(self.found, found, now)
+        self.arrivals.update(self.found, found, now)
         scanning = any(folder.get("state") in SCANNING for folder in found["folders"].values())
         waiting = [name for name, folder in found["folders"].items() if needs(folder)]
         for name, folder in found["folders"].items():
             watched = self.folders.setdefault(name, Watched(*_needed(folder)))
-            watched.see(*_needed(folder))
+            watched.update(*_needed(folder))
             # Only if no other folder can have got what came in, it is this one's.
             watched.moving = watched.moving or (waiting == [name] and self.arrivals.steady)
             if not scanning and folder.get("state") not in PREPARING:
@@ -112,18 +112,18 @@ class Watch:
             return True
         return False if watched.quiet >= self.stalled_after else None
 
-    def open_ends(self, wait_for: Params) -> bool:
+    def may_improve(self, wait_for: Params) -> bool:
         """Whether there is still something that waiting may cure."""
         connections, folders = self.found["connections"], self.found["folders"]
         if any(not (connections.get(device) or {}).get("connected") for device in wait_for.get("devices") or []):
             return True
         return any(
-            self._is_open(folders[name], name, peers)
+            self._folder_may_improve(folders[name], name, peers)
             for name, peers in (wait_for.get("folders") or {}).items()
             if name in folders and not folders[name]["paused"] and not folders[name]["error"]
         )
 
-    def _is_open(self, folder: Params, name: str, peers: t.Iterable[str]) -> bool:
+    def _folder_may_improve(self, folder: Params, name: str, peers: t.Iterable[str]) -> bool:
         states = ((folder["completion"].get(peer) or {}).get("remote_state") for peer in peers)
         if any(state in ("unknown", "notSharing") for state in states):
             return True
@@ -136,7 +136,7 @@ class Watch:
         return self.moves(name) is None and self.last - self.begin < 2 * self.stalled_after
 
 
-def until_settled(
+def gather_and_wait(
     gather: t.Callable[[], Found],
     wait_for: Params,
     seconds: float,
@@ -148,9 +148,9 @@ def until_settled(
     found = gather()
     watch = Watch(found, clock(), max(LEAST_TO_JUDGE, min(STALLED_AFTER, seconds - POLL)))
     pause = max(POLL, 4 * (clock() - begin))  # so that looking is not what keeps Syncthing busy
-    while watch.open_ends(wait_for) and clock() - begin < seconds:
+    while watch.may_improve(wait_for) and clock() - begin < seconds:
         sleep(max(0.0, min(pause, seconds - (clock() - begin))))
-        watch.see(gather(), clock())
+        watch.update(gather(), clock())
     found = watch.found
     for name, folder in found["folders"].items():
         folder["moving"] = watch.moves(name)

@@ -33,8 +33,8 @@ class Login(t.NamedTuple):
     """Why a login is needed, what to do instead over the tailnet, and whether the one that there is still works."""
 
     reason: str
-    way: str = ""  # empty if there is no connection yet that a login could end
-    returns: bool = False
+    advice: str = ""  # empty if there is no connection yet that a login could end
+    can_be_restored: bool = False
 
 
 def needed(status: Status, prefs: Status, params: Params) -> Login | None:
@@ -53,7 +53,7 @@ def needed(status: Status, prefs: Status, params: Params) -> Login | None:
             f"login_server is {server}, but this node is logged in at {present}",
             "run it with an auth_key of the new server from the LAN or a console, or set login_server (for the role "
             "tailscale_login_server) to where the node is",
-            returns=True,
+            can_be_restored=True,
         )
     tags, own = params["tags"], tags_of(status)
     # A node that is down does not know its tags.
@@ -61,18 +61,18 @@ def needed(status: Status, prefs: Status, params: Params) -> Login | None:
         return Login(
             f"tags are to be {listed(tags)}, but this node has {listed(own)}",
             "change them in the admin console or by its API, or run it with an auth_key from the LAN or a console",
-            returns=True,
+            can_be_restored=True,
         )
     return None
 
 
 def forbidden(login: Login, over_tailnet: bool, params: Params) -> str | None:
     """Why a login must not be tried: it would end the connection that the run came in by."""
-    if not login.way or not over_tailnet or params["accept_risk"]:
+    if not login.advice or not over_tailnet or params["accept_risk"]:
         return None
     return (
         f"{login.reason}. A new login would end the connection that this run came in by, which is over the tailnet: "
-        f"{login.way}, {OR_ACCEPT}"
+        f"{login.advice}, {OR_ACCEPT}"
     )
 
 
@@ -83,7 +83,7 @@ def refuse(login: Login, over_tailnet: bool, params: Params) -> None:
         raise NodeError(reason)
     if params["auth_key"]:
         return
-    if not login.way:
+    if not login.advice:
         raise NodeError(
             f"{login.reason}, and auth_key is empty: give one for this run (the role's variable is tailscale_auth_key); "
             "a node that is logged in needs none"
@@ -110,7 +110,7 @@ def preferences(status: Status, prefs: Status, params: Params) -> dict[str, t.An
     return given if params["tags"] is None else {**given, "AdvertiseTags": params["tags"]}
 
 
-def view(status: Status, prefs: Status, params: Params) -> dict[str, t.Any]:
+def describe_present(status: Status, prefs: Status, params: Params) -> dict[str, t.Any]:
     """What of a login the user has declared, as it is."""
     logged_in = has_login(status)
     present = {"login_server": server_of(prefs) if logged_in else None, "tags": tags_of(status) if logged_in else None}

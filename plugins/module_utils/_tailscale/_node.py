@@ -72,7 +72,7 @@ class Node:
     # --- in the tailnet -------------------------------------------------------------------------
 
     def join(self) -> Json:
-        status, prefs = self.wait(_wait.SETTLED), self.api.prefs()
+        status, prefs = self.wait(_wait.STARTED), self.api.prefs()
         plan = _plan.join(status, prefs, self.wanted)
         if self.check_mode:
             if plan.login or plan.edit:
@@ -104,22 +104,22 @@ class Node:
         try:
             status = self.wait(goal)
         except LoginFailed as failure:
-            raise NodeError(f"{failure}{self.set_back(prefs) if login.returns else ''}") from failure
+            raise NodeError(f"{failure}{self.restore_login(prefs) if login.can_be_restored else ''}") from failure
         self.joined = True
         _plan.refuse_dropped(plan.options, plan.prefs, self.api.prefs())
         return self.wait_for_name(self.wait_for_tags(status))
 
-    def set_back(self, prefs: Json) -> str:
+    def restore_login(self, prefs: Json) -> str:
         """A login that still works is not given up for one that does not."""
         self.api.start("", {**prefs, "WantRunning": True, "LoggedOut": False})
-        status = self.settle(lambda now: is_up(now) and login_error(now) is None and _is_online(now))
+        status = self.wait_shortly(lambda now: is_up(now) and login_error(now) is None and _is_online(now))
         if status is not None:
             return ". The node goes on as it was before"
         return ". The node was set back to how it was before, but the control server has not confirmed that yet"
 
     def set_exit_node(self, given: str) -> None:
         """Peers have names only once the node is in the tailnet."""
-        status = self.settle(lambda now: _exit_node.find(given, now) is not None, peers=True)
+        status = self.wait_shortly(lambda now: _exit_node.find(given, now) is not None, peers=True)
         peer = _exit_node.find(given, status) if status else None
         if peer is None:
             raise NodeError(_exit_node.missing(given, self.api.status(peers=True)))
@@ -183,7 +183,7 @@ class Node:
             time.sleep(POLL)
         return status
 
-    def settle(self, done: t.Callable[[Json], bool], peers: bool = False) -> Json | None:
+    def wait_shortly(self, done: t.Callable[[Json], bool], peers: bool = False) -> Json | None:
         """The status once that is so; None if it is not soon after a login."""
         deadline = time.monotonic() + _wait.SETTLE_TIMEOUT
         while time.monotonic() < deadline:
@@ -197,7 +197,7 @@ class Node:
         tags = self.wanted.params["tags"]
         if tags is None or tags_of(status) == tags:
             return status
-        found = self.settle(lambda now: tags_of(now) == tags)
+        found = self.wait_shortly(lambda now: tags_of(now) == tags)
         if found is not None:
             return found
         raise NodeError(
@@ -212,7 +212,7 @@ class Node:
         names = ("", label_of(self.wanted.options.get("hostname")))
         if not names[1] or _name_of(status) in names:
             return status
-        found = self.settle(lambda now: _name_of(now) in names, self.wanted.needs_peers)
+        found = self.wait_shortly(lambda now: _name_of(now) in names, self.wanted.needs_peers)
         return found or self.api.status(peers=self.wanted.needs_peers)
 
 

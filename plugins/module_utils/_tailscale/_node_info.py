@@ -30,7 +30,7 @@ def gather(api: LocalAPI, params: t.Mapping[str, t.Any], ssh_connection: str = "
     """`ssh_connection` is sshd's SSH_CONNECTION: whether a login would end that."""
     params = {**params, **_options.login(params)}
     try:
-        status = _settled(api, params["timeout"])
+        status = _wait_for_state(api, params["timeout"])
         prefs = api.prefs()
     except DaemonUnavailable as error:
         if not params["missing_ok"]:
@@ -45,7 +45,7 @@ def gather(api: LocalAPI, params: t.Mapping[str, t.Any], ssh_connection: str = "
     }
 
 
-def _settled(api: LocalAPI, timeout: float) -> Json:
+def _wait_for_state(api: LocalAPI, timeout: float) -> Json:
     """The status, which may be waited for just after tailscaled's start; a timeout of 0 takes it as it is."""
     started = time.monotonic()
     while True:
@@ -56,9 +56,9 @@ def _settled(api: LocalAPI, timeout: float) -> Json:
             if waited >= timeout:
                 raise
         else:
-            if not timeout or _wait.SETTLED.reached(status):
+            if not timeout or _wait.STARTED.reached(status):
                 return status
-            failure = _wait.failure(_wait.SETTLED, status, waited, timeout)
+            failure = _wait.failure(_wait.STARTED, status, waited, timeout)
             if failure:
                 raise failure
         time.sleep(POLL)

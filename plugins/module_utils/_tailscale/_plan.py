@@ -77,14 +77,14 @@ def join(status: Status, prefs: Status, wanted: Wanted) -> Join:
 
 def _describe(status: Status, prefs: Status, options: Json, wanted: Wanted) -> Json:
     """What is declared, as it is; an exit node by the name that the user has for it."""
-    present = {**_prefs.view(prefs, wanted.options), **_login.view(status, prefs, wanted.params)}
+    present = {**_prefs.describe(prefs, wanted.options), **_login.describe_present(status, prefs, wanted.params)}
     same_node = "exit_node" in options and present["exit_node"] == options["exit_node"]
     return {**present, "exit_node": wanted.options["exit_node"]} if same_node else present
 
 
 def _declared(wish: Json, wanted: Wanted) -> Json:
     given = {"exit_node": wanted.options["exit_node"]} if "exit_node" in wanted.options else {}
-    return {**_prefs.view(wish, wanted.options), **given}
+    return {**_prefs.describe(wish, wanted.options), **given}
 
 
 def leave(status: Status, prefs: Status, wanted: Wanted) -> Leave:

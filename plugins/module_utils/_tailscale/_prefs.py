@@ -37,7 +37,7 @@ class Part(t.NamedTuple):
     write: t.Callable[[Prefs, t.Any], Json]
 
 
-def view(prefs: Prefs, names: t.Iterable[str]) -> Json:
+def describe(prefs: Prefs, names: t.Iterable[str]) -> Json:
     """The preferences in the module's words; an exit node is named by its ID."""
     return {name: _read(prefs, name) for name in names}
 
@@ -99,7 +99,7 @@ def masked(before: Prefs, after: Prefs) -> Json:
 def dropped(after: Prefs, taken: Prefs, names: t.Iterable[str]) -> dict[str, tuple[t.Any, t.Any]]:
     """The options that tailscaled took without an error and yet has otherwise: what was wanted, and what it has."""
     names = list(names)
-    wish, found = view(after, names), view(taken, names)
+    wish, found = describe(after, names), describe(taken, names)
     return {name: (wish[name], found[name]) for name in names if _differs(wish[name], found[name])}
 
 

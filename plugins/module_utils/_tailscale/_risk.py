@@ -12,7 +12,7 @@ import ipaddress
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import OR_ACCEPT, NodeError
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._prefs import Prefs, view
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._prefs import Prefs, describe
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._ssh_origin import Origin
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import has_login, peers_of
 
@@ -52,7 +52,7 @@ def _cuts(
     client = origin.client
     if origin.over_tailnet:
         names = [name for name in OVER_TAILNET if name in options]
-        old, new = view(before, names), view(after, names)
+        old, new = describe(before, names), describe(after, names)
         return {name: OVER_TAILNET[name][1] for name in names if new[name] != old[name] and new[name] in OVER_TAILNET[name][0]}
     if not client:
         return {}

@@ -37,7 +37,7 @@ class Goal(t.NamedTuple):
     may_need_approval: bool = True
 
 
-SETTLED = Goal("settle after its start", lambda now: now.get("BackendState") not in ("NoState", "Starting"))
+STARTED = Goal("finish its start", lambda now: now.get("BackendState") not in ("NoState", "Starting"))
 UP = Goal("come up", lambda now: is_up(now) or login_is_over(now))
 LOGGED_OUT = Goal("log out", lambda now: now["BackendState"] == "NeedsLogin" and not has_login(now), may_need_approval=False)
 

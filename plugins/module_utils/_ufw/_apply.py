@@ -97,7 +97,7 @@ class Ufw:
         said = (error or output).strip()
         return _kernel.fault_of(said or f"{program} ends with {code}", program, numbers)
 
-    def make(self, change: Change) -> None:
+    def run_commands(self, change: Change) -> None:
         for command in change.commands:
             if command[0] == "write":
                 _files.write(self.root / command[1].lstrip("/"), change.writes[command[1]])
@@ -110,24 +110,24 @@ def apply(ufw: Ufw | None, params: t.Mapping[str, t.Any], check_mode: bool) -> J
     if ufw is None and not check_mode:
         raise UfwError("ufw is not installed on this host: install its package first (the role homelab.tailsync.firewall does)")
     try:
-        return _bring(ufw, params, check_mode)
+        return _plan_and_apply(ufw, params, check_mode)
     except OSError as error:
         what = error.filename or "a file of ufw's"
         raise UfwError(f"{what} cannot be read or written: {error.strerror}. Is the disk full?") from error
 
 
-def _bring(ufw: Ufw | None, params: t.Mapping[str, t.Any], check_mode: bool) -> Json:
+def _plan_and_apply(ufw: Ufw | None, params: t.Mapping[str, t.Any], check_mode: bool) -> Json:
     seen = ufw.gather() if ufw else Seen()
     change = _change.plan(seen, params)
     if ufw and change.commands:
         ufw.refuse_corrupt({**seen.texts, **change.writes}, ADVICE_BEFORE_WRITE)
         if not check_mode:
-            _apply(ufw, change, params)
+            _apply_change(ufw, change, params)
     return _change.describe(change)
 
 
-def _apply(ufw: Ufw, change: Change, params: t.Mapping[str, t.Any]) -> None:
-    ufw.make(change)
+def _apply_change(ufw: Ufw, change: Change, params: t.Mapping[str, t.Any]) -> None:
+    ufw.run_commands(change)
     seen = ufw.gather()
     # On a full disk ufw writes half a file, says nothing of it, and fails at the next boot.
     ufw.refuse_corrupt(seen.texts, ADVICE_AFTER_WRITE)

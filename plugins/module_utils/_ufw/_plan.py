@@ -6,7 +6,7 @@
 In ufw the first rule that matches wins, so order means something, but only between rules of different action. That is
 what is kept here: among allows the order is left as it is found. A rule that stands wrong is a deny or a reject, if moving
 those is enough, and is moved by deleting it and inserting it at its place. Where an allow has to move, stand-ins (the same
-rule for either half of the addresses) let its traffic in meanwhile, because ufw takes no rule twice.
+rule for either half of the addresses) let its traffic in temporary, because ufw takes no rule twice.
 
 A rule without addresses is two rules to ufw, one in the list of each family. Positions are planned in each list for itself;
 what can be said for both at once is.
@@ -119,7 +119,7 @@ class Plan:
             if not rule.opens:
                 self.place(rule)
 
-    def clear_the_way(self) -> None:
+    def remove_obstacles(self) -> None:
         """Where an opening must move, nothing that is misplaced or unwanted may shadow its new place."""
         if any(rule.opens and self.declared[family][rule.key].opens for family in FAMILIES for rule in self.moved(family)):
             self.remove(rule for rule in self.to_remove() if not rule.opens)
@@ -135,35 +135,35 @@ class Plan:
 
     def place(self, rule: Rule) -> None:
         """Bring one declared rule to where it belongs, in each family in which it is not there already."""
-        due = [family for family in rule.families if not self.is_right(rule.half(family), family)]
+        due = [family for family in rule.families if not self.is_in_order(rule.half(family), family)]
         moving = [family for family in due if any(other.key == rule.half(family).key for other in self.moved(family))]
-        meanwhile: list[Rule] = []
+        temporary: list[Rule] = []
         for family in moving:
-            meanwhile += self.take_out(rule.half(family), family)
+            temporary += self.replace_by_placeholders(rule.half(family), family)
         if due == list(rule.families) and all(self.position(rule.half(family), family) is None for family in due):
-            self.put(rule, due)
+            self.add(rule, due)
         else:
             for family in due:
-                self.put(rule.half(family), [family])
-        self.remove(meanwhile)
+                self.add(rule.half(family), [family])
+        self.remove(temporary)
 
-    def is_right(self, half: Rule, family: str) -> bool:
+    def is_in_order(self, half: Rule, family: str) -> bool:
         there = next((other for other in self.lists[family] if other.key == half.key), None)
         wanted = self.declared[family][half.key]
         if there is None or half.key not in self.in_place[family]:
             return False
         return there == wanted and (wanted.comment is None or wanted.comment == (there.comment or ""))
 
-    def take_out(self, half: Rule, family: str) -> list[Rule]:
+    def replace_by_placeholders(self, half: Rule, family: str) -> list[Rule]:
         there = next(other for other in self.lists[family] if other.key == half.key)
-        meanwhile: list[Rule] = []
+        temporary: list[Rule] = []
         if there.opens and half.opens:
             index = self.lists[family].index(there)
-            meanwhile = [rule for rule in placeholders(there) if rule.key not in {other.key for other in self.lists[family]}]
-            for rule in meanwhile:
+            temporary = [rule for rule in placeholders(there) if rule.key not in {other.key for other in self.lists[family]}]
+            for rule in temporary:
                 self.insert(rule, family, index)
         self.remove([there])
-        return meanwhile
+        return temporary
 
     def position(self, half: Rule, family: str) -> int | None:
         """The index to insert at: before the first rule that the declared order has behind it. None: at the end."""
@@ -176,7 +176,7 @@ class Plan:
                 return index
         return None
 
-    def put(self, rule: Rule, families: list[str]) -> None:
+    def add(self, rule: Rule, families: list[str]) -> None:
         """Add a rule, or one half of it, or change in its place what is there."""
         for family in families:
             half = self.declared[family][rule.half(family).key]
@@ -214,7 +214,7 @@ class Plan:
 def plan(state: State, policy: Policy, reload: bool = False) -> tuple[list[list[str]], State]:
     """ufw's arguments, and the state after them; `reload` says that it must read its files again in any case."""
     todo = Plan(state, policy)
-    todo.clear_the_way()
+    todo.remove_obstacles()
     todo.open()
     todo.close()
     defaults = {name: policy.defaults.get(name) or value for name, value in state.defaults.items()}

@@ -65,7 +65,7 @@ def _apply(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> dic
     guard.refuse(state, before, params, check_mode)
     expires = token = None
     if not check_mode:
-        expires, token = guard.bring_to(state, before, params)
+        expires, token = guard.apply_state(state, before, params)
     armed = {"armed": True, "disarmed": False, "restored": False, "original": before.armed}[state]
     after = guard.read()
     warning = _record.warning_of(before) if state == "armed" else None
@@ -112,7 +112,7 @@ class Guard:
             if params["require_active"] and check_mode:  # else under the lock
                 self.refuse_inactive()
 
-    def bring_to(self, state: str, record: Record, params: t.Mapping[str, t.Any]) -> tuple[str | None, str | None]:
+    def apply_state(self, state: str, record: Record, params: t.Mapping[str, t.Any]) -> tuple[str | None, str | None]:
         """When the old rules come back, and what confirms the change, if that is armed."""
         if state == "armed":
             return self.arm(params["timeout"])
@@ -186,13 +186,13 @@ class Guard:
                 # Of a leaving that was taken back or cut off: what is proven now is another change.
                 self.left.unlink(missing_ok=True)
                 if not self.read().armed:
-                    self._keep()
-                self._put(self.rollback / "timeout", f"{timeout}\n")
-                self._put(self.rollback / "token", token)
-                self._put_script()
-                self._put(self.service, _rollback_units.fill(_rollback_units.SERVICE, self.places))
-                self._put(self.timer, _rollback_units.fill(_rollback_units.TIMER, self.places, timeout))
-                self._put(self.second, _rollback_units.fill(_rollback_units.SECOND_TIMER, self.places, timeout))
+                    self._save()
+                self._write_file(self.rollback / "timeout", f"{timeout}\n")
+                self._write_file(self.rollback / "token", token)
+                self._write_script()
+                self._write_file(self.service, _rollback_units.fill(_rollback_units.SERVICE, self.places))
+                self._write_file(self.timer, _rollback_units.fill(_rollback_units.TIMER, self.places, timeout))
+                self._write_file(self.second, _rollback_units.fill(_rollback_units.SECOND_TIMER, self.places, timeout))
                 Path(self.places.since_boot).touch()
                 self._systemctl("daemon-reload")
                 self._systemctl("enable", self.service.name, self.second.name)
@@ -224,7 +224,7 @@ class Guard:
                 _discard(self.original)
                 self.rollback.rename(self.original)
             os.sync()
-            self._forget_units()
+            self._remove_units()
             if self.left.exists():
                 _discard(self.original)
                 shutil.rmtree(self.base)
@@ -237,7 +237,7 @@ class Guard:
             self._run_script(self.rollback, reason)
         with _lock.held(Path(self.places.lock)):
             if not self.read().armed:
-                self._forget_units()
+                self._remove_units()
 
     def leave(self) -> None:
         """Bring back what was before the first change; the next disarm forgets that there was anything."""
@@ -248,7 +248,7 @@ class Guard:
         self._run_script(self.leaving, "the host leaves")
         self.left.touch()
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         for path in (Path(self.places.ufw), Path(self.places.defaults)):
             if path.is_symlink() or path.is_mount():
                 raise UfwError(f"{path} is a link or a mount point, and could not be brought back: make it an ordinary one")
@@ -280,7 +280,7 @@ class Guard:
         return ""
 
     @staticmethod
-    def _put(path: Path, text: str, mode: int = 0o644) -> None:
+    def _write_file(path: Path, text: str, mode: int = 0o644) -> None:
         """Whole or not at all: half a script could bring nothing back."""
         with contextlib.suppress(OSError):
             if path.read_text(encoding="utf-8") == text:
@@ -288,10 +288,10 @@ class Guard:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text.encode(), mode=mode)
 
-    def _put_script(self) -> None:
-        self._put(self.script, _rollback_units.fill(_rollback_script.SCRIPT, self.places), 0o700)
+    def _write_script(self) -> None:
+        self._write_file(self.script, _rollback_units.fill(_rollback_script.SCRIPT, self.places), 0o700)
 
-    def _forget_units(self) -> None:
+    def _remove_units(self) -> None:
         self.execute(["systemctl", "stop", self.timer.name, self.second.name])
         self.execute(["systemctl", "disable", self.service.name, self.second.name])
         for path in (self.service, self.timer, self.second, self.script, Path(self.places.since_boot)):
@@ -300,7 +300,7 @@ class Guard:
 
     def _run_script(self, kept: Path, reason: str) -> None:
         with contextlib.suppress(OSError):  # on a full disk the one that is there does
-            self._put_script()
+            self._write_script()
         code, output, error = self.execute(["sh", str(self.script), str(kept), reason])
         if code != 0:
             raise UfwError(f"{self.script} failed: {(output or error).strip()}. While a change is armed, systemd runs it again")

@@ -38,7 +38,7 @@ else
   reason="no new login over the tailnet was proven within $(cat "$kept/timeout") s; $tailscaled"
 fi
 
-has_the_lock() { # whether a process has the file open; its number in there may be that of another by now
+holds_lock() { # whether a process has the file open; its number in there may be that of another by now
   case $1 in '' | *[!0-9]*) return 1 ;; esac
   for handle in "/proc/$1/fd"/*; do
     # shellcheck disable=SC3013 # POSIX has no -ef, but dash, bash and busybox have
@@ -50,11 +50,11 @@ has_the_lock() { # whether a process has the file open; its number in there may 
 # A ufw_policy that is still at work would write into what is brought back. It has its time, and is ended then; the last
 # command that it began holds the lock until it is done. No one else is waited for as long.
 exec 9<>@lock@
-if ! flock -w @strangers@ 9; then
+if ! flock -w @lock_timeout@ 9; then
   holder=$(cat @lock@)
-  if has_the_lock "$holder" && ! flock -w @patience@ 9; then
-    ! has_the_lock "$holder" || kill -9 "$holder"
-    flock -w @last@ 9 || true # a ufw that hangs for longer will not write any more
+  if holds_lock "$holder" && ! flock -w @policy_timeout@ 9; then
+    ! holds_lock "$holder" || kill -9 "$holder"
+    flock -w @last_command_timeout@ 9 || true # a ufw that hangs for longer will not write any more
   fi
 fi
 : >@lock@ # this one is not to be ended
@@ -64,7 +64,7 @@ if [ "$kept" = "$base/leaving" ] && [ ! -e "$base/rollback/complete" ]; then
   exit 1
 fi
 
-let_everything_in() { # rather open than locked out
+open_firewall() { # rather open than locked out
   printf '' >"$base/open" || true
   @init@ force-stop
   for table in iptables ip6tables; do
@@ -72,14 +72,14 @@ let_everything_in() { # rather open than locked out
   done
 }
 
-bring_back() { # the file or folder in use, and what was kept of it
+restore() { # the file or folder in use, and what was kept of it
   [ -e "$2" ] || return 0 # done already, by a run that died later
   rm -rf "$base/undone" || return 1
   if [ -e "$1" ]; then mv -T "$1" "$base/undone" || return 1; fi
   mv -T "$2" "$1"
 }
-if ! bring_back @ufw@ "$kept/ufw" || ! bring_back @defaults@ "$kept/default"; then
-  let_everything_in
+if ! restore @ufw@ "$kept/ufw" || ! restore @defaults@ "$kept/default"; then
+  open_firewall
   logger -t @unit@ "the firewall is OPEN: its old files could not be brought back; it is tried again" 2>/dev/null || true
   exit 1
 fi
@@ -96,7 +96,7 @@ for _ in 1 2 3; do # another program may hold iptables' lock
   sleep @pause@
 done
 if [ $loaded = no ]; then
-  let_everything_in
+  open_firewall
   what="the firewall is OPEN: the old rules could not be loaded again, look at 'ufw reload'"
   reason="$reason; $what"
 fi

@@ -29,9 +29,9 @@ class Places:
     # Gone after a restart, like everything in /run: that is how the script knows that there was one.
     since_boot: str = "/run/tailsync-firewall-rollback"
     path: str = "/usr/sbin:/usr/bin:/sbin:/bin"
-    strangers: float = 10  # seconds that anybody may hold the lock for
-    patience: float = 20  # seconds that a ufw_policy at work may go on for after that
-    last: float = 20  # seconds that the last command of one that was ended may go on for
+    lock_timeout: float = 10  # seconds to wait for the lock, whoever holds it
+    policy_timeout: float = 20  # further seconds for a ufw_policy that is still running
+    last_command_timeout: float = 20  # seconds for the last command of a ufw_policy that was killed
     pause: float = 2  # seconds until the old rules are loaded again, where they could not be
     tailscaled: float = 5  # seconds that tailscaled and systemd may take to say how they are
 

@@ -84,7 +84,7 @@ def test_it_waits_for_a_tailscaled_that_has_just_started_if_it_is_told_to() -> N
     assert ask(late, timeout=1)["node"]["backend_state"] == "Running"
     undecided = Daemon("NoState")
     assert ask(undecided)["node"]["backend_state"] == "NoState"
-    with pytest.raises(NodeError, match="did not settle after its start within 1 s"):
+    with pytest.raises(NodeError, match="did not finish its start within 1 s"):
         ask(undecided, timeout=1)
 
 

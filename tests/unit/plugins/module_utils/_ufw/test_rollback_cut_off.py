@@ -56,9 +56,9 @@ class Machine:
             lock=str(home / "lock"),
             since_boot=str(home / "since-boot"),
             path=f"{home}/bin:/usr/bin:/bin",
-            strangers=0.2,
-            patience=0.3,
-            last=0.5,
+            lock_timeout=0.2,
+            policy_timeout=0.3,
+            last_command_timeout=0.5,
             pause=0.1,
             tailscaled=0.5,
         )
@@ -276,8 +276,8 @@ def test_whoever_else_has_the_lock_is_neither_ended_nor_waited_for(machine: Mach
 def test_the_longest_that_a_rollback_may_wait() -> None:
     """What the role's README says: half a minute for a change that is at work, and far less for anybody else."""
     places = Places()
-    assert places.strangers + places.patience <= 30
-    assert places.strangers + 2 * places.tailscaled <= 25
+    assert places.lock_timeout + places.policy_timeout <= 30
+    assert places.lock_timeout + 2 * places.tailscaled <= 25
 
 
 def test_arming_that_is_cut_off_is_either_not_armed_or_takes_itself_back(machine: Machine, tmp_path: pathlib.Path) -> None:
