@@ -137,7 +137,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._table
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **LOCKDOWN}, supports_check_mode=True)
-    # A check may come before the package that has it.
+    # In check mode the package with this program may not be installed yet.
     program = module.get_bin_path("ip", required=not module.check_mode)
     run(module, lambda: gather(module.run_command, module.params, program))
 

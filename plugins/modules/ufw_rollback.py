@@ -152,7 +152,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables impo
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ROLLBACK, supports_check_mode=True)
-    # A reason may have a dollar sign or a tilde: nothing is to be expanded.
+    # A reason may have a dollar sign or a tilde, so nothing must be expanded.
     options = {"expand_user_and_vars": False, "environ_update": {"LANGUAGE": "C", "LC_ALL": "C"}}
     guard = Guard(lambda command: module.run_command(command, **options))
     run(module, lambda: apply(guard, module.params, module.check_mode))

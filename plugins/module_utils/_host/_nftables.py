@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `nft --json list ruleset` lists in addition to iptables' own tables, judged: pure functions.
+"""Find blocking rules in the output of `nft --json list ruleset`, in addition to iptables' own tables: pure functions.
 
-Every base chain of a hook is asked. An accept in one is not the last word, so ufw still decides; a drop is.
+A packet passes every base chain of a hook. An accept in one is not final, so ufw still decides; a drop is final.
 
 Private to this collection: it may change in any release.
 """
@@ -25,7 +25,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host._iptables i
 Json = t.Mapping[str, t.Any]
 HOOKS = {"input": "INPUT", "forward": "FORWARD"}
 FAMILIES = {"ip": "v4", "ip6": "v6", "inet": "v4 and v6"}
-# Tables of programs that many hosts have, where they are about bans, guests and containers.
+# Tables of common programs, for bans, guests and containers.
 KNOWN_TABLES = re.compile(
     r"f2b|fail2ban|crowdsec|sshguard|lxd|incus|netavark|docker|libvirt|kube|calico|cilium|nm-shared|io\.systemd|tailscale|mullvad"
 )
@@ -69,7 +69,7 @@ def _key(item: Json, name: str) -> tuple[str, str, str]:
 def _blocks(
     rule: Json, rules: t.Mapping[tuple[str, str, str], list[Json]], around: Surroundings, depth: int
 ) -> t.Iterator[tuple[str, tuple[str, ...]]]:
-    """Protocol and ports of what a rule, or one that it jumps to, blocks from anywhere."""
+    """Yield protocol and ports that a rule, or a rule that it jumps to, blocks from anywhere."""
     protocol = ""
     ports: tuple[str, ...] = ()
     for item in rule.get("expr", []):
@@ -90,7 +90,7 @@ def _blocks(
 
 
 def _chain_of(item: Json, rule: Json, rules: t.Mapping[tuple[str, str, str], list[Json]], depth: int) -> list[Json]:
-    """The rules of the chain that a rule jumps to; none where it goes too deep."""
+    """The rules of the chain that a rule jumps to; none beyond the maximum depth."""
     if depth >= MAX_DEPTH:
         return []
     target = (item.get("jump") or item["goto"])["target"]
@@ -117,7 +117,7 @@ def _is_narrow(match: Json, around: Surroundings) -> bool:
 
 
 def _is_few_ports(values: t.Sequence[str]) -> bool:
-    return any(value.startswith("@") for value in values) or all(value in DHCP for value in values)  # a set is a few
+    return any(value.startswith("@") for value in values) or all(value in DHCP for value in values)  # a set selects few
 
 
 def _is_inner(name: str, around: Surroundings) -> bool:
@@ -125,7 +125,7 @@ def _is_inner(name: str, around: Surroundings) -> bool:
 
 
 def _values(right: t.Any) -> list[str]:
-    """What a match is compared with: words, networks, and ranges as iptables writes them."""
+    """The values that a match compares with: words, networks, and ranges in iptables' form."""
     if isinstance(right, list):
         return [value for item in right for value in _values(item)]
     if isinstance(right, dict):
@@ -165,7 +165,7 @@ def _port(match: Json) -> tuple[str, tuple[str, ...]]:
 
 
 def _summary(rule: Json) -> str:
-    """A rule in few words, for people to find it."""
+    """A short text for a rule, so that a user can find it."""
     words = []
     for item in rule.get("expr", []):
         if "match" in item:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module's rules, checked before any command is run: what ufw would refuse, or take for something else.
+"""Checks of the module's rules before any command is run, for rules that ufw would refuse or misunderstand.
 
 Private to this collection: it may change in any release.
 """
@@ -22,7 +22,7 @@ WORDS = ("in", "out", "on", "log", "log-all", "comment", "from", "to", "port", "
 
 
 def rules_of(options: t.Sequence[Option], name: str) -> tuple[Rule, ...]:
-    """The rules of the option with this name. Raises UfwError with a message that says which, and what to do."""
+    """The rules of the option with this name. Raises UfwError with a message that names the rule and the fix."""
     found: dict[Rule, tuple[int, Rule]] = {}
     for number, option in enumerate(options):
         for key, message in complaints(option):
@@ -39,7 +39,7 @@ def rules_of(options: t.Sequence[Option], name: str) -> tuple[Rule, ...]:
 
 
 def complaints(option: Option) -> t.Iterator[tuple[str, str]]:
-    """What is wrong with one rule: the suboption, and a message."""
+    """Yield the problems of one rule: the suboption, and a message."""
     for check in (_interfaces, _addresses, _ports, _protocol, _app, _comment):
         yield from check(option)
 
@@ -128,22 +128,22 @@ def _comment(option: Option) -> t.Iterator[tuple[str, str]]:
     comment = option.get("comment") or ""
     if re.search(r"['\x00-\x1f\x7f]", comment):
         yield "comment", "ufw takes one line without an apostrophe: leave out what is not"
-    # ufw looks for its own words in what it is given, without regard to where a word ends.
+    # ufw searches its arguments for its own keywords, also inside of a longer word.
     if comment.strip() in WORDS or (option["direction"] == "routed" and re.search(r"(^|\s)(in|out)(\s|$)", comment)):
         yield "comment", f"ufw would take a word of '{comment}' for one of its own: say it in other words"
 
 
 def refuse_unknown_profiles(rules: t.Sequence[Rule], present: t.Collection[Rule], profiles: t.Mapping[str, int]) -> None:
-    """Refuse profiles that ufw does not know, in the spelling in which it lists them."""
+    """Refuse profiles that ufw does not list with this spelling."""
     there = {rule.app for rule in present}
     for rule in rules:
         if rule.app and rule.app not in profiles and rule.app not in there:
             names = ", ".join(sorted(profiles)) or "none"
-            raise UfwError(f"the rule for {rule.app}: there is no such application profile, only {names}: install what brings it")
+            raise UfwError(f"the rule for {rule.app}: there is no such application profile, only {names}: install its package")
 
 
 def profiles_of(texts: t.Iterable[str]) -> dict[str, int]:
-    """Of each profile in these files of /etc/ufw/applications.d, how many lines ufw makes of it."""
+    """Map each profile in these files of /etc/ufw/applications.d to the number of lines that ufw writes for it."""
     found: dict[str, int] = {}
     for text in texts:
         name = ""

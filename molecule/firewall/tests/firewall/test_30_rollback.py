@@ -156,7 +156,7 @@ def test_no_room_to_keep_what_there_is(firewall: t.Any, before: dict[str, str], 
     eyes["pi"].check_output(f"{SMALL_DISK} && {{ cat /dev/zero > /etc/full || true; }}")
     run = firewall.run("pi")
     assert run.code != 0
-    assert "cannot be kept in /etc/tailsync/firewall, so nothing was changed" in run.output, run.output
+    assert "cannot be saved in /etc/tailsync/firewall, so nothing was changed" in run.output, run.output
     firewall.is_back("pi", before["pi"])
     eyes["pi"].check_output(LARGE_DISK)
 

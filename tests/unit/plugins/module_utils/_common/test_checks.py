@@ -67,7 +67,7 @@ FOLDER: Json = {"id": "photos", "path": "/srv/photos"}
         (
             "syncthing_settings",
             {"options": {"listen_addresses": ["tcp://:1", "tcp://:1"]}},
-            "has 'tcp://:1': it must not be there twice",
+            "has 'tcp://:1': it must not be listed twice",
         ),
         (
             "syncthing_settings",

@@ -113,7 +113,7 @@ def test_one_change_at_a_time(tmp_path: pathlib.Path, monkeypatch: pytest.Monkey
     lock = tmp_path / "lock"
     with _lock.held(lock):
         assert lock.read_text(encoding="ascii") == str(os.getpid())
-        with pytest.raises(UfwError, match="another change of the firewall has been at work"), _lock.held(lock):
+        with pytest.raises(UfwError, match="another change of the firewall has been running"), _lock.held(lock):
             pass
     with _lock.held(lock):
         pass
