@@ -56,7 +56,7 @@ def test_an_expired_key_takes_a_new_login_with_a_key_and_never_over_the_tailnet(
     # Others reach it all the same, once they have taken in the change.
     assert eventually(lambda: eyes["laptop"].run("ping -c 1 -W 1 %s", address[0]).rc == 0, 30)
     (refused,) = take({"pi": [{"node": joining(key)}]}, tailnet=True).of("pi")
-    assert "its key has expired. A new login would end the connection that this run came in by" in refused["msg"]
+    assert "its key has expired. A new login would end the connection of this run" in refused["msg"]
     steps = [
         {"info": True},
         {"node": {}},
@@ -103,7 +103,7 @@ def test_a_silent_coordinator_is_waited_for_so_long_and_the_next_run_finishes(
     assert outcome.of("nas")[1]["changed"], "a join that was given up is called off"
     # The server may hear of a logout by a connection that it still has; if it does not, that is said.
     (out,) = outcome.of("vps")
-    assert out["changed"] or f"the control server {CONTROL} has not taken the logout" in out["msg"]
+    assert out["changed"] or f"the control server {CONTROL} has not confirmed the logout" in out["msg"]
     tell("pause", "false")
     tell("require-key", "")  # this one wants to see a key even of who leaves
     finished = take(
@@ -184,5 +184,5 @@ def test_it_moves_to_another_control_server_and_back_and_a_move_that_fails_leave
     tell("require-key", "")  # as above: the way back shows none
     (failed,) = take({"vps": [{"node": {**there, "timeout": 3}}]}).of("vps")
     assert f"did not log in within 3 s, because the control server {OTHER_CONTROL} did not answer" in failed["msg"]
-    assert "The node goes on as it was before" in failed["msg"]
+    assert "The node keeps its earlier login" in failed["msg"]
     assert (status("vps")["BackendState"], status("vps")["Self"]["DNSName"]) == ("Running", "vps.tailnet.test.")

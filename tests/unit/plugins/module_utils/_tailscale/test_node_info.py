@@ -58,7 +58,7 @@ def test_a_login_is_foretold_as_the_module_does_it(why: str) -> None:
 def test_what_would_end_the_runs_own_connection_is_said_to_be_refused(why: str) -> None:
     make, options, _reason = LOGINS[why]
     found = ask(make(), TAILNET, **options)["needs_login"]
-    assert "would end the connection that this run came in by" in found["refused"]
+    assert "would end the connection of this run" in found["refused"]
     with pytest.raises(NodeError) as failure:
         declare(make(), came_by=TAILNET, auth_key="tskey-auth-good", **options)
     assert str(failure.value) == found["refused"], "the same words"
