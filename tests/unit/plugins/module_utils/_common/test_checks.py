@@ -110,7 +110,7 @@ def test_what_contradicts_what_is_there_is_refused_before_anything_is_written(do
     call("syncthing_folder", home=home, id="plain", path=f"{tmp_path}/plain")
     double.requests.clear()
     refused: list[tuple[str, Json, str]] = [
-        ("syncthing_device", {"name": "nas", "introducer": True}, "untrusted here, where Syncthing takes it back"),
+        ("syncthing_device", {"name": "nas", "introducer": True}, "untrusted here, and Syncthing turns it off"),
         (
             "syncthing_folder",
             {"id": "cipher", "ignore_permissions": False},

@@ -180,14 +180,14 @@ def test_made_or_not(path: str, anchor: str, mounts: _mounts.Table, made: bool) 
     missing = path.removeprefix(anchor).strip("/").split("/")
     reason = _disk.unusable(Found(path, anchor, missing), False, mounts)
     assert (reason is None) is made, reason
-    assert not reason or ("mount" in reason and "make the directory" in reason)
+    assert not reason or ("mount" in reason and "create the directory" in reason)
 
 
 def test_one_of_the_systems_places_may_be_a_link(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "srv").symlink_to(tmp_path / "big" / "srv")
     monkeypatch.setattr(_disk, "PARENTS_MADE", (str(tmp_path / "srv"),))
     path = f"{tmp_path}/srv/sync/documents"
-    assert "make the directory" in _disk.left_out([{"id": "a", "path": path}])[0]["reason"], "its disk may be away"
+    assert "create the directory" in _disk.left_out([{"id": "a", "path": path}])[0]["reason"], "its disk may be away"
     (tmp_path / "big" / "srv").mkdir(parents=True)
     assert _disk.left_out([{"id": "a", "path": path}]) == []
 
@@ -243,7 +243,7 @@ def test_a_run_that_was_cut_off_leaves_nothing_in_the_way(tmp_path: pathlib.Path
 
 def test_what_cannot_be_made_is_a_message(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("x", encoding="ascii")
-    with pytest.raises(SyncthingError, match=r"folder a: .*/file/x cannot be made \(.*\): make it for nobody"):
+    with pytest.raises(SyncthingError, match=r"folder a: .*/file/x cannot be created \(.*\): create it for nobody"):
         _disk.make_root("a", f"{tmp_path}/file/x", "nobody")
     with pytest.raises(SyncthingError, match="a user who does not exist"):
         _disk.make_root("a", f"{tmp_path}/x", "no-such-user")
