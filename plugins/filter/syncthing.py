@@ -34,7 +34,7 @@ class FilterModule:
             "syncthing_mesh_folders_of": mesh_host.folders_of,
             "syncthing_address_problems": validate_syncthing.address_problems,
             "syncthing_gui_directory": gui_address.directory_of,
-            "syncthing_gui_first": gui_address.first,
+            "syncthing_gui_first": gui_address.initial_address,
             "syncthing_gui_permissions": gui_address.permissions,
             "syncthing_tcp_addresses": syncthing_addresses.tcp_addresses,
             "syncthing_interface_addresses": syncthing_addresses.interface_addresses,

@@ -19,13 +19,13 @@ import typing as t
 Check = t.Callable[[t.Any], t.Optional[str]]
 
 PORT_MAX = 65535
-LONGEST = 80
+MAX_LENGTH = 80
 
 
 def shown(value: t.Any) -> str:
     """A value for a message."""
     text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 
 def between(least: int, most: int, meaning: str = "") -> Check:

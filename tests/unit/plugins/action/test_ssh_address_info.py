@@ -86,7 +86,7 @@ def test_an_alias_of_the_users_own_stays() -> None:
     ],
 )
 def test_whether_known_hosts_vouches_for_the_machine(settings: str, known_before: bool, vouched: bool) -> None:
-    assert ssh_access.parse_ssh_settings(settings, "nas").vouches(known_before) is vouched
+    assert ssh_access.parse_ssh_settings(settings, "nas").verifies_machine(known_before) is vouched
 
 
 def test_another_address_is_held_to_the_known_host_key() -> None:
@@ -192,7 +192,7 @@ def test_what_a_login_says(text: str, expected: Answer | str) -> None:
 
 
 def test_the_question_is_understood_by_a_shell_and_answered_where_there_is_no_tailscale() -> None:
-    command = ssh_access.question(["/run/it's here.sock"])
+    command = ssh_access.login_command(["/run/it's here.sock"])
     done = subprocess.run(
         ["sh", "-c", command],
         capture_output=True,
@@ -301,7 +301,7 @@ def test_extra_variables_that_overrule_the_address_are_refused(
     probe = action.ActionModule.__new__(action.ActionModule)
     probe._loader, probe._own_arguments, probe._label = None, "-v", "nas"
     probe._arguments = {"require_tailnet": False, "timeout": 5, "tailnet_name": "nas"}
-    monkeypatch.setattr(probe, "_tries", lambda: [action.Try(NAME, "nas")])
+    monkeypatch.setattr(probe, "_candidates", lambda: [action.Candidate(NAME, "nas")])
     monkeypatch.setattr(probe, "_try", lambda one: (Answer("100.64.0.9", "100.64.0.1"), found, ""))
     monkeypatch.setattr(action, "load_extra_vars", lambda loader: extra_variables)
     result = probe._try_all()

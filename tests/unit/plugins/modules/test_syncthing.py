@@ -81,7 +81,7 @@ def test_purge_lists_what_it_would_remove_and_spares_whom_an_introducer_brought(
         ("syncthing_device", {"name": "nas", "device_id": "ABC"}, "device nas: 'ABC' is not a device ID"),
         ("syncthing_folder", {"id": "new", "path": "/srv/new", "devices": [{"name": "fridge"}]}, "fridge is no device"),
         ("syncthing_folder", {"id": "new", "path": "/srv/new", "min_disk_free": "much"}, "'much': write a number and a unit"),
-        ("syncthing_folder", {"id": "new", "path": "/srv/new", "ignores": ["*.tmp"]}, "is not there: create it, or set folder_owner"),
+        ("syncthing_folder", {"id": "new", "path": "/srv/new", "ignores": ["*.tmp"]}, "create it, or set folder_owner"),
         ("syncthing_folder", {"id": "new", "path": "/srv/new", "type": "receiveencrypted", "ignores": ["a"]}, "ciphertext"),
         ("syncthing_folder", {"id": "new"}, "folder new is not here yet, and has no path"),
         ("syncthing_settings", {"options": {"settings": {"relaysEnabled": False}}}, "use relays_enabled itself"),

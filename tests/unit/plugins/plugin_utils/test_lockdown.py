@@ -85,7 +85,7 @@ def test_a_host_that_would_be_lost_after_a_restart_is_not_locked(found: Json, va
 def test_what_cannot_be_known_is_said() -> None:
     assert lockdown.warnings(depends(), ephemeral=False) == []
     (container,) = lockdown.warnings(depends(service={"unit": "", "starts_at_boot": None}), ephemeral=False)
-    assert "runs in no service of systemd's, such as in a container" in container
+    assert "runs in no service of systemd, such as in a container" in container
     (memory,) = lockdown.warnings(depends(service={**SERVICE, "forgets": True}), ephemeral=False)
     assert "--state=mem:" in memory
     (ephemeral,) = lockdown.warnings(depends(), ephemeral=True)

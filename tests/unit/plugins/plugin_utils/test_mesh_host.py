@@ -117,7 +117,7 @@ def test_it_never_listens_on_all_addresses(private: list[str], own: dict[str, t.
 def test_a_web_interface_that_is_not_moved_yet_is_told() -> None:
     assert mesh_host.gui_notes(options()) == []
     assert gui_address.directory_of(None) == "", "an address that is null moves it nowhere"
-    assert "has not made /run/syncthing on this host" in mesh_host.gui_notes(options(gui_ready=False))[0]
+    assert "has not created /run/syncthing on this host" in mesh_host.gui_notes(options(gui_ready=False))[0]
     assert mesh_host.arguments(options(gui_ready=False), "nas")["gui"] == {"theme": "dark"}
     assert mesh_host.gui_notes(options(gui_ready=False, gui_address="")) == []
     assert "gui" not in mesh_host.arguments(options(gui_address="", gui={}), "nas")
@@ -126,10 +126,10 @@ def test_a_web_interface_that_is_not_moved_yet_is_told() -> None:
 def test_messages_name_the_variables_that_users_set() -> None:
     with pytest.raises(SyncthingError) as refusal:
         _refuse.moves({"path": "/a"}, {"id": "documents", "path": "/b"}, allowed=False)
-    assert mesh_host.in_role_words(str(refusal.value)).endswith("set syncthing_mesh_allow_moves: true for one run")
+    assert mesh_host.with_role_variables(str(refusal.value)).endswith("set syncthing_mesh_allow_moves: true for one run")
     with pytest.raises(SyncthingError) as refusal:
         _refuse.empty_secrets({"gui": {"password": ""}})
-    assert mesh_host.in_role_words(str(refusal.value)).startswith("syncthing_mesh_gui: password is empty")
+    assert mesh_host.with_role_variables(str(refusal.value)).startswith("syncthing_mesh_gui: password is empty")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_messages_name_the_variables_that_users_set() -> None:
     ],
 )
 def test_the_option_before_the_variable_is_replaced(said: str, variable: str, rest: str, expected: str) -> None:
-    assert mesh_host.in_role_words(f"{said}{role('syncthing_mesh_' + variable)}{rest}") == expected
+    assert mesh_host.with_role_variables(f"{said}{role('syncthing_mesh_' + variable)}{rest}") == expected
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_the_option_before_the_variable_is_replaced(said: str, variable: str, re
     ],
 )
 def test_a_section_at_the_beginning_is_the_roles(said: str, expected: str) -> None:
-    assert mesh_host.in_role_words(said) == expected
+    assert mesh_host.with_role_variables(said) == expected

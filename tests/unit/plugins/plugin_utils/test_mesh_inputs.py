@@ -179,7 +179,7 @@ def change(mesh: dict[str, t.Any], path: str, value: t.Any) -> None:
         ("folders.photos.devices.pi.password", "x", ["syncthing_mesh_folders.photos.devices.pi.password", "encryption_password"]),
         ("folders.documents.path", "/srv/sync/photos/docs", ["documents", "inside photos", "on nas"]),
         ("folders.documents.path", "/srv/sync/photos", ["inside"]),
-        ("folders.photos.devices", {"vps": {"encryption_password": "s"}}, ["nobody could read"]),
+        ("folders.photos.devices", {"vps": {"encryption_password": "s"}}, ["no device could read"]),
         ("options", {"relay_enabled": False}, ["syncthing_mesh_options.relay_enabled", "relays_enabled", "settings"]),
         ("gui", ["dark"], ["syncthing_mesh_gui", "mapping"]),
         ("defaults", {"folders": {}}, ["syncthing_mesh_defaults.folders", "folder"]),

@@ -283,7 +283,7 @@ def test_a_socket_whose_directory_is_not_there_is_not_moved_to() -> None:
 def test_the_first_start_has_no_open_port_without_a_password(
     address: str, accept: list[str], expected: str, directory: str
 ) -> None:
-    assert gui_address.first(address, accept) == expected
+    assert gui_address.initial_address(address, accept) == expected
     assert gui_address.directory_of(expected) == directory
 
 

@@ -335,7 +335,7 @@ def test_the_home_of_a_host_outside_the_run_counts() -> None:
 def test_what_the_validator_treats_apart_are_variables_that_there_are() -> None:
     """A variable that is renamed would else be checked by a limit, or by a specification, that nobody sees is missing."""
     there = validate.known_names()
-    assert sorted({*validate.BY_THEIR_OWN_CHECKS, *validate.MAY_BE_A_WORD, *validate.LIMITS} - there) == []
+    assert sorted({*validate.WITH_OWN_CHECKS, *validate.MAY_BE_A_WORD, *validate.LIMITS} - there) == []
     assert sorted({*validate.MEMBER, *(f"syncthing_mesh_{name}" for name in validate.MESH)} - there) == []
 
 
@@ -349,6 +349,6 @@ def test_what_the_validator_treats_apart_are_variables_that_there_are() -> None:
 )
 def test_a_secret_of_the_wrong_kind_is_not_shown(spec: dict[str, t.Any], where: str) -> None:
     value, found = validate_types.checked("geheim", spec, where)
-    assert value is validate_types.UNSOUND
+    assert value is validate_types.INVALID
     assert found
     assert "geheim" not in found[0]

@@ -25,7 +25,7 @@ def report(views: Views, **more: t.Any) -> verify_folders.Report:
 
 def test_a_folder_that_comes_no_nearer(views: Views) -> None:
     (finding,) = report(views, **BEHIND, moving=False).findings
-    assert finding.startswith("folder documents on nas is out of sync and comes no nearer: 3 items, 580 B are missing")
+    assert finding.startswith("folder documents on nas is out of sync and makes no progress: 3 items, 580 B are missing")
 
 
 def test_a_first_synchronisation_of_a_terabyte_is_progress(views: Views) -> None:
@@ -86,7 +86,7 @@ def test_a_quota_is_told_in_syncthings_words(views: Views) -> None:
 def test_a_folder_that_only_sends_takes_nothing(views: Views) -> None:
     found = report(views, **BEHIND, type="sendonly", moving=None, disk={"free_bytes": 1, "needed_bytes": 2})
     assert found.findings == []
-    assert found.notes == ["folder documents on nas only sends, and does not take 3 items that others have changed"]
+    assert found.notes == ["folder documents on nas only sends, and does not receive 3 items that others have changed"]
 
 
 @pytest.mark.parametrize("kind", ["receiveonly", "receiveencrypted"])

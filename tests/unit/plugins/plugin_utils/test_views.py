@@ -40,7 +40,7 @@ def test_nothing_is_known_of_a_host_that_was_lost_before(parts: Parts) -> None:
 
 def test_a_call_that_failed_is_the_reason(parts: Parts) -> None:
     failed = {**parts["pi"], "member": {"failed": True, "msg": "Missing sudo password"}}
-    assert findings({**parts, "pi": failed}, alive=["nas"]) == ["pi could not be looked at: Missing sudo password"]
+    assert findings({**parts, "pi": failed}, alive=["nas"]) == ["pi could not be inspected: Missing sudo password"]
 
 
 def test_what_was_waited_for_is_newer(parts: Parts) -> None:
