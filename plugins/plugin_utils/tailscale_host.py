@@ -122,15 +122,15 @@ def name_problem(node: Found, hostname: str, peers: t.Iterable[Found] = ()) -> s
     if not real or real == wanted:
         return None
     holder = next((peer for peer in peers if first_label(peer.get("dns_name")) == wanted), None)
-    told = f"the tailnet calls this host {real} and not {wanted}, which tailscale_hostname asks for"
+    problem = f"the tailnet calls this host {real} and not {wanted}, which tailscale_hostname asks for"
     if holder is None:
         return (
-            f"{told}: it was renamed there, or another machine has the name. Every later run would look for {wanted}. Give it "
+            f"{problem}: it was renamed there, or another machine has the name. Every later run would look for {wanted}. Give it "
             f"the name in the admin console, or set tailscale_hostname: {real} for this host"
         )
     seen = f", last seen {holder['last_seen']}" if holder.get("last_seen") and not holder.get("online") else ""
     where = ", ".join([*holder.get("addresses", [])[:1], f"{'online' if holder.get('online') else 'offline'}{seen}"])
     return (
-        f"{told}: another machine has that name ({where}), and every later run would go to it. Remove that machine in the admin "
-        f"console and give this one its name there, or set tailscale_hostname: {real} for this host"
+        f"{problem}: another machine has that name ({where}), and every later run would go to it. Remove that machine in the "
+        f"admin console and give this one its name there, or set tailscale_hostname: {real} for this host"
     )

@@ -97,14 +97,14 @@ def _failures(where: str, view: View, folder: Data, present: Folder, full_report
     if not failures:
         return Report()
     number = present.errors or len(failures)
-    told = "; ".join(f"{one['path']}: {one['error']}" for one in failures)
+    details = "; ".join(f"{one['path']}: {one['error']}" for one in failures)
     more = f"; and {number - len(failures)} more" if number > len(failures) and not full_reported else ""
     holders = absent_holders(view, folder)
     if holders and all(NO_SOURCE in one["error"] for one in failures):
         return Report(notes=[f"{where} waits for {' or '.join(holders)}, who is not connected, with {count(number)}"])
     if present.moving and _settle.passes(failures):
         return Report(lines=[progress(where, present)])
-    return Report([f"{where}: Syncthing cannot handle {count(number)}: {told}{more}"])
+    return Report([f"{where}: Syncthing cannot handle {count(number)}: {details}{more}"])
 
 
 def absent_holders(view: View, folder: Data) -> list[str]:

@@ -186,7 +186,7 @@ class Client:
         return self._retried(lambda: self._read(path, query))
 
     def get_again(self, path: str) -> t.Any:
-        """The same after a change of the web interface: its address may change, and the old one may still answer for a moment."""
+        """Get a path after a change of the web interface, which may have a new address while the old one still answers."""
 
         def attempt() -> t.Any:
             self.open()

@@ -57,7 +57,7 @@ _FIX = "give the folder a directory of its own, such as /srv/sync/NAME"
 
 
 def refusal_here(path: str, home: str) -> str | None:
-    """The same on the host itself, with links resolved."""
+    """The reason like `refusal`, on the host itself with links resolved."""
     if not path.startswith("/"):
         return refusal(path, home)
     real = os.path.realpath(path)

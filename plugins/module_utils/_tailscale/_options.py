@@ -75,8 +75,8 @@ def _check_login(params: Params) -> None:
     for start, what in NOT_AUTH_KEYS.items():
         if (params.get("auth_key") or "").startswith(start):
             raise NodeError(
-                f"auth_key holds {what}, with which no node can join: make an auth key (it begins with tskey-auth-; the module "
-                "tailscale_auth_key makes one) and put that there"
+                f"auth_key holds {what}, with which no node can join: create an auth key (it begins with tskey-auth-; the module "
+                "tailscale_auth_key creates one) and set auth_key to it"
             )
     for tag in params.get("tags") or []:
         if not TAG.fullmatch(tag):

@@ -112,6 +112,6 @@ def refuse_dropped(options: Json, wish: Json, taken: Json) -> None:
     """Raise NodeError if tailscaled accepted the preferences without an error but has others."""
     for name, (wanted, found) in _prefs.dropped(wish, taken, options).items():
         raise NodeError(
-            f"{name} is to be {wanted}, and tailscaled took that without an error, but has {found}: this version of it does not "
-            f"know the preference, or a policy of this host or its tailnet holds it. Leave {name} out for this host"
+            f"{name} is to be {wanted}, and tailscaled accepted that without an error, but has {found}: this version of it does "
+            f"not know the preference, or a policy of this host or its tailnet sets it. Leave {name} out for this host"
         )

@@ -29,7 +29,7 @@ DEFAULTS_FILE = "/etc/default/ufw"
 CONF_FILE = "/etc/ufw/ufw.conf"
 PROFILES = "etc/ufw/applications.d"
 ADVICE_BEFORE_WRITE = "Nothing was changed; repair it, or copy it again from /usr/share/ufw"
-ADVICE_AFTER_WRITE = "ufw has just written it so, and could not load it at the next boot: is there room on the disk?"
+ADVICE_AFTER_WRITE = "ufw has just written this line, and could not load it at the next boot: is the disk full?"
 
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 # Takes a command and its standard input, returns exit code, output and errors.
@@ -133,7 +133,9 @@ def _apply_change(ufw: Ufw, change: Change, params: t.Mapping[str, t.Any]) -> No
     ufw.refuse_corrupt(seen.texts, ADVICE_AFTER_WRITE)
     left = _change.plan(seen, params).commands
     if left:
-        raise UfwError(f"ufw took the policy but does not show it; still to do: {'; '.join(' '.join(words) for words in left)}")
+        raise UfwError(
+            f"ufw accepted the policy but does not show it; still to do: {'; '.join(' '.join(words) for words in left)}"
+        )
 
 
 def apply_locked(module: t.Any) -> Json:

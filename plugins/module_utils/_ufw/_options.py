@@ -64,7 +64,7 @@ def _interfaces(option: Option) -> t.Iterator[tuple[str, str]]:
     if option.get("interface_out") and option["direction"] != "routed":
         yield (
             "interface_out",
-            f"only a routed rule has it: name it in interface, with direction {option['direction']}",
+            f"only a routed rule has this option: use interface, with direction {option['direction']}",
         )
 
 
@@ -82,9 +82,9 @@ def _addresses(option: Option) -> t.Iterator[tuple[str, str]]:
                 f"'{address}' is neither an address nor a network: write one such as 192.168.1.0/24 or fd00::1",
             )
     if len(set(families.values())) > 1:
-        yield "to", "it is of another IP version than from, so nothing would match: make two rules, or leave one out"
+        yield "to", "it has another IP version than from, so nothing would match: write two rules, or leave one out"
     if option.get("proto") in V4_ONLY and 6 in families.values():
-        yield "proto", f"ufw has {option['proto']} for IPv4 only: leave the IPv6 address out"
+        yield "proto", f"ufw supports {option['proto']} for IPv4 only: leave the IPv6 address out"
 
 
 def _ports(option: Option) -> t.Iterator[tuple[str, str]]:
@@ -103,7 +103,10 @@ def _ports(option: Option) -> t.Iterator[tuple[str, str]]:
         if len(several) > 14:
             yield key, "ufw takes at most 15 ports in one rule, a range counting as two: make two rules"
         if several and option.get("proto") not in ("tcp", "udp"):
-            yield key, f"ufw takes several ports ('{ports}') for one protocol only: say proto tcp or udp, or make a rule for each"
+            yield (
+                key,
+                f"ufw takes several ports ('{ports}') for one protocol only: set proto tcp or udp, or write a rule for each",
+            )
 
 
 def _protocol(option: Option) -> t.Iterator[tuple[str, str]]:
@@ -121,16 +124,16 @@ def _app(option: Option) -> t.Iterator[tuple[str, str]]:
         yield "app", f"'{name}' is no name of an application profile: `ufw app list` shows them"
     for key in ("port", "proto"):
         if option.get(key) is not None:
-            yield key, f"the application profile '{name}' says that: leave {key} out, or app"
+            yield key, f"the application profile '{name}' has it already: leave {key} out, or app"
 
 
 def _comment(option: Option) -> t.Iterator[tuple[str, str]]:
     comment = option.get("comment") or ""
     if re.search(r"['\x00-\x1f\x7f]", comment):
-        yield "comment", "ufw takes one line without an apostrophe: leave out what is not"
+        yield "comment", "ufw accepts only one line without an apostrophe: remove other characters"
     # ufw searches its arguments for its own keywords, also inside of a longer word.
     if comment.strip() in WORDS or (option["direction"] == "routed" and re.search(r"(^|\s)(in|out)(\s|$)", comment)):
-        yield "comment", f"ufw would take a word of '{comment}' for one of its own: say it in other words"
+        yield "comment", f"ufw would read a word of '{comment}' as a keyword: use other words"
 
 
 def refuse_unknown_profiles(rules: t.Sequence[Rule], present: t.Collection[Rule], profiles: t.Mapping[str, int]) -> None:

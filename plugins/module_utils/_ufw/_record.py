@@ -41,7 +41,7 @@ def read(base: Path | None = None) -> Record:
     fired = None
     with contextlib.suppress(OSError):
         time, _newline, reason = (folder / "fired").read_text(encoding="utf-8").strip().partition("\n")
-        fired = {"time": time or "a time", "reason": reason or "of which nothing could be written down (is the disk full?)"}
+        fired = {"time": time or "a time", "reason": reason or "for a reason that could not be stored (is the disk full?)"}
     return Record(
         (folder / "rollback" / "complete").exists(),
         fired,

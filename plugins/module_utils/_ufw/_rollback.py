@@ -126,9 +126,7 @@ class Guard:
 
     def refuse_unfit_services(self) -> None:
         if not SYSTEMD.exists():
-            raise UfwError(
-                "this host does not run systemd, which is what brings its old rules back: set ufw up by ufw_policy alone"
-            )
+            raise UfwError("this host does not run systemd, which the rollback needs: set ufw up by ufw_policy alone")
         code, state, _error = self.execute(["systemctl", "is-enabled", "ufw.service"])
         if code != 0 and state.strip() in ("disabled", "masked"):
             raise UfwError(
@@ -141,7 +139,7 @@ class Guard:
         if others:
             raise UfwError(
                 f"{' and '.join(others)} is in charge of this host's packet filter, and would undo what ufw does or be undone by "
-                f"it: run `systemctl disable --now {' '.join(others)}`, and say the rules that you need in firewall_extra_rules"
+                f"it: run `systemctl disable --now {' '.join(others)}`, and put the rules that you need into firewall_extra_rules"
             )
 
     def refuse_to_confirm(self, record: Record, token: str | None) -> None:
@@ -152,7 +150,7 @@ class Guard:
                 "the host needs longer, and run again"
             )
         if token and token != self._token():
-            raise UfwError("another run has armed a change of the firewall since, and has to prove that one: run again after it")
+            raise UfwError("another run has armed a change of the firewall since: wait until that run is over, and run again")
 
     def refuse_inactive(self) -> None:
         """Refuse to confirm without active rules: a login proves something only if the rules were in force."""
@@ -171,7 +169,7 @@ class Guard:
         if missing:
             raise UfwError(
                 f"ufw does not filter any more ({missing}), so this change cannot be confirmed: it was switched off, or its "
-                "chains were emptied, meanwhile. Run again"
+                "chains were emptied meanwhile. Run again"
             )
 
     def arm(self, timeout: int) -> tuple[str, str]:
@@ -251,7 +249,7 @@ class Guard:
     def _save(self) -> None:
         for path in (Path(self.places.ufw), Path(self.places.defaults)):
             if path.is_symlink() or path.is_mount():
-                raise UfwError(f"{path} is a link or a mount point, and could not be brought back: make it an ordinary one")
+                raise UfwError(f"{path} is a link or a mount point, which cannot be restored: replace it by an ordinary one")
         self.base.mkdir(mode=0o700, parents=True, exist_ok=True)
         _discard(self.rollback)
         self.rollback.mkdir(mode=0o700)
@@ -262,8 +260,8 @@ class Guard:
         if self.execute(["iptables", "-w", "-n", "-L", "ufw-user-input"])[0] == 0:
             if not enabled:
                 raise UfwError(
-                    "ufw filters although its ufw.conf says ENABLED=no, as after a `ufw disable` that was cut off, and could not "
-                    "be brought back like that: run `ufw disable` or `ufw enable` first"
+                    "ufw filters although its ufw.conf says ENABLED=no, as after an interrupted `ufw disable`, and this state "
+                    "cannot be restored: run `ufw disable` or `ufw enable` first"
                 )
             (self.rollback / "active").touch()
         for family, command in ((4, "iptables"), (6, "ip6tables")):

@@ -78,7 +78,7 @@ class Rule:
 
 
 def from_option(option: t.Mapping[str, t.Any]) -> Rule:
-    """From one element of the module's option `rules`, by the rows of the table."""
+    """Create a rule from one element of the module's option `rules`, by the rows of the table."""
     given = [(key, option[key.option]) for key in RULE_TABLE if option.get(key.option) is not None]
     return Rule(**{key.path[0]: CANONICAL[key.option](value) if key.form == PART else value for key, value in given})
 

@@ -18,7 +18,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules impor
 
 DIRECTIONS = {"incoming": "INPUT", "outgoing": "OUTPUT", "routed": "FORWARD"}
 POLICIES = {"ACCEPT": "allow", "DROP": "deny", "REJECT": "reject"}
-# As in the package's /etc/default/ufw.
+# The values in the package's /etc/default/ufw.
 PACKAGED_DEFAULTS = {"incoming": "deny", "outgoing": "allow", "routed": "deny"}
 USER_FILES = {"v4": "/etc/ufw/user.rules", "v6": "/etc/ufw/user6.rules"}
 

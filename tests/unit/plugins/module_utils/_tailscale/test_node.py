@@ -202,7 +202,7 @@ def test_lists_are_the_same_in_any_order_and_spelling() -> None:
 def test_what_the_daemon_drops_without_a_word_is_named() -> None:
     daemon = Daemon()
     daemon.deaf = {"RunWebClient"}
-    with pytest.raises(NodeError, match="webclient is to be True, and tailscaled took that without an error, but has False"):
+    with pytest.raises(NodeError, match="webclient is to be True, and tailscaled accepted that without an error, but has False"):
         declare(daemon, webclient=True, shields_up=True)
     fresh = Daemon("NeedsLogin")
     fresh.deaf = {"RunWebClient"}
