@@ -345,7 +345,7 @@ def test_half_a_file_is_never_in_the_scripts_place(machine: Machine, monkeypatch
     machine.guard.restore("the disk is full")
     monkeypatch.undo()
     assert machine.has == (OLD, OLD)
-    assert "Brings ufw's files" in whole
+    assert "Restores ufw's old files" in whole
 
 
 @pytest.mark.parametrize("kind", ["link", "off"])
