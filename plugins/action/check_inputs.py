@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check the variables of all hosts of a play at once.
 
-Each host's variables are those that its tasks would see, which ansible-core's own variable manager knows; a task has them ready
-for one host only, and `hostvars` lacks what the play and the role give.
+Each host's variables are those that its tasks would see. They come from ansible-core's own variable manager: a task has them for
+one host only, and `hostvars` has no variables of the play and the role.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload, secret_transfer, validate, validate_tailscale
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.resolve_inputs import OMITTED, Resolver
-from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import told_once
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import unique_problems
 
 PRELOADED = preload.FILTERS  # for the workers
 Variables = t.Dict[str, t.Any]  # noqa: UP006
-# These strategies take each host by itself, so that each is checked by itself.
+# With these strategies each host runs alone, so each is checked alone.
 ALONE = ("free", "host_pinned")
 TRANSFER = ("ansible_connection", "ansible_become_method", "ansible_pipelining", "ansible_ssh_pipelining")
 SPEC = {
@@ -52,29 +52,30 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg="\n".join([*([many] if many else []), *problems]))
         return {**result, "changed": False, "checked": [] if problems else checked}
 
-    # --- whose variables --------------------------------------------------------------------------
+    # --- the hosts --------------------------------------------------------------------------------
 
     def _hosts(self, pattern: t.Any) -> tuple[list[t.Any], list[str]]:
         if pattern is None:
             strategy = str(getattr(self._task.get_play(), "strategy", "")).rpartition(".")[2]
             alone = strategy in ALONE or not self._task.run_once
-            # With `serial`, hosts of later batches lack what the play has yet to learn of them, such as facts.
+            # With `serial`, hosts of later batches have no facts yet.
             names = [self._seen["inventory_hostname"]] if alone else self._seen["ansible_play_batch"]
             return [self._inventory.get_host(name) for name in names], []
         hosts = self._inventory.get_hosts(pattern)
         if not (hosts or self._inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)):
             groups = self._inventory.groups
-            return [], [validate.no_hosts(pattern, groups if pattern == validate.GROUP else [*groups, *self._inventory.hosts])]
-        return hosts, [validate.hosts_of_inventory(pattern)] if self._is_of_inventory("tailsync_hosts", pattern) else []
+            names = groups if pattern == validate.GROUP else [*groups, *self._inventory.hosts]
+            return [], [validate.no_hosts_problem(pattern, names)]
+        return hosts, [validate.tailsync_hosts_problem(pattern)] if self._is_of_inventory("tailsync_hosts", pattern) else []
 
     def _is_of_inventory(self, name: str, value: t.Any) -> bool:
-        """Whether the value is that of a variable which only the inventory has, and no play's `hosts` can see."""
+        """Whether the value is of a variable that only the inventory sets, so that no play sees it in its `hosts`."""
         if value == validate.GROUP or name not in self._seen or name in self._manager.get_vars(play=self._task.get_play()):
             return False
         return bool(self._templar.template(self._seen[name]) == value)
 
     def _conditions_of_role(self) -> list[t.Any]:
-        """A role may be meant for some hosts of its play only; what `include_role` has is no part of the task's own `when`."""
+        """The conditions of the task and its role. Those of `include_role` are not part of the task's own `when`."""
         found, parent = list(self._task.when), self._task._parent
         while parent is not None:
             found += [] if getattr(parent, "statically_loaded", True) else parent.when
@@ -86,7 +87,7 @@ class ActionModule(ActionBase):
             return True
         try:
             return all(templar.evaluate_conditional(condition) for condition in self._conditions)
-        except Exception:  # whatever a template can raise; the host's own task will say it
+        except Exception:  # a template can raise anything; the host's own task reports it
             return False
 
     def _problems(self, hosts: list[t.Any], roles: list[str]) -> tuple[list[str], list[str]]:
@@ -112,18 +113,18 @@ class ActionModule(ActionBase):
             secrets |= own
             if own:
                 transfers[self._transfer(resolver, raw, template)] = None
-        # `localhost` is a host that no inventory need have.
+        # `localhost` need not be in the inventory.
         inventory = {*self._inventory.hosts, *resolved, self._seen["inventory_hostname"]}
         homes = self._homes(resolver, resolved, roles)
         return list(resolved), [
-            *told_once(found, resolved),
+            *unique_problems(found, resolved),
             *self._transfer_problems(transfers, sorted(secrets)),
             *validate.problems(resolved, roles, names=given, inventory=inventory, homes=homes),
             *(validate_tailscale.shared_names(resolved) if "tailscale" in roles else []),
         ]
 
     def _defaults(self, roles: list[str]) -> Variables:
-        """The play that checks is not the one that has the roles."""
+        """The defaults of the roles: the checking play does not include the roles itself."""
         found: Variables = {}
         for role in roles:
             path = validate.COLLECTION_ROLES / role / "defaults" / "main.yml"
@@ -170,10 +171,10 @@ class ActionModule(ActionBase):
             found[name] = homes.get("syncthing_mesh_home") or homes.get("syncthing_home")
         return found
 
-    # --- how secrets get to the hosts -------------------------------------------------------------
+    # --- transfer of secrets ----------------------------------------------------------------------
 
     def _secrets_of(self, values: Variables) -> set[str]:
-        """Looked for once in what several hosts have from one place, such as the folders of a mesh."""
+        """The variables with secrets. Values that several hosts share, such as the folders of a mesh, are searched once."""
         found: set[str] = set()
         for name in (*secret_transfer.SECRETS, *secret_transfer.CONTAINERS):
             key = (name, id(values.get(name)))
@@ -192,7 +193,7 @@ class ActionModule(ActionBase):
         return list(dict.fromkeys(found))
 
     def _transfer(self, resolver: Resolver, raw: Variables, template: t.Callable[[t.Any], t.Any]) -> secret_transfer.Transfer:
-        """With the settings of this task, which are those of the tasks that have secrets."""
+        """The transfer settings of a host. This task has the same settings as the tasks with secrets."""
         own, _problems = self._resolve(resolver, TRANSFER, raw, template)
         name = str(own.get("ansible_connection") or self._task.connection or context.CLIARGS.get("connection") or "ssh")
         method = str(
@@ -219,6 +220,6 @@ class ActionModule(ActionBase):
             wanted = constants.config.get_config_value(
                 "pipelining", plugin_type="connection", plugin_name=connection, variables=own
             )
-        except AnsibleError:  # a connection that has no such option
+        except AnsibleError:  # the connection plugin has no such option
             return bool(self._play_context.pipelining)
         return bool(wanted)

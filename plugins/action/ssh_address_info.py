@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Try a host's addresses over its own SSH settings and say which one answers.
+"""Try a host's addresses with its own SSH settings, and return the first that accepts a login.
 
-A plain TCP connect from the controller would not do: users reach their hosts
-through ProxyCommand, jump hosts and `~/.ssh/config`, and a port that answers
-is not yet a login. So the host's own connection plugin makes the attempt.
-What an answer means is decided in plugin_utils/ssh_access.py.
+A plain TCP connection from the controller is not enough: users reach their hosts
+through ProxyCommand, jump hosts and `~/.ssh/config`, and an open port is not yet
+a login. So the host's own connection plugin makes the attempt. Answers are
+evaluated in plugin_utils/ssh_access.py.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "fresh": {"type": "bool", "default": True},
 }
 COMMAND_TIMEOUT = 5  # seconds
-# A variable of --extra-vars goes before every fact, so what follows would go to ansible_host, whoever is there.
-OVERRULED = (
-    "ansible_ssh_common_args is set by --extra-vars, which overrules the address that was found ({}). Set it in the inventory, "
+# A variable of --extra-vars overrides every fact, so later tasks would go to ansible_host, which may be another machine.
+EXTRA_VARS_OVERRIDE = (
+    "ansible_ssh_common_args is set by --extra-vars, which overrides the address that was found ({}). Set it in the inventory, "
     "or use --ssh-common-args."
 )
 
 
-class Try(t.NamedTuple):
+class Candidate(t.NamedTuple):
     source: str
     address: str
 
@@ -72,9 +72,9 @@ class ActionModule(ActionBase):
         result.update(self._try_all())
         return result
 
-    # --- what is tried --------------------------------------------------------------------------
+    # --- attempts -------------------------------------------------------------------------------
 
-    def _tries(self) -> t.Iterator[Try]:
+    def _candidates(self) -> t.Iterator[Candidate]:
         given = self._arguments
         seen = set()
         for source, addresses in (
@@ -86,19 +86,20 @@ class ActionModule(ActionBase):
             for address in addresses():
                 if address and address not in seen:
                     seen.add(address)
-                    yield Try(source, address)
+                    yield Candidate(source, address)
 
     def _try_all(self) -> dict[str, t.Any]:
         attempts: list[ssh_advice.Attempt] = []
-        for one in self._tries():
+        for one in self._candidates():
             answer, common_arguments, problem = self._try(one)
             if answer is None or problem:
                 attempts.append(ssh_advice.Attempt(one.address, one.source, problem))
                 continue
             if common_arguments != self._own_arguments and "ansible_ssh_common_args" in load_extra_vars(self._loader):
-                return {**self._failed(attempts, []), "msg": OVERRULED.format(one.address)}
+                return {**self._failed(attempts, []), "msg": EXTRA_VARS_OVERRIDE.format(one.address)}
             if one.source == HOST:
-                return self._failed(attempts, [ssh_advice.unlasting(one.address, self._arguments["tailnet_name"] or "the host")])
+                name = self._arguments["tailnet_name"] or "the host"
+                return self._failed(attempts, [ssh_advice.temporary_address(one.address, name)])
             return {
                 "changed": False,
                 "address": one.address,
@@ -107,7 +108,7 @@ class ActionModule(ActionBase):
                 "ssh_client": answer.client,
                 "ssh_server": answer.server,
                 "ssh_common_args": common_arguments,
-                "tried": _told(attempts),
+                "tried": _describe(attempts),
             }
         command = self._arguments["tailscale_command"]
         controller = self._controller if self._label else ssh_access.Controller()
@@ -115,8 +116,8 @@ class ActionModule(ActionBase):
 
     def _failed(self, attempts: list[ssh_advice.Attempt], advice: list[str]) -> dict[str, t.Any]:
         where = "over the tailnet" if self._arguments["require_tailnet"] else "at any of its addresses"
-        tried = "; ".join(f"{attempt['address']}: {attempt['error']}" for attempt in _told(attempts))
-        sentences = [f"no SSH login {where} within {self._arguments['timeout']} s each", tried, *advice]
+        tried = "; ".join(f"{attempt['address']}: {attempt['error']}" for attempt in _describe(attempts))
+        messages = [f"no SSH login {where} within {self._arguments['timeout']} s each", tried, *advice]
         return {
             "changed": False,
             "failed": True,
@@ -126,27 +127,27 @@ class ActionModule(ActionBase):
             "ssh_client": None,
             "ssh_server": None,
             "ssh_common_args": self._own_arguments,
-            "tried": _told(attempts),
-            "msg": " ".join(one if one.endswith("?") else f"{one.rstrip('.')}." for one in sentences if one),
+            "tried": _describe(attempts),
+            "msg": " ".join(one if one.endswith("?") else f"{one.rstrip('.')}." for one in messages if one),
         }
 
-    def _try(self, one: Try) -> tuple[ssh_access.Answer | None, str, str]:
-        """Who answered over which arguments, and why that does not count if it does not."""
-        common_arguments, vouched = self._common_arguments(one.address)
+    def _try(self, one: Candidate) -> tuple[ssh_access.Answer | None, str, str]:
+        """Try one address. Returns the answer, ssh's arguments, and the reason if the answer is not accepted."""
+        common_arguments, verified = self._common_arguments(one.address)
         answer = self._log_in(common_arguments)
         if isinstance(answer, str):
             return None, common_arguments, answer
-        # A name that stands in the inventory as well is held to what it leads to.
+        # A name that is also in the inventory is checked like an address of the inventory.
         explicit = one.address in self._arguments["addresses"] and not (one.source == NAME and answer.over_tailnet)
         wanted = ssh_access.Wanted(self._label, self._other_hosts, self._known_addresses)
-        problem = ssh_access.objection(INVENTORY if explicit else one.source, answer, vouched, wanted)
+        problem = ssh_access.objection(INVENTORY if explicit else one.source, answer, verified, wanted)
         if not problem and self._arguments["require_tailnet"] and not answer.over_tailnet:
             problem = f"answered, but at {answer.server}, which is not a tailnet address"
         if not problem and self._arguments["refuse_tailnet"] and answer.over_tailnet:
             problem = f"answered, but at {answer.server}, which is in the tailnet"
         return answer, common_arguments, problem or ""
 
-    # --- what is known without asking the host --------------------------------------------------
+    # --- facts from the controller --------------------------------------------------------------
 
     @functools.cached_property
     def _label(self) -> str:
@@ -169,7 +170,7 @@ class ActionModule(ActionBase):
         return {label_of(_tailscale_hostname(hosts, name)): name for name in hosts if name != own}
 
     def _ask_ssh(self, port: int | None) -> ssh_access.Destination:
-        """Where ssh itself would go, its configuration files included."""
+        """The destination that ssh itself would use, including its configuration files."""
         connection = self._connection
         host = connection.get_option("host")
         command = [connection.get_option("ssh_executable"), *shlex.split(connection.get_option("ssh_args") or "")]
@@ -184,14 +185,14 @@ class ActionModule(ActionBase):
     # --- a login --------------------------------------------------------------------------------
 
     def _common_arguments(self, address: str) -> tuple[str, bool]:
-        """ssh's arguments for an address, and whether known_hosts vouches for the machine there."""
+        """ssh's arguments for an address, and whether known_hosts identifies the machine that answers there."""
         destination = self._destination
         own = address in (destination.hostname, destination.given)
         names = ssh_access.host_key_names(address, [self._arguments["tailnet_name"] or ""], destination)
         known = next((name for name in names[: 1 if own else None] if _is_known(name, destination.known_hosts)), None)
-        vouched = destination.vouches(known_before=known is not None)
+        verified = destination.verifies_machine(known_before=known is not None)
         if own:
-            return self._own_arguments, vouched
+            return self._own_arguments, verified
         control_path = ""
         if "ControlPersist" in (self._connection.get_option("ssh_args") or ""):
             # ansible-core derives its own control path from the unchanged host name, so a master
@@ -200,12 +201,12 @@ class ActionModule(ActionBase):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             control_path = f"{folder}/%C"
         added = ssh_access.alias_arguments(address, known or destination.host_key_name, control_path)
-        return f"{self._own_arguments} {shlex.join(added)}".strip(), vouched
+        return f"{self._own_arguments} {shlex.join(added)}".strip(), verified
 
     def _log_in(self, common_arguments: str) -> ssh_access.Answer | str:
-        """What the machine says, or why there is no login."""
+        """Log in. Returns the answer of the machine, or the error."""
         connection = self._connection
-        # What ssh reads first wins, so what must hold for this attempt goes in front of ssh_args.
+        # ssh uses the first of several values, so the options of this attempt are put in front of ssh_args.
         first = ["-o", "ControlMaster=no", "-o", "ControlPath=none"] if self._arguments["fresh"] else []
         saved = {option: connection.get_option(option) for option in ("ssh_args", "ssh_common_args", "timeout")}
         retries = connection.get_option("reconnection_retries")
@@ -215,7 +216,7 @@ class ActionModule(ActionBase):
             connection.set_option("ssh_common_args", common_arguments)
             connection.set_option("timeout", self._arguments["timeout"])
             connection.set_option("reconnection_retries", 0)
-            code, output, error = connection.exec_command(ssh_access.question([socket] if socket else []), sudoable=False)
+            code, output, error = connection.exec_command(ssh_access.login_command([socket] if socket else []), sudoable=False)
         except AnsibleConnectionFailure as failure:
             return str(failure)
         finally:
@@ -228,7 +229,7 @@ class ActionModule(ActionBase):
         return ssh_access.parse_answer(text)
 
 
-def _told(attempts: t.Iterable[ssh_advice.Attempt]) -> list[dict[str, str]]:
+def _describe(attempts: t.Iterable[ssh_advice.Attempt]) -> list[dict[str, str]]:
     return [{"address": attempt.address, "error": ssh_advice.shorten_ssh_error(attempt.error)} for attempt in attempts]
 
 
@@ -239,7 +240,7 @@ def _is_known(name: str, known_hosts: t.Iterable[str]) -> bool:
 
 
 def _output(command: list[str]) -> str:
-    """What a command says; nothing if it is not there, fails or hangs, because a controller needs no Tailscale of its own."""
+    """The output of a command; empty if it is missing, fails or hangs, because a controller need not have Tailscale."""
     try:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
@@ -250,13 +251,13 @@ def _output(command: list[str]) -> str:
         output, _none = process.communicate(timeout=COMMAND_TIMEOUT)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it started would hold the pipe open
+            os.killpg(process.pid, signal.SIGKILL)  # its child processes would keep the pipe open
         output, _none = process.communicate()
     return output.decode(errors="replace") if process.returncode == 0 else ""
 
 
 def _tailscale_hostname(hosts: t.Any, name: str) -> str:
-    """Of another host, one of whose variables may be undefined or encrypted: that is no concern of this one."""
+    """The tailscale_hostname of another host. Undefined or encrypted variables of that host are no error here."""
     try:
         return str(hosts[name].get("tailscale_hostname") or name)
     except AnsibleError:

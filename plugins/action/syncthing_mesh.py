@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring one member of a mesh to what the inventory says: the desired state is made here, and syncthing_cluster called with it."""
+"""Configure one member of a mesh from the inventory: compute the desired state, and call syncthing_cluster with it."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class ActionModule(ActionBase):
                 task_vars=variables,
             )
         )
-        return _in_role_words(result, notes, host)
+        return _with_role_variables(result, notes, host)
 
 
 def _validated(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """By the specification, but for what is large: ansible-core would copy it, and syncthing_cluster validates it anyway."""
+    """Validate the options, except the large ones: ansible-core would copy them, and syncthing_cluster validates them anyway."""
     large = {key: arguments.get(key) for key in LARGE}
     given = {key: value for key, value in large.items() if value is not None or key == "folders"}
     wrong = [f"{key} must be a mapping" for key, value in given.items() if not isinstance(value, t.Mapping)]
@@ -71,22 +71,22 @@ def _validated(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {**validated.validated_parameters, **large}
 
 
-def _in_role_words(result: dict[str, t.Any], notes: list[str], host: str) -> dict[str, t.Any]:
-    """With the host's name, since Ansible shows equal warnings once, and says of none where it is from."""
+def _with_role_variables(result: dict[str, t.Any], notes: list[str], host: str) -> dict[str, t.Any]:
+    """Replace option names by variables, and add the host to warnings: Ansible shows equal ones once, without their hosts."""
     warnings = [*notes, *(result.pop("warnings", None) or [])]
     if warnings:
         result["warnings"] = [_reworded(warning, host) for warning in warnings]
     said = result.get("msg")
-    if isinstance(said, str) and said != mesh_host.in_role_words(said):
-        result["msg"] = mesh_host.in_role_words(said)
-        result.pop("exception", None)  # which has the message once more, and is shown first
+    if isinstance(said, str) and said != mesh_host.with_role_variables(said):
+        result["msg"] = mesh_host.with_role_variables(said)
+        result.pop("exception", None)  # it repeats the message, and would be shown first
     return result
 
 
 def _reworded(warning: t.Any, host: str) -> t.Any:
     """A warning is a text, or ansible-core's object with one in its event."""
     if isinstance(warning, str):
-        return f"{host}: {mesh_host.in_role_words(warning)}"
+        return f"{host}: {mesh_host.with_role_variables(warning)}"
     event: t.Any = getattr(warning, "event", None)
     if not isinstance(getattr(event, "msg", None), str):
         return warning

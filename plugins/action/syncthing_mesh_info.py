@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Collect what the members of a mesh need to know of each other, once for all of them."""
+"""Collect device IDs and addresses of the members of a mesh, once for all of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the Syncthing modules document in common; each option is described once, here."""
+"""Documentation that the Syncthing modules share; each option is described once, here."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ addresses:
   elements: str
 allowed_networks:
   description:
-    - Networks from which the device may connect and in which it is dialed, as CIDR; the first that matches decides, and one with
-      C(!) before it excludes.
+    - Networks, as CIDR, that the device may connect from and is dialed in. The first network that matches decides; a C(!) in
+      front of a network excludes it.
   type: list
   elements: str
 introducer:
@@ -31,7 +31,7 @@ paused:
   description: Whether connections to the device are paused.
   type: bool
 untrusted:
-  description: Share folders with the device only encrypted. It can then be neither introducer nor have its folders accepted.
+  description: Share folders with the device only encrypted. Such a device cannot have C(introducer) or C(auto_accept_folders).
   type: bool
 compression:
   description: Which data is compressed before it is sent to the device.
@@ -58,13 +58,13 @@ settings:
 
 _DEVICE_ID = r"""
 device_id:
-  description: ID of the device. Without it the device of this name that is known already is meant.
+  description: ID of the device. By default the ID that this host already has for the device's name.
   type: str
 """
 
 _FOLDER_DEFAULTS = r"""
 versioning:
-  description: How old versions of files that other devices change or delete are kept.
+  description: How to keep old versions of files that other devices change or delete.
   type: dict
   suboptions:
     type:
@@ -118,21 +118,22 @@ label:
 path:
   description:
     - Path of the folder on this host. Required for a folder that this host does not have yet.
-    - A folder whose disk is not mounted is left out, with a warning; one that Syncthing has already is then left as it is. See
+    - A folder whose disk is not mounted is left out, with a warning; if Syncthing already has the folder, it is not changed. See
       C(requires_mount).
-    - The path must not lie inside another folder, in Syncthing's own files, or in a directory of the system, wherever links lead.
-    - The path of a folder that is there already changes only with O(allow_moves).
+    - The path must not lie inside another folder, in Syncthing's own files, or in a directory of the system, not even through
+      symbolic links.
+    - The path of an existing folder changes only with O(allow_moves).
   type: str
 requires_mount:
   description:
-    - A directory that must be a mount point; otherwise the folder is left out. For a disk that nothing on the host announces,
-      such as one that is mounted by hand.
-    - Not needed for a disk that C(/etc/fstab), a mount or automount unit, C(/etc/auto.master) or ZFS names.
+    - A directory that must be a mount point; otherwise the folder is left out. Use it for a disk that is not configured anywhere
+      on the host, such as one that is mounted by hand.
+    - Not needed for a disk that is configured in C(/etc/fstab), a mount or automount unit, C(/etc/auto.master) or ZFS.
   type: path
 type:
   description:
     - Direction in which changes are synced; V(receiveencrypted) holds only ciphertext.
-    - The type of a folder that is there already changes only with O(allow_moves), and never from or to V(receiveencrypted).
+    - The type of an existing folder changes only with O(allow_moves), and never from or to V(receiveencrypted).
   type: str
   choices: [sendreceive, sendonly, receiveonly, receiveencrypted]
 devices:
@@ -143,34 +144,34 @@ devices:
   elements: dict
   suboptions:
     name:
-      description: Name of a device that is declared, or known already.
+      description: Name of a device that is declared, or that this host already knows.
       type: str
     device_id:
       description: ID of the device, instead of its name.
       type: str
     encryption_password:
       description:
-        - Password with which the files are encrypted before this device gets them; it gets only ciphertext. It must not be
-          empty. Without this option the password that is there stays.
-        - It is changed, or given to a device that has the folder already, only with O(allow_moves), because the device would
-          refuse every connection. To rotate it, take the device out of the folder, remove the folder and its files there, and
-          share the folder with it again.
+        - Password that encrypts the files before they are sent to this device, which gets only ciphertext. It must not be
+          empty. Without this option an existing password is kept.
+        - Changing the password, or setting one for a device that already has the folder, needs O(allow_moves), because the
+          device would then refuse every connection. To rotate it, take the device out of the folder, remove the folder and its
+          files on the device, and share the folder with the device again.
       type: str
 device_names:
   description:
     - Names of devices that the folder is shared with, as a short form of C(devices) for those that need no password here.
       A device that is in both lists counts once.
-    - In a mesh of hundreds of devices this form costs a fraction of the other.
+    - In a mesh of hundreds of devices this form takes a fraction of the time of the other.
   type: list
   elements: str
 marker_name:
   description:
-    - File or directory that must be in the folder for it to be synced; never empty. This collection never makes one.
-    - The marker of a folder that is there already changes only with O(allow_moves).
+    - Name of a file or directory that must exist in the folder for it to be synced; never empty. It is never created.
+    - The marker of an existing folder changes only with O(allow_moves).
   type: str
 ignores:
   description:
-    - Ignore patterns, as a complete list (U(https://docs.syncthing.net/users/ignoring.html)). Those of a new folder are there
+    - Ignore patterns, as a complete list (U(https://docs.syncthing.net/users/ignoring.html)). For a new folder they are written
       before the first scan.
   type: list
   elements: str
@@ -242,8 +243,8 @@ enabled:
   type: bool
 address:
   description:
-    - Where web interface and REST API listen, such as V(127.0.0.1:8384), or the path of a unix socket, whose directory must be
-      there and let Syncthing's user write to it.
+    - Listen address of web interface and REST API, such as V(127.0.0.1:8384), or the path of a unix socket. The directory of the
+      socket must exist, and Syncthing's user must be able to write to it.
     - A unix socket and O(gui.tls) together are an error.
   type: str
 unix_socket_permissions:
@@ -256,16 +257,16 @@ password:
   description:
     - Password to log in with, or its bcrypt hash; never empty. A password is tested before it is written, because Syncthing
       keeps only a hash of it.
-    - Syncthing before 1.25 would hash a hash once more, so it needs the password itself.
+    - Syncthing before 1.25 would hash a hash again, so it needs the password in plain text.
   type: str
 tls:
   description: Use HTTPS only, with the certificate that Syncthing makes.
   type: bool
 api_key:
-  description: New API key. The modules of this collection read it from C(config.xml) and go on with the new one.
+  description: New API key. The modules of this collection read the key from C(config.xml), so they need no change.
   type: str
 insecure_skip_hostcheck:
-  description: Answer requests for any host name, as a reverse proxy needs it.
+  description: Answer requests for any host name, which a reverse proxy needs.
   type: bool
 theme:
   description: Theme of the web interface.
@@ -277,7 +278,7 @@ settings:
 
 _SYSTEM = f"""
 options:
-  description: Syncthing's options. Lists are taken as complete.
+  description: Syncthing's options. A list replaces the whole list that Syncthing has.
   type: dict
   suboptions:{indent(_OPTIONS, " " * 4)}
 gui:
@@ -305,14 +306,14 @@ defaults:
 _GUARDS = r"""
 folder_owner:
   description:
-    - User for whom the missing directory of a new folder is made, with mode V("0750").
-    - Below C(/srv), C(/home), C(/var/lib) and C(/opt) missing parents are made as well, with mode V("0755"), owned by root or, in
-      a home, by its owner. Elsewhere, and below any other mount point, a folder whose parent is missing is left out.
+    - Owner of a new folder's directory. If the directory is missing, it is created with mode V("0750").
+    - Below C(/srv), C(/home), C(/var/lib) and C(/opt) missing parents are created as well, with mode V("0755"), owned by root or,
+      in a home, by its owner. Elsewhere, and below any other mount point, a folder whose parent is missing is left out.
   type: str
 allow_moves:
   description:
-    - Allow path, type, marker and encryption passwords of a folder that is there already to change. Set it for one run; moving
-      the files is up to you.
+    - Allow changes of path, type, marker and encryption passwords of existing folders. Set it for one run only. The files are
+      not moved; move them yourself.
   type: bool
   default: false
 """
@@ -325,20 +326,20 @@ requirements:
 options:
   home:
     description:
-      - Syncthing's home folder on the host. Address and API key of the REST API are read from the C(config.xml) in it;
-        the key is not returned and does not leave the host.
+      - Syncthing's home folder on the host. Address and API key of the REST API are read from the C(config.xml) in it.
+        The key is not returned and does not leave the host.
     type: path
     default: /var/lib/syncthing
   timeout:
     description:
-      - How long to wait for a Syncthing that is starting, converting its database or restarting its web interface, in seconds.
+      - How long to wait while Syncthing starts, converts its database or restarts its web interface, in seconds.
     type: int
     default: 60
 attributes:
   platform:
     support: full
     platforms: posix
-    description: Where Syncthing runs. Run the module on that host, as root or as Syncthing's user.
+    description: Runs on the host of Syncthing, as root or as Syncthing's user.
   action_group:
     support: full
     description: Use C(group/homelab.tailsync.syncthing) in C(module_defaults).
@@ -351,17 +352,17 @@ attributes:
 attributes:
   check_mode:
     support: full
-    description: Says what would change. Before Syncthing's first start it says what would change in an empty one.
+    description: Reports what would change. Before Syncthing's first start it compares with an empty configuration.
   diff_mode:
     support: full
     description: Shows the declared keys before and after, secrets masked.
   idempotent:
     support: full
     description:
-      - A Syncthing that already matches is only read, by one request. Declared ignore patterns cost one more for each folder,
-        and a password that is given in clear one or two.
+      - If everything matches already, the module sends one request, which only reads. Declared ignore patterns need one more
+        request for each folder, and a password in plain text one or two.
 notes:
-  - What is not declared keeps its value.
+  - Settings that are not declared keep their value.
 """
 
     # Annotated, because ansible-test's yamllint takes a plain assignment for a literal.
@@ -374,7 +375,7 @@ notes:
     CLUSTER: str = f"""
 options:
   devices:
-    description: Devices that this host is to know. This host itself is not among them.
+    description: Devices that this host is to know, without this host itself.
     type: list
     elements: dict
     default: []

@@ -16,7 +16,7 @@ attributes:
   platform:
     support: full
     platforms: posix
-    description: Where tailscaled runs.
+    description: Runs on the host of tailscaled.
   action_group:
     support: full
     description: Use C(group/homelab.tailsync.tailscale) in C(module_defaults).

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters of the role firewall; what they decide is in plugin_utils: firewall.py, firewall_host.py and lockdown.py."""
+"""Filters of the role firewall; the logic is in plugin_utils: firewall.py, firewall_host.py and lockdown.py."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters about the mesh and its devices; what they decide is in plugin_utils and module_utils."""
+"""Filters about the mesh and its devices; the logic is in plugin_utils and module_utils."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FilterModule:
             "syncthing_mesh_folders_of": mesh_host.folders_of,
             "syncthing_address_problems": validate_syncthing.address_problems,
             "syncthing_gui_directory": gui_address.directory_of,
-            "syncthing_gui_first": gui_address.first,
+            "syncthing_gui_first": gui_address.initial_address,
             "syncthing_gui_permissions": gui_address.permissions,
             "syncthing_tcp_addresses": syncthing_addresses.tcp_addresses,
             "syncthing_interface_addresses": syncthing_addresses.interface_addresses,

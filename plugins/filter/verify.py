@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters of the role verify; what they decide is in plugin_utils/verify.py, and each is documented in a file of its name."""
+"""Filters of the role verify; the logic is in plugin_utils/verify.py, and each filter is documented in a file with its name."""
 
 from __future__ import annotations
 

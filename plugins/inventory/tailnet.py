@@ -6,16 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: tailnet
-short_description: The machines of a tailnet as hosts
+short_description: Use the machines of a tailnet as hosts
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Takes hosts from the C(tailscale status) of the controller itself, from Tailscale's API or from Headscale's.
-  - A host has the first part of its MagicDNS name, is in the group C(online) or C(offline), in C(os_NAME) and in C(tag_NAME) for
-    each of its tags, and has the variables C(tailnet_id), C(tailnet_dns_name), C(tailnet_hostname),
+  - Gets hosts from C(tailscale status) on the controller, from Tailscale's API or from Headscale's.
+  - The name of a host is the first part of its MagicDNS name. The host is in the group C(online) or C(offline), in C(os_NAME),
+    and in C(tag_NAME) for each of its tags. It has the variables C(tailnet_id), C(tailnet_dns_name), C(tailnet_hostname),
     C(tailnet_addresses), C(tailnet_ipv4), C(tailnet_ipv6), C(tailnet_os), C(tailnet_online) and C(tailnet_tags).
-  - The file must be named C(tailnet.yml), or end in C(.tailnet.yml), or the same with C(.yaml).
+  - The name of the inventory file must be C(tailnet.yml) or end in C(.tailnet.yml), or the same with C(.yaml).
 extends_documentation_fragment:
   - constructed
   - inventory_cache
@@ -23,36 +23,36 @@ requirements:
   - requests (Python library), unless O(source=local)
 options:
   plugin:
-    description: The plugin's own name.
+    description: Name of this plugin.
     type: str
     required: true
     choices: [homelab.tailsync.tailnet]
   source:
-    description: Whom to ask for the tailnet's machines.
+    description: Source of the tailnet's machines.
     type: str
     choices: [local, tailscale, headscale]
     default: local
   tailscale_command:
-    description: The command C(tailscale), for O(source=local); it may have arguments.
+    description: The command C(tailscale), for O(source=local). It may have arguments.
     type: str
     default: tailscale
   include_self:
-    description: Let the controller itself be a host, for O(source=local).
+    description: Include the controller itself as a host, for O(source=local).
     type: bool
     default: false
   base_url:
-    description: URL of the API that O(source) asks. Needed for O(source=headscale).
+    description: URL of the API of O(source). Needed for O(source=headscale).
     type: str
     default: https://api.tailscale.com
   tailnet:
-    description: The tailnet; V(-) is the one that the credentials belong to.
+    description: Name of the tailnet; V(-) for the tailnet of the credentials.
     type: str
     default: '-'
   api_token:
     description:
       - An API token of Tailscale, for O(source=tailscale).
-      - Of this, O(oauth_client_secret) and O(headscale_api_key) what the file says goes before the environment, of which only
-        what fits O(source) is used.
+      - A value in the file for this option, O(oauth_client_secret) or O(headscale_api_key) takes precedence over the environment.
+        From the environment only a credential for O(source) is used.
     type: str
     env:
       - name: TS_API_TOKEN
@@ -67,20 +67,20 @@ options:
     env:
       - name: HEADSCALE_API_KEY
   offline:
-    description: Take machines that are offline, too.
+    description: Include machines that are offline.
     type: bool
     default: true
   address:
     description:
-      - What C(ansible_host) is to be; V(dns_name) needs MagicDNS on the controller, and is an address where the control server
-        tells no full name.
+      - Value of C(ansible_host). V(dns_name) needs MagicDNS on the controller; for machines without a full name it gives an
+        address.
     type: str
     choices: [dns_name, ipv4, ipv6]
     default: dns_name
 """
 
 EXAMPLES = r"""
-# tailnet.yml: what the controller itself sees, the servers among it
+# tailnet.yml: the machines that the controller itself sees, with the servers in a group
 plugin: homelab.tailsync.tailnet
 offline: false
 groups:
@@ -110,7 +110,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._table
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import tailnet_machines
 
 NAMES = ("tailnet.yml", "tailnet.yaml")
-# Whose each credential is: none goes to the other's server. Of two that fit in the environment, the first.
+# The source of each credential; it is never sent to another server. Of two fitting ones in the environment the first is used.
 CREDENTIALS = {"oauth_client_secret": "tailscale", "api_token": "tailscale", "headscale_api_key": "headscale"}
 STATUS_TIMEOUT = 30  # seconds
 
@@ -163,7 +163,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         except ValueError as error:
             reason = done.stderr.strip() or "no reason given"
             raise ControlError(
-                f"{shlex.join(command)} told nothing: {reason}. Is tailscaled running on the controller?"
+                f"{shlex.join(command)} printed no JSON: {reason}. Is tailscaled running on the controller?"
             ) from error
         if status.get("BackendState") != "Running":
             raise ControlError(
@@ -176,7 +176,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise ControlError("the Python library requests is missing on the controller: install it, or use source: local")
         name = self._credential(source)
         if source == "headscale" and self.get_option("base_url") == TAILSCALE_API:
-            raise ControlError("base_url is Tailscale's own, and source is headscale: set base_url to your Headscale's address")
+            raise ControlError("base_url is Tailscale's own, but source is headscale: set base_url to your Headscale's address")
         control = Control(self.get_option("base_url"))
         if name == "oauth_client_secret":
             control.log_in(None, self.get_option(name))
@@ -185,7 +185,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return control
 
     def _credential(self, source: str) -> str:
-        """The name of the option to log in with."""
+        """The name of the option with the credential."""
         for name in self.written:
             if CREDENTIALS[name] != source:
                 raise ControlError(

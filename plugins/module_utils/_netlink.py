@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host's own addresses and its neighbours on the link, asked of the kernel itself.
+"""A host's own addresses and its neighbours on the link, queried from the kernel.
 
 Not every host has `ip`, and an image without IPv6 has no /proc/net/if_inet6 (rtnetlink(7)).
 
@@ -31,7 +31,7 @@ TIMEOUT = 5  # seconds
 
 
 def dump(kind: int) -> bytes:
-    """All the kernel's answers to one question, one after the other."""
+    """Request a dump from the kernel, and return all messages of the answer."""
     found = b""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(TIMEOUT)
@@ -66,7 +66,7 @@ def attributes(data: bytes) -> dict[int, bytes]:
 
 
 def parse_addresses(data: bytes, name_of: t.Callable[[int], str]) -> list[dict[str, str]]:
-    """Interface and address pairs, loopback and link-local ones left out."""
+    """Pairs of interface and address, without loopback and link-local addresses."""
     found = []
     for kind, body in messages(data):
         if kind != RTM_NEWADDR:
@@ -82,7 +82,7 @@ def parse_addresses(data: bytes, name_of: t.Callable[[int], str]) -> list[dict[s
 
 
 def parse_neighbours(data: bytes) -> dict[str, str]:
-    """Address to MAC address of the machines on the link that have answered."""
+    """Map the addresses of machines on the link that have answered to their MAC addresses."""
     found = {}
     for kind, body in messages(data):
         if kind != RTM_NEWNEIGH:
@@ -100,7 +100,7 @@ def mac(raw: bytes) -> str:
 def interface_name(index: int) -> str:
     try:
         return socket.if_indextoname(index)
-    except OSError:  # it is gone again
+    except OSError:  # it was removed meanwhile
         return str(index)
 
 
@@ -113,7 +113,7 @@ def neighbours() -> dict[str, str]:
 
 
 def own_macs(root: Path = Path("/sys/class/net")) -> list[str]:
-    """MAC addresses of the host's interfaces, but those that Docker makes of an address: they are the same on many hosts."""
+    """MAC addresses of the host's interfaces, without those that Docker derives from an address: many hosts have the same."""
     found = set()
     for interface in root.iterdir() if root.is_dir() else ():
         with contextlib.suppress(OSError):

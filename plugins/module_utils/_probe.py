@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at a host from the outside: TCP connects, listening sockets, whose machine it is that answers.
+"""Probes of hosts: TCP connections, listening sockets, SSH host keys.
 
 Private to this collection: it may change in any release.
 """
@@ -28,7 +28,7 @@ class Listener(t.NamedTuple):
 
 
 def parse_proc_net_tcp(text: str) -> list[Listener]:
-    """Listening sockets out of /proc/net/tcp or /proc/net/tcp6.
+    """Parse the listening sockets in /proc/net/tcp or /proc/net/tcp6.
 
     The kernel prints an address as 32-bit words in the machine's byte order.
     """
@@ -45,7 +45,7 @@ def parse_proc_net_tcp(text: str) -> list[Listener]:
 
 
 def open_to_the_network(listeners: t.Iterable[Listener]) -> list[int]:
-    """The ports among them that listen on more than loopback."""
+    """The ports with a listener on an address other than loopback."""
     return sorted({item.port for item in listeners if not ipaddress.ip_address(item.address).is_loopback})
 
 
@@ -59,10 +59,10 @@ def read_listeners(root: Path = Path("/proc/net")) -> list[Listener]:
 
 
 class Attempt(t.NamedTuple):
-    """How an attempt to connect went."""
+    """The result of an attempt to connect."""
 
-    error: str | None  # None if it came about
-    source: str | None  # the address that it was made from
+    error: str | None  # None if the connection was opened
+    source: str | None  # the address that the connection was made from
 
 
 def connect(address: str, port: int, timeout: float) -> Attempt:
@@ -74,7 +74,7 @@ def connect(address: str, port: int, timeout: float) -> Attempt:
 
 
 def connect_to_any(host: str, ports: t.Sequence[int], timeout: float) -> Attempt:
-    """The first attempt that comes about, or the first one that did not."""
+    """Return the first attempt that succeeds, or the first of all if none does."""
     attempts = []
     for port in ports:
         attempts.append(connect(host, port, timeout))
@@ -84,7 +84,7 @@ def connect_to_any(host: str, ports: t.Sequence[int], timeout: float) -> Attempt
 
 
 def host_keys(folder: Path = Path("/etc/ssh")) -> list[str]:
-    """The public keys that an SSH server on this host shows, in base64."""
+    """The public host keys of this host's SSH server, in base64."""
     found = []
     for path in sorted(folder.glob("ssh_host_*_key.pub")):
         with contextlib.suppress(OSError, UnicodeError):
@@ -93,7 +93,7 @@ def host_keys(folder: Path = Path("/etc/ssh")) -> list[str]:
 
 
 def scan_host_keys(ssh_keyscan: str | None, address: str, port: int, timeout: int) -> list[str]:
-    """The keys that whoever listens there shows, in base64; none if it is no SSH server, or ssh-keyscan is not here."""
+    """The host keys of the SSH server at an address, in base64; none without an SSH server, or without ssh-keyscan here."""
     if not ssh_keyscan:
         return []
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -114,7 +114,7 @@ def resolve(host: str) -> list[str]:
 
 
 def ufw_profiles(folder: Path = Path("/etc/ufw/applications.d")) -> dict[str, str]:
-    """Application profile to its ports, as ufw writes them: `137,138/udp|139,445/tcp`."""
+    """Map application profiles to their ports, in ufw's form: `137,138/udp|139,445/tcp`."""
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*")):
         profiles = configparser.ConfigParser(interpolation=None, strict=False)
@@ -129,7 +129,7 @@ R = t.TypeVar("R")
 
 
 def all_at_once(work: t.Callable[[T], R], items: t.Sequence[T]) -> list[R]:
-    """Do the same to all; a closed port costs the time-out once and not once each."""
+    """Call `work` on all items concurrently, so that closed ports cost the time-out only once."""
     if not items:
         return []
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(MAX_WORKERS, len(items))) as pool:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What reachability_info does: look at the host itself, then try others from it.
+"""The implementation of reachability_info: gather facts about the host itself, then try connections to others.
 
 Private to this collection: it may change in any release.
 """
@@ -23,9 +23,9 @@ def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
     addresses = _netlink.own_addresses()
     prefs: dict[str, t.Any] = {}
     if params["control_server"]:
-        with contextlib.suppress(NodeError):  # that tailscaled does not answer is for another module to say
+        with contextlib.suppress(NodeError):  # another module reports that tailscaled does not answer
             prefs = tailscaled.prefs()
-    silences = _probe.all_at_once(tailscaled.ping, params["ping"])
+    ping_errors = _probe.all_at_once(tailscaled.ping, params["ping"])
     own = [item["address"] for item in addresses]
     return {
         "addresses": addresses,
@@ -34,7 +34,7 @@ def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
         "host_keys": _probe.host_keys(),
         "ufw_profiles": _probe.ufw_profiles(),
         "tcp": try_ports(params["tcp"], params["timeout"], ssh_keyscan),
-        "ping": [{"address": address, "answers": why is None, "error": why} for address, why in zip(params["ping"], silences)],
+        "ping": [{"address": address, "answers": why is None, "error": why} for address, why in zip(params["ping"], ping_errors)],
         "control_server": try_control_server(prefs, params["timeout"]),
         "forwarding_needs": _reach.closed_to_forwarding(prefs.get("AdvertiseRoutes") or [], own),
     }
@@ -42,7 +42,7 @@ def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
 
 def try_ports(endpoints: t.Sequence[Params], timeout: int, ssh_keyscan: str | None) -> list[dict[str, t.Any]]:
     attempts = _probe.all_at_once(lambda endpoint: _probe.connect(endpoint["address"], endpoint["port"], timeout), endpoints)
-    # Only now: whom it has just spoken to on the link, the kernel knows.
+    # Only now: the kernel knows the neighbours that it has just exchanged packets with.
     known = _netlink.neighbours() if any(attempt.error is None for attempt in attempts) else {}
 
     def describe(tried: tuple[Params, _probe.Attempt]) -> dict[str, t.Any]:

@@ -13,18 +13,18 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Checks the variables of O(roles) on all hosts of the play, and fails with all problems at once, each told once. A message
+  - Checks the variables of O(roles) on all hosts of the play, and fails with all problems at once, each reported once. A message
     names the variable, the place in it, the value unless it may be a secret, and what to write.
-  - What is inside a variable is checked by the specifications and checks of the modules that it goes to.
-  - A variable that cannot be resolved, such as a value that is encrypted with a vault password that was not given, is named, and
-    no other one is shown. ansible-core's own validation of a role's arguments shows the others in its error.
-  - A name that no role knows is refused if it is within two letters, or one where the name is short, of a variable that is not
-    set. The word V(unknown_variables) in C(tailsync_accept) lets it be.
-  - Warns if tasks that have secrets among these variables could not be pipelined to a host, and fails if Ansible was told to keep
+  - The content of a variable is checked with the specifications and checks of the modules that receive it.
+  - If a variable cannot be resolved, such as a value that is encrypted with a vault password that was not given, the message
+    names that variable and shows no other one. ansible-core's own validation of a role's arguments shows the others in its error.
+  - A variable that no role knows is an error if its name differs by at most two letters, or one where the name is short, from a
+    variable that is not set. The word V(unknown_variables) in C(tailsync_accept) allows it.
+  - Warns if tasks with secrets among these variables cannot be pipelined to a host, and fails if Ansible is configured to keep
     its temporary files, which would hold the secrets.
-  - Runs on the controller and makes no connection. Give it C(run_once), and the connection and become settings of the tasks that
-    have the secrets. Without C(run_once), and by the strategies P(ansible.builtin.free#strategy) and
-    P(ansible.builtin.host_pinned#strategy), it checks the host that it runs for, alone.
+  - Runs on the controller and makes no connection. Give the task C(run_once), and the connection and become settings of the tasks
+    that have the secrets. Without C(run_once), and with the strategies P(ansible.builtin.free#strategy) and
+    P(ansible.builtin.host_pinned#strategy), only the host of the task is checked.
 extends_documentation_fragment:
   - homelab.tailsync.attributes.info
   - homelab.tailsync.attributes.controller
@@ -36,7 +36,7 @@ options:
     required: true
   hosts:
     description:
-      - A pattern of hosts, as C(hosts) of a play. Those that C(--limit) leaves are checked, and it is an error if the pattern
+      - A host pattern, as in C(hosts) of a play. Hosts that C(--limit) excludes are not checked. It is an error if the pattern
         matches no host of the inventory at all.
       - By default the hosts of the play, or of its batch with C(serial), for which the conditions of the task and its role hold.
     type: raw

@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: host_info
-short_description: Look at a host before anything on it is changed
+short_description: Gather facts about a host before it is changed
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Gathers in one call what the roles of this collection must know of a host before they change it.
-  - It changes nothing and leaves nothing behind.
+  - Gathers in one call all facts about a host that the roles of this collection need before they change it.
+  - Changes nothing and leaves no files on the host.
 extends_documentation_fragment:
   - homelab.tailsync.attributes.info
 attributes:
@@ -28,7 +28,7 @@ options:
     type: path
     default: /var/lib/syncthing
   tailscale_socket:
-    description: The socket of the tailscaled that the host is to be in the tailnet by.
+    description: The socket of the tailscaled that connects the host to the tailnet.
     type: path
     default: /run/tailscale/tailscaled.sock
   syncthing_user:
@@ -39,14 +39,14 @@ options:
     description: The group whose members may use Syncthing's web interface.
     type: str
   login_servers:
-    description: URLs of control servers that may be on this host.
+    description: URLs of control servers that may run on this host.
     type: list
     elements: str
     default: []
 """
 
 EXAMPLES = r"""
-- name: Look at the host
+- name: Gather facts about the host
   homelab.tailsync.host_info:
   become: true
   register: host
@@ -54,38 +54,38 @@ EXAMPLES = r"""
 
 RETURN = r"""
 control_servers:
-  description: Those of O(login_servers) that are on this host.
+  description: Those of O(login_servers) that run on this host.
   returned: always
   type: list
   elements: dict
   contains:
     url:
-      description: The URL as it was given.
+      description: The URL as in O(login_servers).
       type: str
     port:
-      description: The TCP port that it is reached at.
+      description: The TCP port of the control server.
       type: int
 tailscaled:
-  description: Which Tailscale is on the host.
+  description: The Tailscale on the host.
   returned: always
   type: dict
   contains:
     socket:
-      description: The socket that was asked.
+      description: The socket that was queried.
       type: str
     node:
-      description: What the tailscaled there says of itself, in its own words; V(null) if none answers.
+      description: Status and preferences of the tailscaled at the socket, with its own names; V(null) if none answers.
       type: dict
     node_interface:
       description: The network interface that carries the node's address; V(null) without one.
       type: str
     state_kept:
-      description: Whether the package's tailscaled was logged in when it last ran; V(null) if its file does not say.
+      description: Whether the package's tailscaled was logged in when it last ran; V(null) if its state file does not tell.
       type: bool
     daemons:
       description:
-        - The tailscaleds of the host's network, with process, command line, unit, socket, and in C(own) whether a package or the
-          role tailscale has brought it.
+        - The tailscaled processes in the host's network namespace, with process ID, command line, unit, socket, and in C(own)
+          whether a package or the role tailscale has installed it.
       type: list
       elements: dict
     unit:
@@ -96,17 +96,17 @@ tailscaled:
       type: list
       elements: dict
     interface:
-      description: Whether there is an interface tailscale0, and who holds it if that is no tailscaled.
+      description: Whether there is an interface tailscale0, and the process that holds it if that is no tailscaled.
       type: dict
 packet_filter:
-  description: What the kernel's packet filter does before ufw's chains are asked, or after they left it undecided.
+  description: Rules of the kernel's packet filter that apply before ufw's chains, or after them to packets they do not decide on.
   returned: always
   type: dict
   contains:
     rules:
       description:
-        - The rules and policies that decide about new connections from anywhere, each with its C(line), its C(verdict) (accept or
-          block), its C(chain), C(family), C(protocol), C(ports) (empty for all), and C(source) if it is about one network.
+        - The rules and policies that decide on new connections, each with its C(line), its C(verdict) (accept or block), its
+          C(chain), C(family), C(protocol), C(ports) (empty for all), and C(source) if it is limited to one network.
       type: list
       elements: dict
       sample:
@@ -118,14 +118,14 @@ packet_filter:
           ports: ["22"]
           source: ""
     services:
-      description: Services that manage a packet filter of their own, now or at the next boot.
+      description: Other services that manage the packet filter, now or from the next boot on.
       type: list
       elements: str
     interfaces:
       description: The addresses of each interface.
       type: dict
     networks:
-      description: The private networks that the host has neighbours in.
+      description: The private networks that the host is directly connected to.
       type: list
       elements: str
       sample: [192.168.1.0/24]
@@ -135,31 +135,31 @@ listeners:
   type: dict
   contains:
     sockets:
-      description: Each with C(proto), C(port), C(address), and C(process), which is empty for the kernel's own.
+      description: The sockets, each with C(proto), C(port), C(address), and C(process), which is empty for sockets of the kernel.
       type: list
       elements: dict
       sample:
         - {proto: tcp, port: 445, address: 0.0.0.0, process: smbd}
     published:
-      description: Protocol and port of what Docker sends on to containers.
+      description: The ports that Docker forwards to containers, each as protocol and port.
       type: list
       elements: list
       sample: [[tcp, 8080]]
     docker_closed:
-      description: Whether M(homelab.tailsync.ufw_policy) has put these behind ufw's rules.
+      description: Whether M(homelab.tailsync.ufw_policy) has put the ports of RV(listeners.published) behind ufw's rules.
       type: bool
     ufw:
-      description: Whether ufw filters (C(active)), what it does with what no rule matches (C(incoming)), and its rules.
+      description: Whether ufw filters (C(active)), its default policy for incoming traffic (C(incoming)), and its C(rules).
       type: dict
     profiles:
       description: The ports of ufw's application profiles.
       type: dict
 syncthing:
-  description: What is there of Syncthing, and of the account that it would run as.
+  description: The Syncthing on the host, and the account that it runs or would run as.
   returned: always
   type: dict
 system:
-  description: Which system the host runs, by the names that M(ansible.builtin.setup) has for it, and its C(/etc/os-release).
+  description: The operating system of the host, with the names that M(ansible.builtin.setup) uses, and its C(/etc/os-release).
   returned: always
   type: dict
   sample:
@@ -175,17 +175,17 @@ system:
     os_release: ID=debian
 packages:
   description:
-    - By name, the packages of this collection's roles that are installed as a whole, with C(version), and C(held) where dpkg has
-      them. Of apk, C(world) is what it is to see to.
+    - The completely installed packages that this collection's roles install, by name, with C(version), and C(held) where dpkg
+      manages them. With apk, C(world) has their entries in C(/etc/apk/world).
   returned: always
   type: dict
   sample:
     tailscale: {version: 1.102.5, held: false}
 files:
   description:
-    - By path, the files that this collection's roles write, with C(kind), C(mode), and C(sha256) or C(target). V(null) where
-      nothing is.
-    - In C(blocks) what the role tailscale has written into tailscaled's settings.
+    - The files that this collection's roles write, by path, with C(kind), C(mode), and C(sha256) or C(target). V(null) for a file
+      that does not exist.
+    - C(blocks) has the text that the role tailscale has written into tailscaled's settings.
   returned: always
   type: dict
   sample:

@@ -8,15 +8,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: lockdown_info
-short_description: Tell what a host depends on once only the tailnet is allowed in
+short_description: Gather what a host depends on once only the tailnet can reach it
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Tells which service runs the tailscaled that answers at a socket and whether it is started at boot, which addresses the
-    tailnet's interface has, and whether the host can open a new connection to its control server.
+  - Returns the service that runs the tailscaled at a socket and whether it is started at boot, the addresses of the tailnet's
+    interface, and whether the host can open a new connection to its control server.
   - Use it before a firewall is closed, and again with the new rules in force.
-  - It opens TCP connections to the control servers, and sends nothing over them.
+  - It opens TCP connections to the control servers, and sends no data over them.
 extends_documentation_fragment:
   - homelab.tailsync.attributes.info
   - homelab.tailsync.tailscale
@@ -27,8 +27,8 @@ options:
     default: tailscale0
   login_servers:
     description:
-      - URLs of control servers that other machines use. Those that lead to this host are told apart.
-      - The host's own control server is asked of its tailscaled.
+      - URLs of control servers that other machines use. Those that run on this host are returned in RV(here).
+      - The host's own control server need not be given; its tailscaled knows it.
     type: list
     elements: str
     default: []
@@ -37,13 +37,13 @@ options:
     type: int
     default: 5
   wait:
-    description: For how long a connection that does not come about is tried again, in seconds.
+    description: How long to retry a connection that fails, in seconds.
     type: int
     default: 0
 """
 
 EXAMPLES = r"""
-- name: What does this host depend on?
+- name: Find out what this host depends on
   homelab.tailsync.lockdown_info:
   become: true
   register: lockdown
@@ -67,7 +67,7 @@ service:
       description: The systemd service that tailscaled runs in; empty if it runs in none, such as in a container.
       type: str
     unit_state:
-      description: What C(systemctl is-enabled) says of the service.
+      description: The output of C(systemctl is-enabled) for the service.
       type: str
     starts_at_boot:
       description: Whether the service is started at boot; V(null) if systemd does not know.
@@ -105,23 +105,23 @@ control_server:
       description: The control server's URL.
       type: str
     port:
-      description: The TCP port that the control server is reached at.
+      description: The TCP port of the control server.
       type: int
     addresses:
-      description: The addresses that the name of the control server has on this host.
+      description: The addresses that this host resolves the name of the control server to.
       type: list
       elements: str
     own:
-      description: Whether the control server is on this host, as other machines reach it.
+      description: Whether the control server runs on this host, at an address that other machines use.
       type: bool
     reachable:
-      description: Whether a new TCP connection to the control server comes about.
+      description: Whether a new TCP connection to the control server can be opened.
       type: bool
     error:
-      description: Why no connection to the control server comes about; V(null) if one does.
+      description: Why no connection to the control server can be opened; V(null) if one can.
       type: str
 here:
-  description: The control servers that are on this host, its own or one of O(login_servers).
+  description: The control servers that run on this host, its own or one of O(login_servers).
   returned: always
   type: list
   elements: dict
@@ -137,7 +137,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._table
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **LOCKDOWN}, supports_check_mode=True)
-    # A check may come before the package that has it.
+    # In check mode the package with this program may not be installed yet.
     program = module.get_bin_path("ip", required=not module.check_mode)
     run(module, lambda: gather(module.run_command, module.params, program))
 

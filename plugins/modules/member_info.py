@@ -8,14 +8,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: member_info
-short_description: Tell how a member of a sync network is doing
+short_description: Gather the state of a member of a sync network
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Tells in one call what M(homelab.tailsync.reachability_info) tells of the host itself, the node of
-    M(homelab.tailsync.tailscale_node_info), and what M(homelab.tailsync.syncthing_info) tells.
-  - A tailscaled or a Syncthing that does not answer is no failure. Its part then says why, and the others are there.
+  - Returns in one call the values of M(homelab.tailsync.reachability_info) about the host itself, the node of
+    M(homelab.tailsync.tailscale_node_info), and the values of M(homelab.tailsync.syncthing_info).
+  - A tailscaled or a Syncthing that does not answer is no failure. C(msg) in its part gives the reason, and the other parts are
+    returned as usual.
 requirements:
   - requests (Python library, on the host)
 extends_documentation_fragment:
@@ -35,7 +36,7 @@ options:
     type: path
     default: /var/lib/syncthing
   folders:
-    description: Folders of which to say whether their disk is away, as O(homelab.tailsync.syncthing_info#module:folders).
+    description: Folders whose disks are checked, as O(homelab.tailsync.syncthing_info#module:folders).
     type: list
     elements: dict
     default: []
@@ -45,17 +46,17 @@ options:
         type: str
         required: true
       path:
-        description: Where the folder is on this host.
+        description: The path of the folder on this host.
         type: str
       requires_mount:
         description: A path that must be a mount point for the folder.
         type: path
   timeout:
-    description: How long to wait for an answer of Syncthing's, in seconds.
+    description: How long to wait for an answer of Syncthing, in seconds.
     type: int
     default: 10
   wait_timeout:
-    description: How long a Syncthing that says that it is just starting may take, in seconds.
+    description: How long to wait for a Syncthing that reports that it is starting, in seconds.
     type: int
     default: 0
 seealso:
@@ -65,7 +66,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: How is this host doing?
+- name: Gather the state of this host
   homelab.tailsync.member_info:
   become: true
   register: member
@@ -83,20 +84,20 @@ host:
   returned: always
   type: dict
 tailscale:
-  description: The node.
+  description: The Tailscale node of the host.
   returned: always
   type: dict
   contains:
     node:
       description: >-
-        As RV(homelab.tailsync.tailscale_node_info#module:node). Of a tailscaled that does not answer, what is not known is
+        The same as RV(homelab.tailsync.tailscale_node_info#module:node). If tailscaled does not answer, unknown values are
         V(null).
       type: dict
     msg:
       description: Why tailscaled does not answer; V(null) if it does.
       type: str
 syncthing:
-  description: What M(homelab.tailsync.syncthing_info) returns. Of a Syncthing that does not answer, C(device_id) is V(null).
+  description: The values of M(homelab.tailsync.syncthing_info). If Syncthing does not answer, C(device_id) is V(null).
   returned: always
   type: dict
   contains:

@@ -8,16 +8,16 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: reachability_info
-short_description: Tell what can be reached from a host, and what of the host could be
+short_description: Test which ports a host can reach, and list those it listens on
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
   - Tries TCP connections from a host, all at the same time, lets its tailscaled ping others, and lists the host's own addresses
     and the TCP ports it listens on.
-  - It asks the network and the kernel, not the firewall's or Syncthing's own word. A check that is to prove
-    something about them therefore does not depend on them.
-  - It needs no program on the host. Where C(ssh-keyscan) is there, it can tell whose SSH server answers.
+  - The values come from the network and the kernel, not from ufw or Syncthing. A check of ufw or Syncthing therefore does not
+    depend on what they report themselves.
+  - It needs no program on the host. If C(ssh-keyscan) is installed, the host keys of SSH servers can be returned as well.
 extends_documentation_fragment:
   - homelab.tailsync.attributes.info
 attributes:
@@ -42,13 +42,13 @@ options:
         required: true
       host_keys:
         description:
-          - Ask for SSH host keys if O(tcp[].port) is open. Otherwise not one byte is sent.
+          - Ask for SSH host keys if O(tcp[].port) is open. With V(false) no data is sent over the connection.
         type: bool
         default: false
   ping:
     description:
-      - Tailnet addresses that this host's tailscaled is to ping, through the tunnel but past the access policy, twice for
-        5 seconds.
+      - Tailnet addresses that this host's tailscaled pings through the tunnel. The access policy does not apply to these pings.
+        There are two attempts of 5 seconds.
     type: list
     elements: str
     default: []
@@ -67,7 +67,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look at the neighbour's open ports
+- name: Test a port of a neighbour
   homelab.tailsync.reachability_info:
     tcp:
       - {address: 192.168.1.11, port: 22}
@@ -78,26 +78,26 @@ EXAMPLES = r"""
 
 RETURN = r"""
 addresses:
-  description: The host's own addresses but those of loopback and link-local ones.
+  description: The host's own addresses without loopback and link-local ones.
   returned: always
   type: list
   elements: dict
   sample:
     - {interface: eth0, address: 192.168.1.10}
 macs:
-  description: MAC addresses of its interfaces.
+  description: MAC addresses of the host's interfaces.
   returned: always
   type: list
   elements: str
   sample: ["52:54:00:12:34:56"]
 listening:
-  description: TCP ports on which the host listens on more than loopback.
+  description: TCP ports that the host listens on at an address other than loopback.
   returned: always
   type: list
   elements: int
   sample: [22, 22000]
 host_keys:
-  description: Public host keys of its SSH server, in base64.
+  description: Public host keys of the host's SSH server, in base64.
   returned: always
   type: list
   elements: str
@@ -108,8 +108,8 @@ ufw_profiles:
   sample: {"OpenSSH": "22/tcp"}
 tcp:
   description:
-    - The ports that were tried, with the addresses that a name has, and, if the port is open, from which address the connection
-      was made and whose it is, as far as that can be seen.
+    - The ports that were tried, each with the addresses of its name and whether it is open. For an open port, also the source
+      address of the connection, and the MAC address and the SSH host keys of the other machine where they can be found.
   returned: always
   type: list
   elements: dict
@@ -124,37 +124,37 @@ tcp:
       host_keys: []
   contains:
     source:
-      description: The address of this host that the connection came from, V(null) if there was none.
+      description: The address of this host that the connection came from; V(null) if there was no connection.
       type: str
     mac:
-      description: The MAC address at the other end, V(null) if that is not on the same link.
+      description: The MAC address of the other machine; V(null) if it is not on the same link.
       type: str
     host_keys:
-      description: The SSH host keys that were shown there.
+      description: The SSH host keys of the other machine.
       type: list
       elements: str
 ping:
-  description: The addresses that were pinged.
+  description: The addresses of O(ping), each with whether it answers, and the error if not.
   returned: always
   type: list
   elements: dict
   sample:
     - {address: 100.64.0.2, answers: true, error: null}
 control_server:
-  description: The control server, V(null) if it was not asked for or tailscaled does not tell.
+  description: The control server; V(null) if O(control_server) is V(false) or tailscaled does not answer.
   returned: always
   type: dict
   sample: {host: controlplane.tailscale.com, port: 443, open: true, error: null, resolved: true, proxy: false}
   contains:
     proxy:
-      description: Whether tailscaled goes by a proxy, so that the attempt says nothing.
+      description: Whether tailscaled uses a proxy, so that a direct connection proves nothing.
       type: bool
     resolved:
-      description: Whether this host knows an address for the name.
+      description: Whether this host can resolve the name of the control server.
       type: bool
 forwarding_needs:
   description:
-    - The sysctls that keep this host from forwarding what its tailscaled offers a route to. Only looked at with
+    - The sysctls that prevent this host from forwarding traffic to the subnets that its tailscaled advertises. Checked only with
       O(control_server).
   returned: always
   type: list

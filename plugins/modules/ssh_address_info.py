@@ -15,27 +15,27 @@ author:
 description:
   - Tries the given addresses of a host one after the other, with the host's own SSH settings
     (user, key, port, C(ProxyCommand), C(~/.ssh/config)), and returns the first that accepts a login.
-  - The host must show the same host key at every address. It is the one that C(known_hosts) has under the address of the
-    inventory, or else under O(tailnet_name), or else under the address that is tried; nothing else is remembered.
-  - The machine that answers is asked for the name of its own node, over the same connection and without any rights. By
-    O(tailnet_name) and by an address of the tailnet only the machine of that name counts. At one of O(addresses), a machine
-    without Tailscale or logged out of it counts; one that is another host of the inventory does not; and one of yet another
-    name counts only if SSH checks its host key.
-  - A machine whose firewall lets only the tailnet in does not answer at its RV(ignore:ansible_host) any more.
-    This is how one inventory serves the first run and all later ones.
+  - The host must show the same host key at every address. C(known_hosts) has this key under the address of the inventory, or
+    else under O(tailnet_name), or else under the address that is tried. No other key is stored.
+  - The machine that answers is asked for the name of its own node, over the same connection and without privileges. At
+    O(tailnet_name) and at an address of the tailnet, only the machine with that name is accepted. At one of O(addresses), a
+    machine without Tailscale or logged out of it is accepted, another host of the inventory is not, and a machine with yet
+    another name is accepted only if SSH checks its host key.
+  - A machine whose firewall allows only the tailnet no longer answers at its RV(ignore:ansible_host).
+    With this module one inventory serves the first run and all later ones.
 extends_documentation_fragment:
   - homelab.tailsync.attributes.info
   - homelab.tailsync.attributes.controller
 options:
   tailnet_name:
     description:
-      - The host's name in the tailnet. It is tried first, and after it the address that the controller's own tailscaled gives
-        for it.
+      - The host's name in the tailnet. It is tried first, then the address that the controller's own tailscaled has for this
+        name.
     type: str
   tailscale_command:
     description:
-      - The command that asks the controller's own tailscaled, with its arguments in front. Where it is missing or does not
-        answer, that address is not tried.
+      - The command that asks the controller's own tailscaled for the address of O(tailnet_name), as a list of the program and
+        its first arguments. If it is missing or fails, that address is not tried.
     type: list
     elements: str
     default: [tailscale]
@@ -45,14 +45,14 @@ options:
     type: str
   addresses:
     description:
-      - Names or addresses to try after O(tailnet_name), in order. Names are resolved by SSH, on the jump host if there is one.
+      - Names or addresses to try after O(tailnet_name), in order. SSH resolves the names, on the jump host if there is one.
     type: list
     elements: str
     default: []
   node_addresses:
     description:
-      - Addresses that only the host itself has told. They are tried last, and an answer there does not count, because the next
-        run would not know them; the failure then says what to set.
+      - Addresses that are known only from the host itself. They are tried last, and a login there is not accepted, because the
+        next run would not know the address. The error message then says which variable to set.
     type: list
     elements: str
     default: []
@@ -63,29 +63,28 @@ options:
     default: 5
   require_tailnet:
     description:
-      - Let only a login count that arrived at a tailnet address of the host
-        (one of its node's, or of 100.64.0.0/10 and fd7a:115c:a1e0::/48 where it does not say), as its own C(SSH_CONNECTION) says.
+      - Accept only a login that arrived at a tailnet address of the host, according to its C(SSH_CONNECTION). Tailnet addresses
+        are those of its node or, where the host does not tell them, those in 100.64.0.0/10 and fd7a:115c:a1e0::/48.
     type: bool
     default: false
   refuse_tailnet:
     description:
-      - Let only a login count that did not arrive at a tailnet address of the host; the tailnet's name and address are not
-        tried, and O(tailnet_name) only says whose answer is wanted.
+      - Accept only a login that did not arrive at a tailnet address of the host. The name and the address in the tailnet are not
+        tried; O(tailnet_name) is used only to identify the machine.
     type: bool
     default: false
   fresh:
     description:
-      - Make a new connection instead of using an open multiplexed one.
-      - An established connection survives a firewall that no new one would get through, so only a new
-        one proves anything.
+      - Open a new connection instead of using an open multiplexed one.
+      - An established connection survives a firewall that would block every new one, so only a new connection is proof.
     type: bool
     default: true
 notes:
   - One of O(tailnet_name) and O(addresses) is required; O(require_tailnet) and O(refuse_tailnet) exclude each other.
-  - When no address answers, the message names the likely causes by what was seen, each with what to do.
-  - It fails if C(ansible_ssh_common_args) is among the extra variables, which overrule every fact, and another address than the
-    inventory's was found.
-  - Needs a host that is managed over the connection plugin P(ansible.builtin.ssh#connection).
+  - If no address accepts a login, the error message names the likely causes and what to do about each.
+  - The module fails if C(ansible_ssh_common_args) is among the extra variables, which override every fact, and the address that
+    it found is not the one in the inventory.
+  - The host must be managed over the connection plugin P(ansible.builtin.ssh#connection).
 seealso:
   - module: ansible.builtin.wait_for_connection
 """
@@ -120,12 +119,12 @@ tailnet:
   type: bool
 node_name:
   description:
-    - The name that the machine which answered has in its tailnet, as its own tailscaled says; V(null) if it does not say.
+    - The name in the tailnet of the machine that answered, according to its own tailscaled; V(null) if that is not known.
   returned: always
   type: str
   sample: nas
 ssh_client:
-  description: The address that the login came from, as the host saw it.
+  description: The address that the login came from, as seen by the host.
   returned: always
   type: str
   sample: 100.64.0.1
@@ -136,13 +135,13 @@ ssh_server:
   sample: 100.64.0.7
 ssh_common_args:
   description:
-    - What C(ansible_ssh_common_args) has to be to use that address; what it was is kept in front, without what an earlier call
-      had added.
+    - The value for C(ansible_ssh_common_args) that makes Ansible use RV(address). It begins with the earlier value, without the
+      additions of an earlier call.
   returned: always
   type: str
   sample: -o HostName=nas -o HostKeyAlias=192.168.1.10 -o HostName=nas
 tried:
-  description: The addresses that were tried before, and why each did not do.
+  description: The addresses that were tried before RV(address), each with the reason why it was not accepted.
   returned: always
   type: list
   elements: dict

@@ -16,10 +16,10 @@ description:
   - Reads Syncthing's configuration once, sets the declared keys in it, writes the objects that differ (devices before folders,
     all of them at once) and reads the result back.
   - A device whose ID is neither given nor known to this host, by its name or by the host name that it is dialed at, is left out
-    with a warning, so that a run on a part of the machines does what it can. Until the ID is known, folders that name the device
-    keep all devices that they have, and nothing is purged.
-  - A folder whose disk is not mounted is left out with a warning, and all else is done.
-  - Nothing is removed that is not named, except that a folder that declares its devices is no longer shared with others.
+    with a warning, so that a run on some of the machines works as well. Until the ID is known, folders that name the device
+    keep all of their devices, and nothing is purged.
+  - A folder whose disk is not mounted is left out with a warning, and everything else is done.
+  - Only named objects are removed. A folder that declares its devices is, however, no longer shared with any others.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing
   - homelab.tailsync.syncthing.writer
@@ -48,8 +48,8 @@ options:
     default: false
   replace_devices:
     description:
-      - When a declared name is known to this host by another ID, as after a machine was set up from scratch, put the new ID in
-        the place of the old one, in all folders, and remove the old one. With V(false) that is an error. Set it for one run.
+      - If this host knows a declared name with another ID, as after a machine was set up from scratch, replace the old ID by the
+        new one in all folders, and remove the old device. With V(false) such a name is an error. Set it for one run only.
     type: bool
     default: false
 """
@@ -87,23 +87,23 @@ version:
   sample: v1.29.5
 before:
   description:
-    - Of each device, folder and section that changes, the declared keys as they were, in Syncthing's words, secrets masked;
-      V(null) for an object that was not there.
+    - The declared keys before the change, for each device, folder and section that changes. Keys have Syncthing's names, secrets
+      are masked; V(null) for an object that did not exist.
   returned: always
   type: dict
 after:
-  description: The same as they are now, or in check mode would be; V(null) for an object that was removed.
+  description: The keys of RV(before) after the change, also in check mode; V(null) for an object that was removed.
   returned: always
   type: dict
 requests:
-  description: How many requests went to Syncthing.
+  description: Number of requests to Syncthing.
   returned: always
   type: dict
   sample: {reads: 1, writes: 0}
 left_out:
   description:
-    - Folders that were left out because their disk is away or their path cannot be used, with the reason and what to do, each
-      told by a warning as well. One that Syncthing has already was not touched.
+    - Folders that were left out because their disk is not mounted or their path cannot be used, with the reason and what to do.
+      There is a warning for each as well. If Syncthing already has such a folder, it was not changed.
   returned: always
   type: list
   elements: dict

@@ -13,8 +13,8 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Makes another device known to this host, changes its declared keys, or removes it.
-  - For many devices and folders M(homelab.tailsync.syncthing_cluster) does it in one call.
+  - Adds another device to this host, changes its declared keys, or removes it.
+  - M(homelab.tailsync.syncthing_cluster) does the same for many devices and folders in one call.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing
   - homelab.tailsync.syncthing.writer
@@ -30,21 +30,21 @@ options:
     default: present
   replace:
     description:
-      - When O(name) is known to this host by another ID, put O(device_id) in the place of the old ID, in all folders, and remove
-        the old device. With V(false) that is an error.
+      - If this host knows O(name) with another ID, replace the old ID by O(device_id) in all folders, and remove the old device.
+        With V(false) such a name is an error.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Know the phone
+- name: Add the phone
   homelab.tailsync.syncthing_device:
     name: phone
     device_id: MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD
     allowed_networks: [100.64.0.0/10]
   become: true
 
-- name: Forget it
+- name: Remove the phone
   homelab.tailsync.syncthing_device:
     name: phone
     state: absent
@@ -63,16 +63,16 @@ version:
   sample: v1.29.5
 before:
   description:
-    - Of each device, folder and section that changes, the declared keys as they were, in Syncthing's words, secrets masked;
-      V(null) for an object that was not there.
+    - The declared keys before the change, for each device, folder and section that changes. Keys have Syncthing's names, secrets
+      are masked; V(null) for an object that did not exist.
   returned: always
   type: dict
 after:
-  description: The same as they are now, or in check mode would be; V(null) for an object that was removed.
+  description: The keys of RV(before) after the change, also in check mode; V(null) for an object that was removed.
   returned: always
   type: dict
 requests:
-  description: How many requests went to Syncthing.
+  description: Number of requests to Syncthing.
   returned: always
   type: dict
   sample: {reads: 1, writes: 0}

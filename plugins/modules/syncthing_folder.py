@@ -13,8 +13,8 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Makes a folder on this host, changes its declared keys, or removes it. The files in it are never touched.
-  - For many devices and folders M(homelab.tailsync.syncthing_cluster) does it in one call.
+  - Adds a folder to this host, changes its declared keys, or removes it. The files in it are never changed.
+  - M(homelab.tailsync.syncthing_cluster) does the same for many devices and folders in one call.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing
   - homelab.tailsync.syncthing.writer
@@ -47,7 +47,7 @@ EXAMPLES = r"""
     ignores: ["(?d).DS_Store", "*.tmp"]
   become: true
 
-- name: Do not sync it any longer, and leave the files
+- name: Stop syncing the photos, and keep the files
   homelab.tailsync.syncthing_folder:
     id: photos
     state: absent
@@ -66,23 +66,23 @@ version:
   sample: v1.29.5
 before:
   description:
-    - Of each device, folder and section that changes, the declared keys as they were, in Syncthing's words, secrets masked;
-      V(null) for an object that was not there.
+    - The declared keys before the change, for each device, folder and section that changes. Keys have Syncthing's names, secrets
+      are masked; V(null) for an object that did not exist.
   returned: always
   type: dict
 after:
-  description: The same as they are now, or in check mode would be; V(null) for an object that was removed.
+  description: The keys of RV(before) after the change, also in check mode; V(null) for an object that was removed.
   returned: always
   type: dict
 requests:
-  description: How many requests went to Syncthing.
+  description: Number of requests to Syncthing.
   returned: always
   type: dict
   sample: {reads: 1, writes: 0}
 left_out:
   description:
-    - Folders that were left out because their disk is away or their path cannot be used, with the reason and what to do, each
-      told by a warning as well. One that Syncthing has already was not touched.
+    - Folders that were left out because their disk is not mounted or their path cannot be used, with the reason and what to do.
+      There is a warning for each as well. If Syncthing already has such a folder, it was not changed.
   returned: always
   type: list
   elements: dict

@@ -13,40 +13,40 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Makes sure that Syncthing's home folder, its key pair and a configuration are there before its first start,
-    and returns the device ID, computed from the certificate without Syncthing running.
-  - What is there is never changed. A key pair is the device's identity, and the configuration belongs to Syncthing
+  - Creates Syncthing's home folder, its key pair and a configuration before its first start, and returns the device ID. The ID is
+    computed from the certificate, so Syncthing need not run.
+  - Existing files are never changed. A key pair is the device's identity, and the configuration belongs to Syncthing
     once it has started.
   - Half a key pair, an empty or damaged file, two files that do not belong together, a home that has a database and no key pair,
-    and a home whose disk is not mounted are errors, with how to restore the identity.
-  - The API key is made on the host, with Python's C(secrets), and is not returned.
+    and a home whose disk is not mounted are errors. The message says how to restore the identity.
+  - The API key is generated on the host, with Python's C(secrets), and is not returned.
 attributes:
   check_mode:
     support: full
-    description: Says what would be made; RV(device_id) is then V(null) if there is no key pair yet.
+    description: Reports what would be created. RV(device_id) is then V(null) if there is no key pair yet.
   diff_mode:
     support: full
     description: Shows the first configuration, its API key masked.
   platform:
     support: full
     platforms: posix
-    description: Where Syncthing runs as a service of its own user.
+    description: Runs on the host of Syncthing, where Syncthing is a service with its own user.
   idempotent:
     support: full
-    description: The second run changes nothing.
+    description: A second run changes nothing.
 options:
   home:
-    description: Syncthing's home folder, what its option C(--home) gets.
+    description: Syncthing's home folder, the value of its option C(--home).
     type: path
     default: /var/lib/syncthing
   owner:
-    description: User that Syncthing runs as, and that everything made here belongs to. It must exist.
+    description: User that Syncthing runs as, and that owns all created files. The user must exist.
     type: str
     default: syncthing
   configuration:
     description:
-      - The text of C(config.xml) for the first start, used only if there is none.
-      - Its C(apikey) element, if it is empty, gets the API key.
+      - The text of C(config.xml) for the first start. It is used only if that file does not exist.
+      - If its C(apikey) element is empty, the API key is put into it.
     type: str
     required: true
   api_key:
@@ -55,8 +55,8 @@ options:
   certificate:
     description:
       - A certificate in PEM form to use instead of a new one, so that a re-installed host keeps its device ID.
-      - It is an error if the host has another one already, or a key that does not belong to it. What is missing or empty of the
-        pair is restored.
+      - It is an error if the host already has another certificate, or a key that does not belong to this one. A missing or empty
+        file of the pair is restored.
     type: str
   private_key:
     description: The private key that belongs to O(certificate), in PEM form.
@@ -70,7 +70,7 @@ EXAMPLES = r"""
     configuration: "{{ lookup('ansible.builtin.template', 'config.xml.j2') }}"
   register: identity
 
-- name: Show it
+- name: Show the device ID
   ansible.builtin.debug:
     var: identity.device_id
 """
@@ -82,7 +82,7 @@ device_id:
   type: str
   sample: MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD
 created:
-  description: What was made, or in check mode would be.
+  description: The objects that were created, or in check mode would be.
   returned: always
   type: list
   elements: str

@@ -8,21 +8,22 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: syncthing_info
-short_description: Tell how a host's Syncthing is doing
+short_description: Gather the state of a host's Syncthing
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Returns listeners, dial errors, connections, folders and what waits for an answer, without any secret.
-  - It can wait, in one call, until devices are connected and folders are in sync, or seen to come nearer to it.
+  - Returns listeners, dial errors, connections, folders and pending devices and folders, without any secret.
+  - Can wait, in one call, until devices are connected and folders are in sync or make progress.
 extends_documentation_fragment:
   - homelab.tailsync.attributes.info
   - homelab.tailsync.syncthing
 options:
   wait_for:
     description:
-      - What to wait for. The wait ends as soon as all of it is there, or what is missing is of a kind that waiting does not cure.
-      - What is not reached in time is no failure; it is there to be seen in what is returned.
+      - Devices and folders to wait for. The wait ends as soon as all of them are ready, or the others have a problem that waiting
+        does not solve.
+      - Reaching the time limit is no failure; the returned values show the state.
     type: dict
     suboptions:
       devices:
@@ -32,18 +33,18 @@ options:
         default: []
       folders:
         description:
-          - Folder ID to a list of the device IDs that are to share it, too.
-          - Such a folder is also waited for until it is in sync, data is seen to arrive, or for half a minute nothing has moved.
+          - Folder IDs, each with a list of the device IDs that are to share the folder as well.
+          - The module also waits until such a folder is in sync, data arrives, or there was no progress for half a minute.
         type: dict
         default: {}
   wait_timeout:
     description:
       - How long to wait for O(wait_for), in seconds.
-      - A Syncthing that says that it is just starting, such as one that converts its database, is given as much.
+      - The module waits as long for a Syncthing that reports that it is starting, such as while it converts its database.
     type: int
     default: 0
   folders:
-    description: Folders of which to say in RV(left_out) whether their disk is away.
+    description: Folders whose disks are checked; those whose disk is not mounted are returned in RV(left_out).
     type: list
     elements: dict
     default: []
@@ -56,12 +57,12 @@ options:
         description: The folder's path on this host.
         type: str
       requires_mount:
-        description: A path that must be a mount point, or else the folder's disk is away.
+        description: A path that must be a mount point; otherwise the folder's disk counts as not mounted.
         type: path
 """
 
 EXAMPLES = r"""
-- name: Who is connected?
+- name: Find out which devices are connected
   homelab.tailsync.syncthing_info:
   become: true
   register: syncthing
@@ -86,12 +87,12 @@ version:
   type: str
   sample: v1.29.5
 listeners:
-  description: Listen address to the error it has, V(null) for none.
+  description: The listen addresses, each with its error, V(null) for none.
   returned: always
   type: dict
   sample: {"tcp://100.64.0.2:22000": {"error": null}}
 dials:
-  description: Dialed address to the error of the last attempt, V(null) for none, and its time.
+  description: The dialed addresses, each with the time of the last attempt and its error, V(null) for none.
   returned: always
   type: dict
 uptime:
@@ -99,92 +100,92 @@ uptime:
   returned: always
   type: int
 devices:
-  description: Device ID to name, addresses, whether it is paused, who introduced it, and when it was last seen.
+  description: The devices by ID, each with name, addresses, whether it is paused, its introducer, and when it was last seen.
   returned: always
   type: dict
 connections:
-  description: Device ID to whether it is connected, how, at what address, and how many bytes came in over this connection.
+  description: The connections by device ID, each with whether it is connected, its kind, its address, and the bytes received.
   returned: always
   type: dict
 folders:
-  description: Folder ID to what is known of the folder. Of a paused one Syncthing tells no more than its configuration.
+  description: The folders by ID. For a paused folder Syncthing reports only its configuration.
   returned: always
   type: dict
   contains:
     label:
-      description: Its label.
+      description: The folder's label.
       type: str
     path:
-      description: Where it is.
+      description: The folder's path on this host.
       type: str
     type:
-      description: Its type, such as V(sendreceive).
+      description: The folder's type, such as V(sendreceive).
       type: str
     paused:
-      description: Whether it is paused.
+      description: Whether the folder is paused.
       type: bool
     devices:
-      description: Device IDs of those that it is shared with.
+      description: IDs of the devices that the folder is shared with.
       type: list
       elements: str
     state:
-      description: Syncthing's own word for its state, such as V(idle), V(scanning) or V(syncing).
+      description: The folder's state in Syncthing's own words, such as V(idle), V(scanning) or V(syncing).
       type: str
     error:
-      description: Why the whole folder is stopped, V(null) if it is not.
+      description: The error that stops the whole folder; V(null) if there is none.
       type: str
     errors:
-      description: Number of files that could not be scanned or brought in.
+      description: Number of files that could not be scanned or received.
       type: int
     failures:
-      description: The first five of these, each with its path and error.
+      description: The first five files of RV(folders.errors), each with its path and error.
       type: list
       elements: dict
     watch_error:
-      description: Why changes are not seen as they are made, V(null) if they are, or are not to be.
+      description: The error of the file watcher; V(null) if it works or is turned off.
       type: str
     need_items:
-      description: Number of files, directories, links and deletions that are still to be brought in.
+      description: Number of files, directories, links and deletions that are still to be received.
       type: int
     need_bytes:
-      description: Number of bytes that are still to be brought in, less what is there of the files in transfer.
+      description: Number of bytes that are still to be received, without the parts of files that have arrived already.
       type: int
     global_bytes:
-      description: Number of bytes in the whole folder, by what all its devices know.
+      description: Number of bytes in the whole folder, over all of its devices.
       type: int
     receive_only_items:
-      description: Number of changes made here in a folder that only receives.
+      description: Number of local changes in a folder that only receives.
       type: int
     moving:
       description:
-        - Whether what is still needed became less, or data came in, since the first reading.
-        - V(null) if nothing is needed, or it was not watched for long enough, or it was busy with a scan.
+        - Whether the folder made progress since the first reading, as needed data became less or data arrived.
+        - V(null) if nothing is needed, the folder was not watched for long enough, or it was busy with a scan.
       type: bool
     disk:
       description:
-        - Space that is free at the folder, and how much of it Syncthing leaves free (C(minDiskFree)), as C(free_bytes) and
-          C(needed_bytes). V(null) if the folder is paused or its path is not there.
+        - The free space on the folder's disk as C(free_bytes), and the part of it that Syncthing leaves free (C(minDiskFree)) as
+          C(needed_bytes). V(null) if the folder is paused or its path does not exist.
       type: dict
     completion:
       description:
-        - Device ID to completion (percent), bytes needed, and remote state (V(valid) if it shares the folder, too; V(null) before
-          Syncthing 1.20).
+        - The state of the folder on its other devices, by device ID, with completion (percent), bytes needed, and remote state
+          (V(valid) if the device shares the folder as well; V(null) before Syncthing 1.20).
       type: dict
 left_out:
-  description: Those of O(folders) whose disk is away, each with its ID, path and the reason.
+  description: Those of O(folders) whose disk is not mounted, each with its ID, path and the reason.
   returned: always
   type: list
   elements: dict
 watched:
-  description: How long it was waited, in seconds.
+  description: How long the module waited, in seconds.
   returned: always
   type: int
 pending:
-  description: Devices and folders that wait for an answer.
+  description: Devices and folders that were offered to this host and neither accepted nor rejected yet.
   returned: always
   type: dict
 errors:
-  description: Syncthing's own list of recent errors.
+  description: Recent errors, from Syncthing's own list.
   returned: always
   type: list
   elements: dict

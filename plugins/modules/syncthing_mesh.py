@@ -8,44 +8,44 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: syncthing_mesh
-short_description: Bring one host of a mesh to what the inventory says
+short_description: Configure the Syncthing of one host of a mesh from the inventory
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Finds out on the controller which devices and folders the host is to have, and calls M(homelab.tailsync.syncthing_cluster) on
+  - Computes on the controller which devices and folders the host is to have, and calls M(homelab.tailsync.syncthing_cluster) on
     the host with them.
-  - The role P(homelab.tailsync.syncthing_mesh#role) uses it and checks the options before. Errors and warnings name the role's
-    variables.
-  - Fails if Syncthing would have no address to listen on, because it would then listen on all. In check mode that is a warning.
+  - The role P(homelab.tailsync.syncthing_mesh#role) uses this module and checks the options before. Errors and warnings name the
+    role's variables.
+  - Fails if Syncthing would have no address to listen on, because it would then listen on all. In check mode this is a warning.
 attributes:
   check_mode:
     support: full
-    description: As M(homelab.tailsync.syncthing_cluster) has it.
+    description: The same as for M(homelab.tailsync.syncthing_cluster).
   diff_mode:
     support: full
-    description: As M(homelab.tailsync.syncthing_cluster) has it.
+    description: The same as for M(homelab.tailsync.syncthing_cluster).
   platform:
     support: full
     platforms: posix
-    description: Where Syncthing runs.
+    description: Runs on the controller and on the host of Syncthing.
   idempotent:
     support: full
-    description: As M(homelab.tailsync.syncthing_cluster) has it.
+    description: The same as for M(homelab.tailsync.syncthing_cluster).
 seealso:
   - module: homelab.tailsync.syncthing_mesh_info
   - module: homelab.tailsync.syncthing_cluster
 options:
   folders:
     description:
-      - Folders by their ID, as C(syncthing_mesh_folders) of the role P(homelab.tailsync.syncthing_mesh#role) has them. Those that
-        the host is no member of may be left out.
+      - Folders by their ID, in the form of C(syncthing_mesh_folders) of the role P(homelab.tailsync.syncthing_mesh#role). Folders
+        that the host is no member of may be left out.
     type: dict
     required: true
   members:
     description:
-      - RV(homelab.tailsync.syncthing_mesh_info#module:members), what is known of each member. By default it is collected for this
-        host alone, which costs more where there are many hosts.
+      - The members of the mesh, from RV(homelab.tailsync.syncthing_mesh_info#module:members). By default they are collected for
+        this host alone, which takes longer where there are many hosts.
     type: dict
   external_devices:
     description: Devices that Ansible does not manage, by name.
@@ -55,13 +55,13 @@ options:
     type: list
     elements: str
   private_options:
-    description: Syncthing's options that keep it private; O(options) overrules them.
+    description: Syncthing's options that keep it private; O(options) overrides them.
     type: dict
   options:
     description: Syncthing's options, as O(homelab.tailsync.syncthing_cluster#module:options) takes them.
     type: dict
   defaults:
-    description: What new devices and folders start from, as O(homelab.tailsync.syncthing_cluster#module:defaults) takes it.
+    description: Defaults of new devices and folders, as O(homelab.tailsync.syncthing_cluster#module:defaults) takes them.
     type: dict
   node_address:
     description: The host's address in the tailnet; empty as long as it has none.
@@ -70,18 +70,18 @@ options:
     description: Web interface and REST API, as O(homelab.tailsync.syncthing_cluster#module:gui) takes them, without the address.
     type: dict
   gui_address:
-    description: Address of the web interface. Without it the web interface stays where it is.
+    description: Address of the web interface. By default the web interface keeps its present address.
     type: str
   gui_group:
     description: Group that may use a unix socket at O(gui_address).
     type: str
   gui_ready:
-    description: Whether the directory of a unix socket at O(gui_address) is made at each boot. Otherwise the web interface stays
-      where it is, with a warning.
+    description: Whether the directory of a unix socket at O(gui_address) is created at each boot. Otherwise the web interface
+      stays at its present address, with a warning.
     type: bool
     default: true
   folder_owner:
-    description: User that missing roots of new folders are made for.
+    description: Owner of a new folder's directory, which is created if it is missing.
     type: str
   home:
     description: Syncthing's home folder; C(/var/lib/syncthing) by default.
@@ -96,10 +96,10 @@ options:
     description: Remove the folders that are not declared; their files stay.
     type: bool
   replace_devices:
-    description: Give a machine that was set up anew its old place. For one run.
+    description: Replace the device ID of a machine that was set up from scratch by its new one. Set it for one run only.
     type: bool
   allow_moves:
-    description: Let path, type, marker and encryption passwords of a folder that is there already change. For one run.
+    description: Allow changes of path, type, marker and encryption passwords of existing folders. Set it for one run only.
     type: bool
 """
 
@@ -109,7 +109,7 @@ EXAMPLES = r"""
   run_once: true
   register: seen
 
-- name: Bring devices and folders to what the inventory says
+- name: Configure devices and folders from the inventory
   homelab.tailsync.syncthing_mesh:
     members: "{{ seen.members }}"
     folders: "{{ syncthing_mesh_folders }}"
@@ -129,15 +129,15 @@ version:
   returned: always
   type: str
 before:
-  description: What changed, as it was; secrets masked.
+  description: The declared keys before the change, for each object that changes; secrets are masked.
   returned: always
   type: dict
 after:
-  description: The same as it is now, or in check mode would be.
+  description: The keys of RV(before) after the change, also in check mode.
   returned: always
   type: dict
 requests:
-  description: How many requests went to Syncthing.
+  description: Number of requests to Syncthing.
   returned: always
   type: dict
 left_out:
@@ -146,7 +146,7 @@ left_out:
   type: list
   elements: dict
 unresolved:
-  description: Names of devices that were left out because nobody knows their ID.
+  description: Names of devices that were left out because their ID is not known.
   returned: always
   type: list
   elements: str

@@ -13,10 +13,10 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Returns what the role P(homelab.tailsync.syncthing_mesh#role) of one host needs to know of the other hosts. It is the same for
-    all of them, so call it with C(run_once).
-  - Of each host of the inventory it takes the device ID that this run has learned, and C(syncthing_mesh_addresses) as that host
-    has it. A host that is not part of the run has no device ID, and is left out.
+  - Returns the data about all hosts that the role P(homelab.tailsync.syncthing_mesh#role) needs on each host. The data are the
+    same for all of them, so call this module with C(run_once).
+  - For each host of the inventory it collects the device ID from this run, and the host's C(syncthing_mesh_addresses).
+    A host that is not part of the run has no device ID, and is left out.
   - Runs on the controller and makes no connection.
 extends_documentation_fragment:
   - homelab.tailsync.attributes.info
@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 members:
-  description: What is known of each host, by its inventory name.
+  description: Device ID and addresses of each host, by its inventory name.
   returned: always
   type: dict
   sample:

@@ -21,7 +21,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Limit what is sent, and ask for a password
+- name: Limit the upload rate, and ask for a password
   homelab.tailsync.syncthing_settings:
     options:
       max_send_kbps: 2000
@@ -30,7 +30,7 @@ EXAMPLES = r"""
       password: "{{ vault_syncthing_password }}"
   become: true
 
-- name: New folders keep older versions
+- name: Keep older versions in new folders
   homelab.tailsync.syncthing_settings:
     defaults:
       folder:
@@ -50,16 +50,16 @@ version:
   sample: v1.29.5
 before:
   description:
-    - Of each device, folder and section that changes, the declared keys as they were, in Syncthing's words, secrets masked;
-      V(null) for an object that was not there.
+    - The declared keys before the change, for each device, folder and section that changes. Keys have Syncthing's names, secrets
+      are masked; V(null) for an object that did not exist.
   returned: always
   type: dict
 after:
-  description: The same as they are now, or in check mode would be; V(null) for an object that was removed.
+  description: The keys of RV(before) after the change, also in check mode; V(null) for an object that was removed.
   returned: always
   type: dict
 requests:
-  description: How many requests went to Syncthing.
+  description: Number of requests to Syncthing.
   returned: always
   type: dict
   sample: {reads: 1, writes: 0}

@@ -8,34 +8,34 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: tailscale_auth_key
-short_description: Make an auth key to join a tailnet with
+short_description: Create an auth key for joining a tailnet
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Makes a key at the control server, Tailscale's or a Headscale, that is by default for one machine, lasts ten minutes and
-    needs no approval.
-  - Run it on the controller (C(delegate_to=localhost)), so that the long-lived secret goes to no host, and with C(no_log=true),
-    because it returns a secret.
+  - Creates an auth key at the control server, Tailscale's or a Headscale. By default the key is valid for one machine and ten
+    minutes, and the machine needs no approval.
+  - Run it on the controller (C(delegate_to=localhost)), so that the long-lived secret is not sent to any host, and with
+    C(no_log=true), because it returns a secret.
 requirements:
   - requests (Python library, on the controller)
 attributes:
   check_mode:
     support: full
-    description: Makes no key, and returns none.
+    description: Creates no key, and returns none.
   diff_mode:
     support: none
-    description: There is nothing to differ.
+    description: A new key has nothing to be compared with.
   idempotent:
     support: none
-    description: Each call makes another key. Ask M(homelab.tailsync.tailscale_node_info) first whether one is needed.
+    description: Each call creates another key. M(homelab.tailsync.tailscale_node_info) returns whether one is needed.
   platform:
     support: full
     platforms: posix
-    description: Where Python runs.
+    description: Runs wherever Python and the library requests are installed.
 options:
   api:
-    description: Whose API the control server O(base_url) has.
+    description: Kind of the API at O(base_url).
     type: str
     choices: [tailscale, headscale]
     default: tailscale
@@ -44,21 +44,22 @@ options:
     type: str
     default: https://api.tailscale.com
   oauth_client_id:
-    description: ID of the OAuth client of O(oauth_client_secret). Tailscale needs none; it finds it in the secret.
+    description: ID of the OAuth client of O(oauth_client_secret). Not needed for Tailscale, whose secrets contain the ID.
     type: str
   oauth_client_secret:
     description:
-      - Secret of an OAuth client with the scope C(auth_keys), which does not expire. It needs O(tags) that the client may give.
+      - Secret of an OAuth client with the scope C(auth_keys). The secret does not expire. Set O(tags) to tags that the client may
+        assign.
     type: str
   api_token:
     description: An API token of Tailscale, or Headscale's API key, in place of O(oauth_client_secret).
     type: str
   tailnet:
-    description: The tailnet; V(-) is the one that the credentials belong to.
+    description: Name of the tailnet; V(-) for the tailnet of the credentials.
     type: str
     default: '-'
   user:
-    description: ID of the Headscale user whom the machine will belong to. Not needed with O(tags) since Headscale 0.28.
+    description: ID of the Headscale user that will own the machine. Not needed with O(tags) since Headscale 0.28.
     type: str
   tags:
     description: Tags of the machines that join with the key, such as V(tag:server).
@@ -88,7 +89,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Make a key for a new server
+- name: Create a key for a new server
   homelab.tailsync.tailscale_auth_key:
     oauth_client_secret: "{{ vault_tailscale_oauth_secret }}"
     tags: ["tag:server"]
@@ -96,7 +97,7 @@ EXAMPLES = r"""
   no_log: true
   register: made
 
-- name: Make one at a Headscale
+- name: Create a key at a Headscale
   homelab.tailsync.tailscale_auth_key:
     api: headscale
     base_url: https://headscale.example.org
@@ -113,11 +114,11 @@ key:
   returned: always
   type: str
 id:
-  description: The key's ID, to revoke it by.
+  description: The key's ID, which revoking the key needs.
   returned: always
   type: str
 expires:
-  description: When the key can no longer be used to join.
+  description: The time from which on machines can no longer join with the key.
   returned: always
   type: str
   sample: "2026-11-24T12:00:00Z"

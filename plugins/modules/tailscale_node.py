@@ -13,56 +13,57 @@ version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Joins the host to a tailnet, brings its preferences to what is declared, or logs it out.
-  - Talks to tailscaled over its LocalAPI. The auth key is in no process's arguments and is written to no file.
-  - Only what an option names is changed; a preference that no option speaks of keeps its value, also at a new login.
-  - Changed O(tags) or O(login_server), and a key that has expired, take a new login, and that takes an O(auth_key). Over the
-    tailnet itself it is refused, as is whatever else would end the connection that the run came in by; see O(accept_risk).
-  - Warns when the node's key will expire, which on a server is rarely what is wanted.
+  - Joins the host to a tailnet, sets the declared preferences, or logs the host out.
+  - Talks to tailscaled over its LocalAPI. The auth key appears in no command line and is written to no file.
+  - Only declared preferences are changed; all others keep their value, also at a new login.
+  - Changed O(tags) or O(login_server), and an expired key, require a new login, which needs an O(auth_key). A new login over
+    the tailnet itself is refused, as is every other change that would end the SSH connection of this run; see O(accept_risk).
+  - Warns if the node's key will expire, which is rarely wanted on a server.
 extends_documentation_fragment:
   - homelab.tailsync.tailscale
 attributes:
   check_mode:
     support: full
     description:
-      - Says what would change, after tailscaled's own check of the new preferences. Without tailscaled it says that the host
-        would join. What a run would refuse, a check refuses as well.
+      - Reports what would change, after tailscaled's own check of the new preferences. Without tailscaled it reports that the
+        host would join. Check mode refuses everything that a real run refuses.
   diff_mode:
     support: full
     description: Shows the state and the declared preferences, before and after.
   idempotent:
     support: full
-    description: A node that is as declared costs two requests, both of them reads.
+    description: If the node matches already, the module sends two requests, which only read.
 options:
   state:
     description:
-      - V(present) makes the node a running member of a tailnet, V(absent) logs it out, and calls off a join that was given up.
+      - V(present) makes the node a running member of a tailnet. V(absent) logs the node out, and cancels a join that an earlier
+        run did not finish.
     type: str
     choices: [present, absent]
     default: present
   auth_key:
     description:
-      - The key to log in with. It is used, and needed, only while the node is logged out, its key has expired, or O(tags) or
+      - The key to log in with. It is needed and used only if the node is logged out, its key has expired, or O(tags) or
         O(login_server) change.
     type: str
   login_server:
     description:
-      - URL of the coordination server. If it is not given, or is empty, a node that joins does so at Tailscale's own, and one
-        that is logged in stays where it is.
-      - A node that moves to another server stays in the old one's list of machines until it is removed there. A move that fails
-        leaves it where it was.
+      - URL of the coordination server. If it is not set or empty, a node that joins uses Tailscale's own server, and a node that
+        is logged in keeps its server.
+      - A node that moves to another server stays in the old server's list of machines until it is removed there. If a move
+        fails, the node stays logged in at the old server.
     type: str
   tags:
     description:
-      - The tags that the node is to have, such as V(tag:server); an auth key may bring some of its own. If the control server
-        gives others, the module fails and says which.
+      - The tags that the node is to have, such as V(tag:server). An auth key may have tags of its own. If the control server
+        assigns other tags, the module fails and names them.
     type: list
     elements: str
   hostname:
-    description: The node's name in the tailnet; the host's own name if it was never set.
+    description: The node's name in the tailnet. A node whose name was never set has the name of the host.
     type: str
   accept_dns:
-    description: Use the tailnet's DNS settings, MagicDNS among them.
+    description: Use the tailnet's DNS settings, including MagicDNS.
     type: bool
   accept_routes:
     description: Use the subnet routes that other nodes advertise.
@@ -75,7 +76,7 @@ options:
     description: Offer to be an exit node of the tailnet.
     type: bool
   snat_subnet_routes:
-    description: Hide the tailnet's addresses behind the host's own towards advertised subnets.
+    description: Replace the source address of traffic from the tailnet to advertised subnets by the host's own (source NAT).
     type: bool
   shields_up:
     description: Allow no incoming connection from the tailnet.
@@ -89,7 +90,7 @@ options:
   exit_node:
     description:
       - Send all traffic through this node, given by its name, address or ID; V(auto:any) for one that tailscaled chooses, an
-        empty text for none.
+        empty string for none.
     type: str
   exit_node_allow_lan_access:
     description: Reach the LAN directly while an exit node is in use.
@@ -105,7 +106,7 @@ options:
     description: Offer to be an app connector.
     type: bool
   report_posture:
-    description: Let the control server collect what identifies this device.
+    description: Let the control server collect data that identify this device, such as its serial numbers (device posture).
     type: bool
   auto_update:
     description: Let tailscaled update itself.
@@ -114,33 +115,33 @@ options:
     description: Let tailscaled look for updates.
     type: bool
   relay_server_port:
-    description: UDP port to be a peer relay at; V(0) for any, V(-1) to be none.
+    description: UDP port of this node's peer relay; V(0) for any free port, V(-1) for no peer relay.
     type: int
   relay_server_static_endpoints:
     description:
-      - Addresses and ports that peers are to try to reach the peer relay at, such as V(192.0.2.1:40000) or
-        V([2001:db8::1]:40000); an empty list for none but what it finds itself.
+      - Additional addresses and ports at which peers try to reach this node's peer relay, such as V(192.0.2.1:40000) or
+        V([2001:db8::1]:40000); an empty list for none.
     type: list
     elements: str
   nickname:
-    description: The name that the host itself has for this login, such as C(tailscale switch) shows.
+    description: The local name of this login, which C(tailscale switch) shows.
     type: str
   operator:
-    description: A user other than root who may change tailscaled's settings; an empty text for none.
+    description: A user other than root who may change tailscaled's settings; an empty string for none.
     type: str
   accept_risk:
     description:
-      - Do what may end the connection that the run came in by, because there is another access path.
-      - Over the tailnet that is turning on O(shields_up), turning O(ssh) on or off, O(netfilter_mode) other than V(on), any new
-        login (O(tags), O(login_server), an expired key), and O(state=absent).
-      - Over the LAN or the internet it is an O(exit_node) that takes the answers away, unless the client is on a LAN and
+      - Allow changes that may end the SSH connection of this run. Set it only if there is another access path to the host.
+      - If the run came over the tailnet, such changes are turning on O(shields_up), turning O(ssh) on or off, O(netfilter_mode)
+        other than V(on), any new login (O(tags), O(login_server), an expired key), and O(state=absent).
+      - If the run came over the LAN or the internet, they are an O(exit_node), unless the client is on a LAN and
         O(exit_node_allow_lan_access) is set, and O(accept_routes) where a peer advertises the client's subnet.
     type: bool
     default: false
   timeout:
     description:
-      - How long to wait for the node to reach the state, in seconds. What was begun goes on in tailscaled; the next run finishes
-        it.
+      - How long to wait for the node to reach O(state), in seconds. After that tailscaled continues by itself, and the next run
+        finishes the work.
     type: int
     default: 20
 """
@@ -152,13 +153,13 @@ EXAMPLES = r"""
     hostname: nas
   become: true
 
-- name: Let a server have other tags, at its LAN address
+- name: Change the tags of a server, over its LAN address
   homelab.tailsync.tailscale_node:
     auth_key: "{{ tailscale_auth_key }}"
     tags: ["tag:server", "tag:backup"]
   become: true
 
-- name: Be a subnet router, and keep Tailscale SSH off
+- name: Make the host a subnet router, and turn Tailscale SSH off
   homelab.tailsync.tailscale_node:
     advertise_routes: [192.168.1.0/24]
     ssh: false
@@ -172,11 +173,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 joined:
-  description: Whether this call logged the node in, for the first time or again, or in check mode would.
+  description: Whether this call logged the node in, for the first time or again, or in check mode would do so.
   returned: always
   type: bool
 node:
-  description: The node, with nulls for what is not known.
+  description: The node; values that are not known are V(null).
   returned: always
   type: dict
   sample:
@@ -187,22 +188,22 @@ node:
     ipv6: fd7a:115c:a1e0::2
   contains:
     backend_state:
-      description: tailscaled's own word for its state, such as V(Running), V(Stopped), V(NeedsLogin) or V(NeedsMachineAuth).
+      description: tailscaled's name for its state, such as V(Running), V(Stopped), V(NeedsLogin) or V(NeedsMachineAuth).
       type: str
     logged_in:
-      description: Whether the node has logged in, though its key may have expired since.
+      description: Whether the node has logged in. Its key may have expired since.
       type: bool
     id:
       description: The node's stable ID.
       type: str
     hostname:
-      description: The name that the node gives itself.
+      description: The host name that the node reports.
       type: str
     dns_name:
       description: The node's MagicDNS name.
       type: str
     magic_dns_suffix:
-      description: What the tailnet's MagicDNS names end with.
+      description: The suffix of the tailnet's MagicDNS names.
       type: str
     tailnet:
       description: The tailnet's name.
@@ -225,7 +226,7 @@ node:
       description: When the node's key expires; V(null) if it does not.
       type: str
     key_expiry_days:
-      description: In how many whole days the node's key expires; negative if it has.
+      description: Whole days until the node's key expires; negative if it has expired.
       type: int
     key_expired:
       description: Whether the node's key has expired.
@@ -240,11 +241,11 @@ node:
       description: Whether the node has a network interface, rather than networking in user space.
       type: bool
     health:
-      description: What tailscaled says is wrong.
+      description: Problems that tailscaled reports.
       type: list
       elements: str
 requests:
-  description: How many requests went to tailscaled.
+  description: Number of requests to tailscaled.
   returned: always
   type: dict
   sample: {reads: 2, writes: 0}

@@ -8,14 +8,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: tailscale_node_info
-short_description: Tell a node's state, addresses and peers
+short_description: Gather a node's state, addresses and peers
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Asks tailscaled over its LocalAPI for the node's state, addresses, tags, key expiry, health and peers, and tells whether
+  - Asks tailscaled over its LocalAPI for the node's state, addresses, tags, key expiry, health and peers, and returns whether
     M(homelab.tailsync.tailscale_node) would have to log in.
-  - Warns when the node's key has expired.
+  - Warns if the node's key has expired.
 extends_documentation_fragment:
   - homelab.tailsync.attributes.info
   - homelab.tailsync.tailscale
@@ -33,42 +33,42 @@ options:
     elements: str
   accept_risk:
     description:
-      - Whether M(homelab.tailsync.tailscale_node) would be told to accept that a login ends the connection that this call came
-        in by, for RV(needs_login).
+      - The O(homelab.tailsync.tailscale_node#module:accept_risk) that M(homelab.tailsync.tailscale_node) would get, for
+        RV(needs_login).
     type: bool
     default: false
   timeout:
     description:
-      - How long to wait for a tailscaled that does not answer yet, or has not found its state yet, as just after its start, in
-        seconds. With V(0) its state is returned as it is.
+      - How long to wait for a tailscaled that has just started and does not answer, or does not know its state yet, in
+        seconds. With V(0) its present state is returned.
     type: int
     default: 0
 """
 
 EXAMPLES = r"""
-- name: Where is this host in the tailnet?
+- name: Gather the state of this node
   homelab.tailsync.tailscale_node_info:
   register: tailscale
 
-- name: Does this host need an auth key?
+- name: Find out whether this host needs an auth key
   homelab.tailsync.tailscale_node_info:
     tags: ["tag:server"]
     missing_ok: true
   register: tailscale
 
-- name: Say why
+- name: Show the reason
   ansible.builtin.debug:
     msg: "{{ tailscale.needs_login.reason }}"
   when: tailscale.needs_login is not none
 
-- name: Stop if its key expires within a month
+- name: Stop if the node's key expires within a month
   ansible.builtin.assert:
     that: tailscale.node.key_expiry_days is none or tailscale.node.key_expiry_days > 30
 """
 
 RETURN = r"""
 node:
-  description: The node itself.
+  description: The node of this host; values that are not known are V(null).
   returned: always
   type: dict
   sample:
@@ -79,22 +79,22 @@ node:
     key_expiry_days: 179
   contains:
     backend_state:
-      description: tailscaled's own word for its state, such as V(Running), V(Stopped), V(NeedsLogin) or V(NeedsMachineAuth).
+      description: tailscaled's name for its state, such as V(Running), V(Stopped), V(NeedsLogin) or V(NeedsMachineAuth).
       type: str
     logged_in:
-      description: Whether the node has logged in, though its key may have expired since.
+      description: Whether the node has logged in. Its key may have expired since.
       type: bool
     id:
       description: The node's stable ID.
       type: str
     hostname:
-      description: The name that the node gives itself.
+      description: The host name that the node reports.
       type: str
     dns_name:
       description: The node's MagicDNS name.
       type: str
     magic_dns_suffix:
-      description: What the tailnet's MagicDNS names end with.
+      description: The suffix of the tailnet's MagicDNS names.
       type: str
     tailnet:
       description: The tailnet's name.
@@ -117,7 +117,7 @@ node:
       description: When the node's key expires; V(null) if it does not.
       type: str
     key_expiry_days:
-      description: In how many whole days the node's key expires; negative if it has.
+      description: Whole days until the node's key expires; negative if it has expired.
       type: int
     key_expired:
       description: Whether the node's key has expired.
@@ -132,7 +132,7 @@ node:
       description: Whether the node has a network interface, rather than networking in user space.
       type: bool
     health:
-      description: What tailscaled says is wrong.
+      description: Problems that tailscaled reports.
       type: list
       elements: str
 peers:
@@ -147,7 +147,7 @@ peers:
       description: The node's stable ID.
       type: str
     hostname:
-      description: The name that the node gives itself.
+      description: The host name that the node reports.
       type: str
     dns_name:
       description: The node's MagicDNS name.
@@ -160,7 +160,7 @@ peers:
       description: Whether the node is connected to the control server.
       type: bool
     last_seen:
-      description: When the node was last connected, in RFC 3339; V(null) if that is not known, as of one that is online.
+      description: When the node was last connected, in RFC 3339; V(null) if that is not known, as for a node that is online.
       type: str
     os:
       description: The node's operating system.
@@ -174,15 +174,15 @@ peers:
       type: list
       elements: str
     exit_node_option:
-      description: Whether the node offers to be an exit node, and may.
+      description: Whether the node offers to be an exit node and is allowed to.
       type: bool
     key_expired:
       description: Whether the node's key has expired.
       type: bool
 needs_login:
   description:
-    - Why M(homelab.tailsync.tailscale_node) with the same O(login_server), O(tags) and O(accept_risk) would log the node in, for
-      which it needs an auth key; V(null) if it would not.
+    - Set if M(homelab.tailsync.tailscale_node) with the same O(login_server), O(tags) and O(accept_risk) would log the node in,
+      and therefore needs an auth key; V(null) if it would not.
     - With O(missing_ok), a tailscaled that is not running counts as one that is logged out.
   returned: always
   type: dict
@@ -195,8 +195,8 @@ needs_login:
       type: str
     refused:
       description:
-        - Why M(homelab.tailsync.tailscale_node) would refuse the login all the same, because it would end the connection that
-          this call came in by; V(null) if it would not. No auth key is needed then.
+        - Why M(homelab.tailsync.tailscale_node) would refuse the login, because it would end the SSH connection of this run;
+          V(null) if it would not. A refused login needs no auth key.
       type: str
 """
 

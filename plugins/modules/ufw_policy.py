@@ -8,74 +8,75 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: ufw_policy
-short_description: Bring ufw to a whole policy in one call
+short_description: Apply a complete ufw policy in one call
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
-  - Compares ufw's default policies, rules, logging level and whether it is enabled with what is declared, also while it is
-    inactive, and runs only the commands that are needed. Rules are compared in each family, IPv4 and IPv6.
+  - Compares ufw's default policies, rules, logging level and state with the declared ones, also while ufw is inactive, and runs
+    only the commands that are needed. Rules are compared for each family, IPv4 and IPv6.
   - Rules that open access are added first and rules that close it last; a rule that has to move is covered by a temporary one.
     Traffic that is allowed before and after is never interrupted.
   - A ufw that is enabled but does not run, or runs without being enabled, or whose rules the kernel has lost, is a difference
     and is repaired.
-  - Before anything is written, ufw's rules files are tried with C(iptables-restore --test); one that it could not load is named
-    with the line. IPv6 must be on and MANAGE_BUILTINS off in C(/etc/default/ufw), else the module refuses, because ufw would
-    tear down what tailscaled and Docker have put into the kernel.
-  - It does not prove that the host can still be reached; the role P(homelab.tailsync.firewall#role) does that.
+  - Before anything is written, ufw's rules files are tested with C(iptables-restore --test). If one cannot be loaded, the module
+    fails and names the file and the line. The module also fails unless IPv6 is on and MANAGE_BUILTINS is off in
+    C(/etc/default/ufw), because ufw would otherwise remove the rules of tailscaled and Docker from the kernel.
+  - The module does not prove that the host can still be reached; the role P(homelab.tailsync.firewall#role) does that.
 attributes:
   check_mode:
     support: full
-    description: Says what would change. Where ufw is not installed, it is taken for inactive and empty.
+    description: Reports what would change. If ufw is not installed, it counts as inactive and without rules.
   diff_mode:
     support: full
     description: Shows the policy before and after.
   platform:
     support: full
     platforms: linux
-    description: Where ufw runs.
+    description: Runs on hosts with ufw.
   idempotent:
     support: full
-    description: Where nothing differs, no command that writes is run.
+    description: If nothing differs, no command that writes is run.
 options:
   guarded:
     description:
-      - Write nothing unless a change is armed by M(homelab.tailsync.ufw_rollback). If its time ended before this
-        module's turn, nothing would take this change back.
+      - Change nothing unless M(homelab.tailsync.ufw_rollback) has armed a rollback. If its time is over already, nothing would
+        take this change back.
     type: bool
     default: false
   state:
     description:
       - Whether ufw is to filter.
-      - With V(disabled) the rest is brought to what is declared as well, and takes effect when ufw is enabled.
+      - With V(disabled) the other options are applied as well, and take effect when ufw is enabled.
     type: str
     choices: [enabled, disabled]
     default: enabled
   rules:
     description:
       - The rules, in order; the first that matches wins.
-      - The order counts between rules of different O(rules[].action) only; allows among themselves stay as they are found.
-      - ufw keeps one of two rules that differ in O(rules[].action) or O(rules[].log) only, so such two are refused.
-      - Rules of others that stay keep their place, and win where they stand in front.
+      - The order matters only between rules with different O(rules[].action). Rules with the same action keep the order that
+        they have on the host.
+      - Two rules that differ only in O(rules[].action) or O(rules[].log) are an error, because ufw keeps only one of them.
+      - Rules on the host that are not declared and not removed keep their place, and win over declared rules behind them.
     type: list
     elements: dict
     default: []
     suboptions: &rule
       action:
-        description: What is done with traffic that matches. V(limit) allows 6 connections in 30 seconds from one address.
+        description: Action for traffic that matches. V(limit) allows 6 connections in 30 seconds from one address.
         type: str
         choices: [allow, deny, reject, limit]
         default: allow
       direction:
-        description: The direction of the traffic that the rule is about.
+        description: The direction of the traffic that the rule matches.
         type: str
         choices: [in, out, routed]
         default: in
       interface:
-        description: Interface that the traffic comes in by; for an outgoing rule the one that it goes out by.
+        description: Interface that the traffic arrives at; for an outgoing rule the one that it leaves by.
         type: str
       interface_out:
-        description: Interface that routed traffic goes out by.
+        description: Interface that routed traffic leaves by.
         type: str
       from:
         description: Address or network that the traffic comes from; any by default. V(0.0.0.0/0) is IPv4, V(::/0) IPv6.
@@ -90,11 +91,11 @@ options:
         description: Port or ports that the traffic goes to, such as V(22), V(80,443) or V(60000:61000). Several need a protocol.
         type: str
       proto:
-        description: Protocol of the traffic; any by default. ufw has V(igmp) and V(ipv6) for IPv4 only.
+        description: Protocol of the traffic; any by default. ufw supports V(igmp) and V(ipv6) for IPv4 only.
         type: str
         choices: [tcp, udp, ah, esp, gre, igmp, ipv6]
       app:
-        description: Application profile, as C(ufw app list) spells it, in place of port and protocol.
+        description: Name of an application profile, as C(ufw app list) shows it, in place of port and protocol.
         type: str
       log:
         description: Log new connections that match, or with V(log-all) every packet.
@@ -102,11 +103,11 @@ options:
         choices: [log, log-all]
       comment:
         description:
-          - Why the rule is there. A comment that differs from ufw's replaces it; without one, ufw's is left as it is.
-          - An empty comment removes it.
+          - Purpose of the rule. A different comment replaces the one on the host; an empty comment removes it.
+          - By default the comment on the host is kept.
         type: str
   purge:
-    description: Remove the rules that are not declared. Otherwise they stay, and are listed as RV(unmanaged).
+    description: Remove the rules that are not declared. With V(false) they are kept, and are listed as RV(unmanaged).
     type: bool
     default: false
   keep:
@@ -117,51 +118,51 @@ options:
     suboptions: *rule
   default_incoming:
     description:
-      - What happens to incoming traffic that no rule matches.
-      - With V(reject) ufw itself rejects all for the part of a second that it takes to start.
+      - Policy for incoming traffic that no rule matches.
+      - With V(reject) ufw rejects all traffic for a fraction of a second while it starts.
     type: str
     choices: [allow, deny, reject]
   default_outgoing:
-    description: What happens to outgoing traffic that no rule matches.
+    description: Policy for outgoing traffic that no rule matches.
     type: str
     choices: [allow, deny, reject]
   default_routed:
-    description: What happens to routed traffic that no rule matches.
+    description: Policy for routed traffic that no rule matches.
     type: str
     choices: [allow, deny, reject]
   logging:
-    description: How much ufw writes to the log.
+    description: Level of ufw's logging.
     type: str
     choices: ['off', low, medium, high, full]
   multicast:
     description:
-      - Whether ufw's own openings for mDNS (port 5353) and UPnP (port 1900) in C(before.rules) and C(before6.rules) are open.
-      - V(false) makes comments of these lines, and V(true) makes lines of these comments again. By default they are left alone.
+      - Whether ufw's own rules for mDNS (port 5353) and UPnP (port 1900) in C(before.rules) and C(before6.rules) are active.
+      - V(false) comments these lines out, and V(true) restores them. By default they are not changed.
     type: bool
   docker:
     description:
-      - Whether ports that Docker publishes are behind this policy, too. Docker forwards them past ufw's own rules.
-      - V(true) keeps a block in C(after.rules) and C(after6.rules) that fills Docker's chain DOCKER-USER. What O(rules)
-        allow is allowed to containers as well, and nothing else is; what containers begin themselves goes out. Rules with
-        V(limit) or an application profile open nothing for containers.
-      - Rules that others have put into DOCKER-USER are gone with each start of ufw, since the chain is filled again.
-      - The block is kept where Docker is not installed as well, so that it holds for a Docker that comes later. It knows nothing
-        of a Docker that is told to use nftables.
-      - V(false) removes the block, and what it has put into the kernel. By default it is left alone; but with O(state=disabled)
-        nothing of it stays in the kernel in any case.
+      - Whether this policy also applies to ports that Docker publishes. Docker forwards them past ufw's own rules.
+      - V(true) writes a block to C(after.rules) and C(after6.rules) that fills Docker's chain DOCKER-USER. Traffic that O(rules)
+        allow is allowed to containers as well, and no other traffic. Connections that containers open themselves are allowed.
+        Rules with V(limit) or an application profile do not open a port for containers.
+      - Each start of ufw fills the chain DOCKER-USER again, which removes rules that other programs have put into it.
+      - The block is also written if Docker is not installed, so that it applies once Docker is installed. It has no effect on a
+        Docker that uses nftables.
+      - V(false) removes the block, and its rules from the kernel. By default the block is not changed, but with
+        O(state=disabled) its rules are always removed from the kernel.
     type: bool
   docker_interfaces:
     description:
-      - Docker's bridges. A plus at the end stands for any continuation.
-      - What comes in by them is a container's, and goes where it likes. If a bridge of your own is called V(br-lan), say, name
-        Docker's one by one.
+      - Interfaces of Docker's bridges. A plus at the end matches any further characters.
+      - Traffic that arrives at these interfaces comes from containers and is allowed. If another bridge of the host has a name
+        such as V(br-lan), name each of Docker's bridges in full.
     type: list
     elements: str
     default: [docker0, br-+]
 """
 
 EXAMPLES = r"""
-- name: Let only the tailnet in, and let no port that Docker publishes past it
+- name: Allow only the tailnet, also to ports that Docker publishes
   homelab.tailsync.ufw_policy:
     default_incoming: deny
     rules:
@@ -171,7 +172,7 @@ EXAMPLES = r"""
     docker: true
   become: true
 
-- name: A public web server, SSH from the LAN but not from its guests, and what another tool has opened
+- name: Allow the web to everyone and SSH to a part of the LAN, and keep a rule of another tool
   homelab.tailsync.ufw_policy:
     default_incoming: deny
     default_outgoing: allow
@@ -194,13 +195,13 @@ before:
   type: dict
   contains: &policy
     enabled:
-      description: Whether ufw is to filter after the next boot.
+      description: Whether ufw is enabled, so that it filters after the next boot.
       type: bool
     running:
-      description: Whether ufw filters, and the kernel has the rules that ufw's files have.
+      description: Whether ufw filters, with the rules of its files loaded in the kernel.
       type: bool
     defaults:
-      description: What happens to traffic that no rule matches, by direction.
+      description: Policies for traffic that no rule matches, by direction.
       type: dict
     logging:
       description: The logging level.
@@ -210,13 +211,13 @@ before:
       type: list
       elements: str
     multicast:
-      description: Whether ufw's own rules let mDNS or UPnP in.
+      description: Whether ufw's own rules allow mDNS or UPnP.
       type: bool
     docker:
-      description: The rules that are kept for Docker's chain, by family.
+      description: The rules for Docker's chain in ufw's files, by family.
       type: dict
     docker_running:
-      description: Whether the kernel has such rules.
+      description: Whether the kernel has rules of this module in Docker's chain.
       type: bool
 after:
   description: The policy as it is now, or in check mode would be.
@@ -246,20 +247,21 @@ removed:
   sample: [allow in port 22 proto tcp]
 rollback:
   description:
-    - Whether a change of M(homelab.tailsync.ufw_rollback) waits for its confirmation, and the last one that was taken back.
+    - Whether a rollback of M(homelab.tailsync.ufw_rollback) is armed (C(armed)), and the last change that was taken back
+      (C(rolled_back)).
   returned: always
   type: dict
   sample: {armed: false, rolled_back: null}
 unmanaged:
-  description: Rules that are not declared and stay.
+  description: Rules that are not declared and were kept.
   returned: always
   type: list
   elements: str
   sample: [allow in port 51820 proto udp]
 commands:
   description:
-    - The commands that were run, or in check mode would be; C(write) and a path stand for a file that is replaced.
-    - Empty if nothing is to be done.
+    - The commands that were run, or in check mode would be. C(write) with a path means that this file was replaced.
+    - Empty if nothing differs.
   returned: always
   type: list
   elements: list

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role firewall's variables: the rules that they mean, what these open, and what is wrong with them. Pure functions.
+"""The role firewall's variables: the rules and openings that they declare, and their problems. Pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -19,15 +19,15 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables impo
 
 Variables = t.Mapping[str, t.Any]
 Option = t.Dict[str, t.Any]  # noqa: UP006
-# No network that is used privately is wider (10.0.0.0/8, fc00::/7); what is, is the internet or half of it.
+# The prefix lengths of the largest private networks (10.0.0.0/8, fc00::/7); a larger network is the internet or half of it.
 WIDEST = {4: 8, 6: 7}
 ALL_PORTS = 65535
 ONLY = "firewall_tailnet_only_ports"
-EVERYBODY = "To open a port to everybody, say it in firewall_public_ports"
+PUBLIC_HINT = "To open a port to everyone, put it into firewall_public_ports"
 
 
 def policy(variables: Variables) -> dict[str, list[Option]]:
-    """What is allowed and what is kept, as ufw_policy takes it: Ansible refuses a null where a module has choices."""
+    """The rules to apply and to keep, in the form that ufw_policy takes. Ansible refuses null for options with choices."""
     listed = {"rules": rules(variables), "keep": value_of(variables, "firewall_keep", [])}
     return {
         name: [{key: value for key, value in rule.items() if value is not None} for rule in found]
@@ -36,7 +36,7 @@ def policy(variables: Variables) -> dict[str, list[Option]]:
 
 
 def rules(variables: Variables) -> list[Option]:
-    """What is allowed, as it was written."""
+    """The declared rules, as the user wrote them."""
     tailnet = value_of(variables, "firewall_tailnet_interface", "tailscale0")
     only = value_of(variables, ONLY, [])
     direct = int(value_of(variables, "firewall_direct_connection_port", 0))
@@ -71,7 +71,7 @@ def ssh_rule(network: str, port: t.Any) -> Option:
 
 
 def openings(variables: Variables) -> list[Option]:
-    """What is declared open beyond the tailnet: `from` and `interface` say to whom, `port`, `proto` and `app` what."""
+    """The declared openings beyond the tailnet: `from` and `interface` are the sources, `port`, `proto` and `app` the ports."""
     tailnet = value_of(variables, "firewall_tailnet_interface", "tailscale0")
     return [
         {key: rule[key] for key in ("from", "interface", "port", "proto", "app", "to")}
@@ -81,7 +81,7 @@ def openings(variables: Variables) -> list[Option]:
 
 
 def problems(variables: Variables) -> list[str]:
-    """What is wrong with the variables, one sentence each with what to do."""
+    """The problems of the variables, one message each with the fix."""
     found = [*_tailnet_interface(variables), *_public_ports(variables), *_lan_ssh(variables)]
     for name in ("firewall_extra_rules", "firewall_keep", ONLY):
         found += _rule_list(value_of(variables, name, []), name)
@@ -96,7 +96,7 @@ def problems(variables: Variables) -> list[str]:
 
 
 def _places(variables: Variables) -> list[str]:
-    """Of each rule, where the user wrote it."""
+    """The place of each rule in the user's variables."""
     only = [f"firewall_tailnet_only_ports[{number}]" for number, _port in enumerate(value_of(variables, ONLY, []))]
     return [
         "firewall_tailnet_interface",
@@ -116,7 +116,7 @@ def ends(port: t.Any) -> tuple[int, int]:
 
 
 def covers(opening: Variables, proto: str, first: int, last: int) -> bool:
-    """Whether a rule is about all these ports of a protocol; one without ports is about all."""
+    """Whether a rule covers all these ports of a protocol; a rule without ports covers all."""
     if opening.get("app") or opening.get("proto") not in (None, "", proto):
         return False
     pieces = [ends(piece) for piece in str(opening["port"]).split(",")] if opening.get("port") else [(0, 65535)]
@@ -129,7 +129,7 @@ def value_of(variables: Variables, name: str, default: t.Any) -> t.Any:
 
 
 def list_of(variables: Variables, name: str) -> list[t.Any]:
-    """A list of words as Ansible takes one: also a single word, words with commas between them, or a number."""
+    """A list of words in one of Ansible's forms: also a single word, words with commas between them, or a number."""
     value = variables.get(name)
     if value is None:
         return []
@@ -139,7 +139,7 @@ def list_of(variables: Variables, name: str) -> list[t.Any]:
 
 
 def _whole(option: Option) -> Option:
-    """A rule with all that may be left out, as the module's argument spec fills it in."""
+    """A rule with all optional keys, filled in as by the module's argument spec."""
     filled: Option = {**dict.fromkeys(RULE), "action": "allow", "direction": "in"}
     filled.update({key: value for key, value in option.items() if value is not None})
     return {key: str(value) if isinstance(value, int) else value for key, value in filled.items()}
@@ -179,13 +179,13 @@ def _lan_ssh(variables: Variables) -> t.Iterator[str]:
             yield f"{name}[{index}] is '{network}', which is one address and no network: add its length, such as {example}"
     if not bad and wide(networks):
         yield (
-            f"{name} is {list(networks)}, which is everybody ({', '.join(wide(networks))}): name the networks of the LAN, such "
-            f"as 192.168.1.0/24. For everybody, say {port}/tcp in firewall_public_ports"
+            f"{name} is {list(networks)}, which is everyone ({', '.join(wide(networks))}): name the networks of the LAN, such "
+            f"as 192.168.1.0/24. To allow everyone, put {port}/tcp into firewall_public_ports"
         )
 
 
 def wide(networks: t.Iterable[str]) -> list[str]:
-    """What these networks are together, where that is more than any private one."""
+    """The union of these networks, as far as it is larger than any private network."""
     there = [ipaddress.ip_network(str(network), strict=False) for network in networks]
     found: list[str] = []
     for version in (4, 6):
@@ -204,7 +204,7 @@ def _is_network(text: t.Any) -> bool:
 
 
 def _rule_list(options: t.Any, name: str) -> list[str]:
-    """What is wrong with a list of rules, and with what they open together."""
+    """The problems of a list of rules, also of their combination."""
     if not isinstance(options, (list, tuple)):
         return [f"{name} is no list of rules: write it as [{{from: 192.168.1.0/24, port: '445', proto: tcp}}]"]
     found, sound = [], []
@@ -213,16 +213,16 @@ def _rule_list(options: t.Any, name: str) -> list[str]:
         found += complaints
         if not complaints:
             sound.append((number, _whole(option)))
-    unlimited = [(number, rule) for number, rule in sound if _lets_all_in(rule)]
+    unlimited = [(number, rule) for number, rule in sound if _allows_everything(rule)]
     sources = [rule["from"] for _number, rule in unlimited if rule["from"] not in (None, ANY)]
     everywhere = wide(sources)
     for number, rule in unlimited:
         whole = rule["from"] in (None, ANY)
         if whole or any(_overlaps(rule["from"], network) for network in everywhere):
-            who = "everybody" if whole else f"everybody ({', '.join(everywhere)})"
+            who = "everyone" if whole else f"everyone ({', '.join(everywhere)})"
             found.append(
-                f"{name}[{number}] has neither an interface nor a port and would allow {who} to reach everything: name the "
-                f"network that it is for in from, such as 192.168.1.0/24, or the port. {EVERYBODY}"
+                f"{name}[{number}] has neither an interface nor a port and would allow {who} to reach everything: set "
+                f"from to its network, such as 192.168.1.0/24, or name the port. {PUBLIC_HINT}"
             )
     return found
 
@@ -244,19 +244,19 @@ def _complaints(option: t.Any, where: str) -> t.Iterator[str]:
         if value is not None and not isinstance(value, (str, int)):
             yield f"{where}.{key} is {value!r}: write text, such as port: '80,443'"
             return
-    for key, sentence in _options.complaints(rule):
-        yield f"{where}.{key}: {sentence}"
+    for key, message in _options.complaints(rule):
+        yield f"{where}.{key}: {message}"
     if rule["interface"] in ("any", "all", "+"):
-        yield f"{where}.interface is '{rule['interface']}', which is every interface: name one. {EVERYBODY}"
+        yield f"{where}.interface is '{rule['interface']}', which is every interface: name one. {PUBLIC_HINT}"
     bare = not any(rule[key] for key in ("interface", "interface_out", "port", "app", "proto", "from", "to", "from_port"))
     if bare and rule["direction"] == "routed" and rule["action"] in OPENINGS:
-        yield f"{where} would forward everything for everybody: name the interface that it comes in or goes out by, or networks"
+        yield f"{where} would forward everything for everyone: name an interface or networks"
     if bare and rule["direction"] == "out" and rule["action"] not in OPENINGS:
-        yield f"{where} would let nothing out, not even Tailscale: name the port, the interface or the network"
+        yield f"{where} would block all outgoing traffic, even Tailscale's: name the port, the interface or the network"
 
 
-def _lets_all_in(rule: Option) -> bool:
-    """Whether a rule opens nearly everything to those that it is for."""
+def _allows_everything(rule: Option) -> bool:
+    """Whether a rule opens nearly all ports to its sources."""
     if rule["action"] not in OPENINGS or rule["direction"] != "in" or rule["app"] or rule["interface"]:
         return False
     if rule["to"] not in (None, ANY) and ipaddress.ip_network(rule["to"], strict=False).is_multicast:
@@ -284,6 +284,6 @@ def _times(variables: Variables) -> t.Iterator[str]:
         yield f"firewall_proof_timeout is {proof} s: a login takes time, set it to 1 or more"
     if rollback < 3 * proof + 15:
         yield (
-            f"firewall_rollback_timeout is {rollback} s, in which three logins of {proof} s (firewall_proof_timeout) and a "
-            f"change of the firewall have no room: set it to {3 * proof + 60} or more"
+            f"firewall_rollback_timeout is {rollback} s, too short for three logins of {proof} s (firewall_proof_timeout) and a "
+            f"change of the firewall: set it to {3 * proof + 60} or more"
         )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What host_info found, held against the role firewall's variables: why a host is refused, and what its user is told.
+"""Compare the facts of host_info with the role firewall's variables: reasons to refuse a host, and warnings.
 
 Private to this collection: it may change in any release.
 """
@@ -13,80 +13,81 @@ import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall, lockdown
 
-Look = t.Mapping[str, t.Any]
+Facts = t.Mapping[str, t.Any]
 Variables = t.Mapping[str, t.Any]
 Port = t.Tuple[str, int]  # noqa: UP006
 FOREIGN = "foreign_firewall_rules"
 CLOSING = (
     "[WARNING] Once the firewall is closed, these services of this host can be reached over the tailnet only. To keep one open "
-    "to other machines, put its line into the inventory (lines for one variable make one list):"
+    "to other machines, put its line into the inventory (merge lines for one variable into one list):"
 )
 WEB = (80, 443)
 DHCP = (67, 68, 546, 547)  # ufw answers these itself
 MULTICAST = (5353, 1900)
 
 
-def refusals(host: Look, variables: Variables, accepted: t.Collection[str] = ()) -> list[str]:
-    """Why a host must not get this firewall: something else decides who gets in, or others could not log in any more."""
-    look = host.get("packet_filter") or {}
+def refusals(host: Facts, variables: Variables, accepted: t.Collection[str] = ()) -> list[str]:
+    """The reasons to refuse this firewall on a host: other rules decide on connections, or nodes could no longer log in."""
+    facts = host.get("packet_filter") or {}
     found = list(lockdown.control_servers(host.get("control_servers") or [], variables))
-    services = look.get("services") or []
+    services = facts.get("services") or []
     if services:
         found.append(
             f"{' and '.join(services)} is in charge of this host's packet filter, and would undo what ufw does or be undone by "
-            f"it: run `systemctl disable --now {' '.join(services)}`, and say the rules that you need in firewall_public_ports, "
-            "firewall_lan_ssh_from or firewall_extra_rules. The rules that it has loaded stay until they are removed or the "
-            "host is restarted"
+            f"it: run `systemctl disable --now {' '.join(services)}`, and put the rules that you need into "
+            "firewall_public_ports, firewall_lan_ssh_from or firewall_extra_rules. The rules that it has loaded stay until they "
+            "are removed or the host is restarted"
         )
-    rules = [rule for rule in look.get("rules") or [] if _decides(rule, variables)]
-    rules += _together(look.get("rules") or [], rules)
+    rules = [rule for rule in facts.get("rules") or [] if _decides(rule, variables)]
+    rules += _together(facts.get("rules") or [], rules)
     if rules and FOREIGN not in accepted:
         said = "; ".join(f"`{rule['line']}` {_what(rule)}" for rule in rules)
         found.append(
-            f"rules that are not ufw's decide about new connections to this host: {said}. Remove them (for iptables the same "
-            "line with -D in place of -A) and from where they are loaded at boot, such as netfilter-persistent's /etc/iptables, "
-            "/etc/nftables.conf, /etc/rc.local, cloud-init or a PostUp line, and say what you need in firewall_public_ports, "
-            f"firewall_lan_ssh_from or firewall_extra_rules; or, if they are to stay, put {FOREIGN} into tailsync_accept"
+            f"rules that are not ufw's decide on new connections to this host: {said}. Remove them (for iptables use the same "
+            "line with -D in place of -A), also from the file that loads them at boot, such as netfilter-persistent's "
+            "/etc/iptables, /etc/nftables.conf, /etc/rc.local, cloud-init or a PostUp line, and put the rules that you need into "
+            f"firewall_public_ports, firewall_lan_ssh_from or firewall_extra_rules; or, to keep them, put {FOREIGN} into "
+            "tailsync_accept"
         )
     return found
 
 
-def warnings(host: Look, variables: Variables, accepted: t.Collection[str] = ()) -> list[str]:
-    """What its user should know, and what is no reason to refuse the host."""
-    look = host.get("packet_filter") or {}
-    rules = [rule for rule in look.get("rules") or [] if FOREIGN in accepted or not _decides(rule, variables)]
-    beside = [rule for rule in rules if not _is_declared(rule, variables)]
+def warnings(host: Facts, variables: Variables, accepted: t.Collection[str] = ()) -> list[str]:
+    """Facts about the host that its user should know, but that are no reason to refuse it."""
+    facts = host.get("packet_filter") or {}
+    rules = [rule for rule in facts.get("rules") or [] if FOREIGN in accepted or not _decides(rule, variables)]
+    additional = [rule for rule in rules if not _is_declared(rule, variables)]
     found = []
-    if beside:
-        said = "; ".join(f"`{rule['line']}` {_what(rule)}" for rule in beside)
-        found.append(f"[WARNING] rules that are not ufw's hold beside the declared ones: {said}")
+    if additional:
+        said = "; ".join(f"`{rule['line']}` {_what(rule)}" for rule in additional)
+        found.append(f"[WARNING] rules that are not ufw's apply in addition to the declared ones: {said}")
     lost = closing(host, variables)
     return [*found, *([CLOSING, *lost] if lost else [])]
 
 
-def _what(rule: Look) -> str:
+def _what(rule: Facts) -> str:
     blocks = rule["verdict"] == "block"
     if rule.get("source"):
-        return f"lets {rule['source']} in past ufw"
+        return f"allows {rule['source']} past ufw"
     if rule["chain"] == "FORWARD":
-        return "blocks what is forwarded before ufw is asked" if blocks else "forwards for everybody past ufw"
-    return "blocks everybody before ufw is asked" if blocks else "lets everybody in past ufw"
+        return "blocks forwarded traffic before ufw" if blocks else "forwards for everyone past ufw"
+    return "blocks everyone before ufw" if blocks else "allows everyone past ufw"
 
 
-def _decides(rule: Look, variables: Variables) -> bool:
-    """Whether a rule makes another policy of the declared one."""
+def _decides(rule: Facts, variables: Variables) -> bool:
+    """Whether a rule changes the declared policy."""
     if rule.get("source"):
         return firewall.wide([rule["source"]]) != []
     if not rule["ports"] or rule["chain"] != "INPUT":
         return True
     if rule["verdict"] == "accept":
         return not _is_declared(rule, variables)
-    # A block of a port that nobody has declared is what ufw does as well.
+    # ufw also blocks ports that are not declared.
     return any(_covers_some(opening, rule) for opening in firewall.openings(variables))
 
 
-def _is_declared(rule: Look, variables: Variables) -> bool:
-    """Whether an accept lets nobody in whom the declared rules do not."""
+def _is_declared(rule: Facts, variables: Variables) -> bool:
+    """Whether an accept rule allows only connections that the declared rules allow as well."""
     if rule["verdict"] != "accept" or not rule["ports"]:
         return False
     public = [opening for opening in firewall.openings(variables) if not opening["interface"] and not opening["app"]]
@@ -97,8 +98,8 @@ def _is_declared(rule: Look, variables: Variables) -> bool:
     return all(any(firewall.covers(opening, *one) for opening in public) for one in wanted)
 
 
-def _together(rules: t.Iterable[Look], decided: t.Collection[Look]) -> list[Look]:
-    """Accepts for networks that are everybody when they are taken together."""
+def _together(rules: t.Iterable[Facts], decided: t.Collection[Facts]) -> list[Facts]:
+    """Accept rules whose networks together are everyone."""
     left = [rule for rule in rules if rule not in decided and rule["verdict"] == "accept" and rule.get("source")]
     found = []
     for ports in {tuple(rule["ports"]) for rule in left}:
@@ -108,18 +109,18 @@ def _together(rules: t.Iterable[Look], decided: t.Collection[Look]) -> list[Look
     return found
 
 
-def _covers_some(opening: Look, rule: Look) -> bool:
+def _covers_some(opening: Facts, rule: Facts) -> bool:
     if opening.get("app") or (opening.get("proto") and rule["protocol"] and opening["proto"] != rule["protocol"]):
         return False
     pieces = [firewall.ends(piece) for piece in str(opening["port"]).split(",")] if opening.get("port") else [(0, 65535)]
     return any(start <= last and first <= end for start, end in pieces for first, last in map(firewall.ends, rule["ports"]))
 
 
-# --- what other machines lose -------------------------------------------------------------------
+# --- services that will be closed ---------------------------------------------------------------
 
 
-def closing(host: Look, variables: Variables) -> list[str]:
-    """A line for each service that other machines can reach now and cannot any more once the firewall is closed."""
+def closing(host: Facts, variables: Variables) -> list[str]:
+    """A line for each service that other machines can reach now but not after the firewall is closed."""
     groups: dict[tuple[str, str, str], list[int]] = {}
     for (proto, port), process in _lost(host, variables).items():
         groups.setdefault((process, proto, _variable(port, proto, variables)), []).append(port)
@@ -132,14 +133,14 @@ def closing(host: Look, variables: Variables) -> list[str]:
     ]
 
 
-def _lost(host: Look, variables: Variables) -> dict[Port, str]:
-    """Protocol and port of what is lost, and the process."""
-    look, here = host.get("listeners") or {}, (host.get("packet_filter") or {}).get("interfaces") or {}
+def _lost(host: Facts, variables: Variables) -> dict[Port, str]:
+    """The services that will be closed: protocol and port, with the process."""
+    facts, here = host.get("listeners") or {}, (host.get("packet_filter") or {}).get("interfaces") or {}
     tailnet = firewall.value_of(variables, "firewall_tailnet_interface", "tailscale0")
     inside = [address for name, addresses in here.items() if _is_inside(name, tailnet) for address in addresses]
-    published = {(str(proto), int(port)) for proto, port in look.get("published") or []}
+    published = {(str(proto), int(port)) for proto, port in facts.get("published") or []}
     found: dict[Port, str] = dict.fromkeys(published, "a container of Docker's")
-    for socket in look.get("sockets") or []:
+    for socket in facts.get("sockets") or []:
         if socket["address"] in inside or ipaddress.ip_address(socket["address"]).is_multicast:
             continue
         key = (socket["proto"], int(socket["port"]))
@@ -149,13 +150,13 @@ def _lost(host: Look, variables: Variables) -> dict[Port, str]:
         found.setdefault(key, "a container of Docker's" if docker else socket["process"])
     lost = {}
     for key, process in sorted(found.items()):
-        let_in = _is_open(look.get("ufw") or {}, *key, tailnet)
+        is_open = _is_open(facts.get("ufw") or {}, *key, tailnet)
         if key in published:
             closes = bool(firewall.value_of(variables, "firewall_docker", True))
-            reachable = closes and (let_in or not look.get("docker_closed"))
+            reachable = closes and (is_open or not facts.get("docker_closed"))
         else:
-            reachable = let_in and not _is_ufws_own(*key, process, variables)
-        if reachable and not _stays_open(key, variables, look):
+            reachable = is_open and not _is_ufws_own(*key, process, variables)
+        if reachable and not _stays_open(key, variables, facts):
             lost[key] = process
     return lost
 
@@ -165,7 +166,7 @@ def _is_inside(name: str, tailnet: str) -> bool:
 
 
 def _is_ufws_own(proto: str, port: int, process: str, variables: Variables) -> bool:
-    """What ufw's or tailscaled's own rules let in whatever is declared."""
+    """Whether ufw's or tailscaled's own rules allow a port, whatever is declared."""
     if process == "tailscaled":
         return True
     if proto != "udp":
@@ -174,24 +175,24 @@ def _is_ufws_own(proto: str, port: int, process: str, variables: Variables) -> b
     return port in DHCP or multicast
 
 
-def _is_open(ufw: Look, proto: str, port: int, tailnet: str) -> bool:
-    """Whether ufw as it is now lets others in to a port."""
+def _is_open(ufw: Facts, proto: str, port: int, tailnet: str) -> bool:
+    """Whether ufw allows other machines to reach a port now."""
     if not ufw.get("active"):
         return True
     for rule in ufw.get("rules") or []:
         if rule.get("interface") == tailnet or not firewall.covers(rule, proto, port, port):
             continue
-        everybody = rule.get("from") in (None, "any", "0.0.0.0/0", "::/0") and not rule.get("interface")
+        from_anywhere = rule.get("from") in (None, "any", "0.0.0.0/0", "::/0") and not rule.get("interface")
         if rule["action"] in ("allow", "limit"):
             return True
-        if everybody:
+        if from_anywhere:
             return False
     return ufw.get("incoming") == "allow"
 
 
-def _stays_open(key: Port, variables: Variables, look: Look) -> bool:
-    """Whether somebody beyond the tailnet is let in by what is declared: then its user has thought of it."""
-    profiles = look.get("profiles") or {}
+def _stays_open(key: Port, variables: Variables, facts: Facts) -> bool:
+    """Whether a declared opening allows a port beyond the tailnet; then the user has considered it."""
+    profiles = facts.get("profiles") or {}
     for opening in [*firewall.openings(variables), *firewall.value_of(variables, "firewall_keep", [])]:
         if opening.get("app"):
             for piece in profiles.get(opening["app"], "").split("|"):
@@ -202,7 +203,7 @@ def _stays_open(key: Port, variables: Variables, look: Look) -> bool:
             return True
     purge = firewall.value_of(variables, "firewall_purge", True)
     tailnet = firewall.value_of(variables, "firewall_tailnet_interface", "tailscale0")
-    return not purge and _is_open({**(look.get("ufw") or {}), "active": True, "incoming": "deny"}, *key, tailnet)
+    return not purge and _is_open({**(facts.get("ufw") or {}), "active": True, "incoming": "deny"}, *key, tailnet)
 
 
 def _variable(port: int, proto: str, variables: Variables) -> str:
@@ -212,12 +213,12 @@ def _variable(port: int, proto: str, variables: Variables) -> str:
 
 
 def _line(variable: str, ports: t.Sequence[int], proto: str, networks: t.Sequence[str]) -> str:
-    """What keeps it open, as it is written in an inventory."""
+    """The line for the inventory that keeps these ports open."""
     public = f"firewall_public_ports: [{', '.join(f'{port}/{proto}' for port in ports)}]"
     if variable == "firewall_public_ports" or (variable == "firewall_extra_rules" and not networks):
         return public
     if variable == "firewall_lan_ssh_from":
-        return f"firewall_lan_ssh_from: [{', '.join(networks) or 'the networks that you come from'}]"
+        return f"firewall_lan_ssh_from: [{', '.join(networks) or 'your own networks'}]"
     numbers = ",".join(map(str, ports))
     rules = [f"{{from: {network}, port: '{numbers}', proto: {proto}}}" for network in networks]
     return f"firewall_extra_rules: [{', '.join(rules)}]"

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where Syncthing's web interface and REST API are, and who can get at them: pure functions.
+"""The address of Syncthing's web interface and REST API, and access to it: pure functions.
 
-Over TCP without a password every account of the host is its administrator, and reads the API key and the
-folders' passwords. A unix socket in a closed directory is the default.
+Over TCP without a password, every account of the host can administer Syncthing, and read the API key and the folders'
+passwords. The default is a unix socket in a directory that others cannot enter.
 
 Private to this collection: it may change in any release.
 """
@@ -18,10 +18,10 @@ import typing as t
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import shown
 
 SOCKET = "/run/syncthing/gui.sock"
-# The role makes such a directory at each boot and hands it to Syncthing's user, so it must be nobody else's.
+# The role creates such a directory at each boot for Syncthing's user, so no other program may use it.
 OWN_DIRECTORY = re.compile(r"(/var)?/run/syncthing[A-Za-z0-9._@-]*")
 LOOPBACK = re.compile(r"(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}")
-LONGEST = 107  # bytes, unix(7)
+MAX_SOCKET_PATH = 107  # bytes, unix(7)
 ACCEPT = "gui_without_password"
 TRUE = ("true", "yes", "on", "1")
 
@@ -29,7 +29,7 @@ TRUE = ("true", "yes", "on", "1")
 def problems(
     address: t.Any, group: t.Any = "", gui: t.Any = None, accept: t.Collection[str] = (), home: str = "/var/lib/syncthing"
 ) -> list[str]:
-    """What is wrong with syncthing_gui_address, syncthing_gui_group and syncthing_mesh_gui."""
+    """The problems of syncthing_gui_address, syncthing_gui_group and syncthing_mesh_gui."""
     wanted = gui if isinstance(gui, t.Mapping) else {}
     found = misplaced(wanted)
     if address is None or (isinstance(address, str) and not address.strip()):
@@ -45,8 +45,8 @@ def misplaced(gui: t.Mapping[str, t.Any]) -> list[str]:
     if "address" not in gui and "address" not in _settings(gui):
         return []
     return [
-        "syncthing_mesh_gui has the key address, but the address has one name: remove it there, and set syncthing_gui_address if "
-        f"the web interface is to be elsewhere than at {SOCKET}"
+        "syncthing_mesh_gui has the key address, which belongs into syncthing_gui_address: remove it there, and set "
+        f"syncthing_gui_address if the web interface is to be elsewhere than at {SOCKET}"
     ]
 
 
@@ -59,13 +59,15 @@ def _socket_problems(address: str, group: t.Any, gui: t.Mapping[str, t.Any], hom
             f"syncthing_gui_address is {address}: a unix socket must be in a directory of its own that others cannot enter; use "
             f"{SOCKET}, another /run/syncthing…/ directory, or one in syncthing_home ({home})"
         )
-    if len(address.encode()) > LONGEST:
-        found.append(f"syncthing_gui_address has {len(address.encode())} bytes, and the path of a unix socket at most {LONGEST}")
+    if len(address.encode()) > MAX_SOCKET_PATH:
+        found.append(
+            f"syncthing_gui_address has {len(address.encode())} bytes, and the path of a unix socket at most {MAX_SOCKET_PATH}"
+        )
     if group and not own:
         found.append(f"syncthing_gui_group has no effect on {address}: leave it out, or leave syncthing_gui_address out")
     if _true(gui.get("tls")) or _true(_settings(gui).get("useTLS")):
         found.append(
-            f"syncthing_mesh_gui.tls is true, but syncthing_gui_address is the unix socket {address}, and with both nothing "
+            f"syncthing_mesh_gui.tls is true, but syncthing_gui_address is the unix socket {address}, and with both no program "
             "could use the REST API: remove syncthing_mesh_gui.tls, or set syncthing_gui_address to 127.0.0.1:8384 together with "
             "user and password in syncthing_mesh_gui"
         )
@@ -73,8 +75,8 @@ def _socket_problems(address: str, group: t.Any, gui: t.Mapping[str, t.Any], hom
 
 
 def _tcp_problems(address: str, group: t.Any, gui: t.Mapping[str, t.Any], accept: t.Collection[str]) -> list[str]:
-    # Syncthing ends at boot if its web interface cannot listen, and systemd gives up after four times; the tailnet address may
-    # come later than that.
+    # Syncthing exits at boot if its web interface cannot listen, and systemd stops after four attempts; the tailnet address
+    # may come later.
     if not LOOPBACK.fullmatch(address):
         return [
             f"syncthing_gui_address is {address}: it must be the path of a unix socket (leave it out for {SOCKET}), or a "
@@ -106,28 +108,28 @@ def _true(value: t.Any) -> bool:
 
 
 def permissions(address: str, group: str = "") -> str:
-    """Of the socket, whose group is the directory's; empty for an address that is none."""
+    """The permissions of the socket, whose group is the directory's; empty for an address that is no socket."""
     if not address.startswith("/"):
         return ""
     return "0660" if group else "0600"
 
 
 def directory_of(address: str | None) -> str:
-    """The directory below /run that has to be made at each boot; empty if there is none."""
+    """The directory below /run that must be created at each boot; empty if there is none."""
     directory = posixpath.dirname(posixpath.normpath(address or ""))
     return directory if OWN_DIRECTORY.fullmatch(directory) else ""
 
 
-def first(address: str, accept: t.Collection[str] = ()) -> str:
-    """Where the web interface is at the very first start, when it has no password yet."""
+def initial_address(address: str, accept: t.Collection[str] = ()) -> str:
+    """The address of the web interface at the first start, when it has no password yet."""
     return address if address.startswith("/") or ACCEPT in (accept or ()) else SOCKET
 
 
 def wanted(gui: t.Mapping[str, t.Any] | None, address: str | None, group: str = "", ready: bool = True) -> dict[str, t.Any]:
-    """What syncthing_cluster is to set.
+    """The settings of the web interface for syncthing_cluster.
 
-    Without an address the web interface stays where it is, and so it does until the role syncthing has made (`ready`)
-    the directory of a socket for now and for every boot.
+    The web interface keeps its address if none is given, or if the role syncthing has not yet created the directory of the
+    socket for this and every later boot (`ready`).
     """
     if not address or (directory_of(address) and not ready):
         return dict(gui or {})

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether what host_info found is what a role would make: pure functions, for the controller.
+"""Compare the facts of host_info with the state that a role would set up: pure functions, for the controller.
 
-They say yes only if they are sure. What is in doubt is left to the modules, which change nothing where nothing differs.
+They return true only if the state certainly matches. In doubt the role's modules run, which change nothing if nothing differs.
 
 Private to this collection: it may change in any release.
 """
@@ -30,15 +30,15 @@ def is_directory(host: Host, path: str, mode: str = "0755") -> bool:
 
 
 def is_there(host: Host, path: str) -> bool:
-    """Also a link that leads nowhere."""
+    """Whether a file exists, also a dangling link."""
     return bool(host["files"].get(path))
 
 
 def target(host: Host, path: str) -> str:
-    """Where a link leads; empty if there is none."""
+    """The target of a link; empty if there is none."""
     return str((host["files"].get(path) or {}).get("target", ""))
 
 
 def has_packages(host: Host, names: t.Iterable[str]) -> bool:
-    """Whether all are installed, in whatever version."""
+    """Whether all are installed, in any version."""
     return set(names) <= set(host["packages"])

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what an inventory says of the mesh to what one host's Syncthing is to have: pure functions.
+"""Compute the desired state of one host's Syncthing from the mesh in an inventory: pure functions.
 
-* C(model(mesh)) reads a mesh once, in proportion to its size.
-* C(desired_state(model, host)) is what one host is to have, in proportion to that host's folders times their members. It takes a
-  mesh as well, and reads it first: who asks for more than one host reads it once.
+* C(model(mesh)) reads a mesh once; the time is proportional to its size.
+* C(desired_state(model, host)) is the state of one host; the time is proportional to that host's folders times their members.
+  It also accepts a mesh, which it reads first; to compute more than one host, read the mesh once.
 
-A mesh is a mapping with these keys, of which all may be missing:
+A mesh is a mapping with these optional keys:
 
 * C(hosts): inventory names of the members that Ansible manages,
 * C(folders): the role variable C(syncthing_mesh_folders),
@@ -32,15 +32,15 @@ Mesh = t.Mapping[str, t.Any]
 Share = t.Mapping[str, t.Any]
 State = dict[str, list[dict[str, t.Any]]]
 
-# Of a folder as a whole, and of one device's part in it: what syncthing_cluster takes.
+# Options of syncthing_cluster for a folder as a whole, and for one device's part in it.
 FOLDER_KEYS = frozenset(_tables.FOLDER) - {"id", "device_names"}
 DEVICE_KEYS = frozenset(_tables.DEVICE) - {"name"}
-# What is made of these is more than a copy.
-MADE = frozenset({"id", "label", "path", "type", "devices", "settings"})
+# Keys whose values are computed, not copied.
+COMPUTED = frozenset({"id", "label", "path", "type", "devices", "settings"})
 
 
 def shares(folder: t.Any) -> dict[str, Share]:
-    """Who shares a folder, and what is particular to each: both spellings of C(devices) in one form."""
+    """The devices that share a folder, each with its own settings, from both spellings of C(devices)."""
     devices = folder.get("devices") or {}
     if isinstance(devices, t.Mapping):
         return {name: dict(own or {}) for name, own in devices.items()}
@@ -52,7 +52,7 @@ def setting(folder: t.Mapping[str, t.Any], share: t.Mapping[str, t.Any], key: st
 
 
 def is_encrypted(share: Share) -> bool:
-    """Whether the device is only to hold ciphertext: a password that came out empty does not mean that it may read the files."""
+    """Whether the device gets only ciphertext. An empty password does not mean that the device may read the files."""
     return "encryption_password" in share
 
 
@@ -68,13 +68,13 @@ def _in_order(named: t.Mapping[str, Share]) -> dict[str, Share]:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A mesh as it was read once for all its hosts."""
+    """A mesh, read once for all of its hosts."""
 
     hosts: tuple[str, ...]
     folders: Mesh
     shares: t.Mapping[str, t.Mapping[str, Share]]  # of each folder, by name, in order
     folders_of: t.Mapping[str, t.Sequence[str]]  # IDs, by name of the member, in order
-    devices: t.Mapping[str, t.Mapping[str, t.Any]]  # as every other member is to have them
+    devices: t.Mapping[str, t.Mapping[str, t.Any]]  # in the form for every other member
 
 
 def model(mesh: Mesh) -> Model:
@@ -105,7 +105,7 @@ def _device(mesh: Mesh, name: str) -> dict[str, t.Any]:
     external = (mesh.get("external_devices") or {}).get(name)
     if external is not None:
         device: dict[str, t.Any] = {"name": name, "device_id": parse_device_id(str(external["device_id"]))}
-        # Without an address of its own a phone can only call in; it does so over the tailnet.
+        # A phone without an address can only connect itself, over the tailnet.
         return {**device, **{key: external[key] for key in sorted(DEVICE_KEYS - {"device_id"}) if key in external}}
     device = {"name": name}
     for key, known in (("device_id", "device_ids"), ("addresses", "addresses")):
@@ -129,12 +129,12 @@ def _folders_of(read: Model, host: str) -> list[dict[str, t.Any]]:
             "type": folder_type(folder, own),
             "devices": [_member(read.devices[name], share, own) for name, share in members.items() if name != host],
         }
-        for key in sorted(FOLDER_KEYS - MADE):
+        for key in sorted(FOLDER_KEYS - COMPUTED):
             value = setting(folder, own, key)
             if value is not None:
                 wanted[key] = value
         if wanted["type"] == "receiveencrypted":
-            wanted.pop("ignore_permissions", None)  # ciphertext has none, whatever those who hold the files in clear want
+            wanted.pop("ignore_permissions", None)  # ciphertext has no permissions, whatever other devices declare
         settings = {**(folder.get("settings") or {}), **(own.get("settings") or {})}
         if settings:
             wanted["settings"] = settings
@@ -145,7 +145,7 @@ def _folders_of(read: Model, host: str) -> list[dict[str, t.Any]]:
 def _member(device: t.Mapping[str, t.Any], share: Share, own: Share) -> dict[str, t.Any]:
     """One device that a folder is shared with.
 
-    Only who holds the files in clear has the password; the one without trust must never be told.
+    Only devices with plain-text files get the password; an untrusted device must never get it.
     """
     member: dict[str, t.Any] = {key: device[key] for key in ("name", "device_id") if key in device}
     if is_encrypted(share) and not is_encrypted(own):

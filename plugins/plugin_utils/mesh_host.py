@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the variables of the role syncthing_mesh to one call of syncthing_cluster, and back to the role's words: pure functions.
+"""Convert the variables of the role syncthing_mesh to a call of syncthing_cluster, and its messages back: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -15,7 +15,7 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils import gui_addres
 
 Options = t.Mapping[str, t.Any]
 
-# What syncthing_cluster takes under the same name.
+# Options that syncthing_cluster has under the same name.
 PASSED_ON = (
     "home",
     "timeout",
@@ -26,16 +26,16 @@ PASSED_ON = (
     "replace_devices",
     "allow_moves",
 )
-# A message names an option, and after it the role's variable: _syncthing/_errors.py.
+# A message names an option and then the role's variable: _syncthing/_errors.py.
 VARIABLE = re.compile(r" ?\(the role's variable is (syncthing_mesh_([a-z_]+))\)")
-OPTION = {"user": "folder_owner"}  # where it is not the variable without the role's name
+OPTION = {"user": "folder_owner"}  # options whose name is not the variable without the role's name
 SECTION = re.compile(r"^(options|gui|defaults)(?=[.: ])")
 
 
 def members_of(
     hosts: t.Iterable[str], hostvars: t.Mapping[str, Options], addresses_of: t.Callable[[str], t.Any]
 ) -> tuple[dict[str, dict[str, t.Any]], list[str]]:
-    """What the members are to know of each other, and what is wrong with it. A host that is no part of the run has no ID."""
+    """Device IDs and addresses of the members, and problems with them. A host that is not part of the run has no ID."""
     members = {}
     problems = []
     for name in hosts:
@@ -48,20 +48,20 @@ def members_of(
 
 
 def _device_id(variables: Options) -> t.Any:
-    """As the role syncthing stored it, or, of a host where that has not run, as the host itself said."""
+    """The device ID that the role syncthing stored, or, if that has not run, the ID that the host itself returned."""
     said = variables.get("__syncthing_mesh_info") or {}
     return variables.get("syncthing_device_id") or said.get("device_id")
 
 
 def folders_of(folders: t.Any, host: str) -> t.Any:
-    """Those that the host is a member of, without a look at anything else in the others."""
+    """The folders that the host is a member of. Other keys of other folders are not evaluated."""
     return {key: folder for key, folder in folders.items() if host in (folder.get("devices") or ())}
 
 
 def settings(options: Options) -> dict[str, t.Any]:
-    """Syncthing's options: the user's over those that keep it private. No listen address is left out, not empty.
+    """Syncthing's options: the user's override those that keep it private.
 
-    What is null, or an empty list of listen addresses, is not declared: it takes none of those that keep it private away.
+    A null, or an empty list of listen addresses, counts as not declared, so it does not override a private option.
     """
     return {**_declared(options.get("private_options")), **_declared(options.get("options"))}
 
@@ -72,7 +72,7 @@ def _declared(options: Options | None) -> dict[str, t.Any]:
 
 
 def address_problems(options: Options) -> list[str]:
-    """Why Syncthing would have no address to listen on. Without one it would listen on all."""
+    """The reasons why Syncthing would have no address to listen on. Without one it would listen on all."""
     return validate_syncthing.address_problems(settings(options).get("listen_addresses") or [], options.get("node_address"))
 
 
@@ -81,13 +81,13 @@ def gui_notes(options: Options) -> list[str]:
     if not directory or options.get("gui_ready", True):
         return []
     return [
-        f"the web interface stays where it is, because the role syncthing has not made {directory} on this host yet; a run "
+        f"the web interface keeps its address, because the role syncthing has not created {directory} on this host yet; a run "
         "without --tags, or with --tags syncthing, does"
     ]
 
 
 def arguments(options: Options, host: str) -> dict[str, t.Any]:
-    """What syncthing_cluster is to be called with on this host."""
+    """The arguments of syncthing_cluster for this host."""
     members = options.get("members") or {}
     wanted = mesh.desired_state(
         {
@@ -108,13 +108,13 @@ def arguments(options: Options, host: str) -> dict[str, t.Any]:
 
 
 def _in_short_form(folder: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Devices that need no password by their names, of which Ansible validates thousands in no time."""
+    """A folder with devices without a password in the short form, which Ansible validates much faster."""
     named = [one["name"] for one in folder["devices"] if "encryption_password" not in one]
     return {**folder, "device_names": named, "devices": [one for one in folder["devices"] if "encryption_password" in one]}
 
 
-def in_role_words(text: str) -> str:
-    """A message of syncthing_cluster with the names of the variables that the user sets, in place of the module's options."""
+def with_role_variables(text: str) -> str:
+    """A message of syncthing_cluster with the role's variables in place of the module's options."""
     while found := VARIABLE.search(text):
         variable, own = found.groups()
         before = re.sub(rf"(.*)\b{OPTION.get(own, own)}\b", rf"\1{variable}", text[: found.start()], flags=re.DOTALL)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the members of a mesh need to know of each other, out of the variables of a run.
+"""Collect device IDs and addresses of the members of a mesh from the variables of a run.
 
 Private to this collection: it may change in any release.
 """
@@ -20,7 +20,7 @@ ADDRESSES = "syncthing_mesh_addresses"
 
 
 def collect(task: Task, loader: DataLoader, variables: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
-    """By inventory name; C(variables) are those of the task, whichever host it runs for."""
+    """Collect the members by inventory name. C(variables) are those of the task, for any host."""
 
     def addresses_of(name: str) -> t.Any:
         own = host_variables.of(task, name)

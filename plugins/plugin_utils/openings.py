@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the inventory says that a port is open to who probed it: pure functions over a host's variables.
+"""Find out whether the inventory declares a port open to the machine that probed it: pure functions over a host's variables.
 
 Private to this collection: it may change in any release.
 """
@@ -18,25 +18,25 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall
 Variables = t.Mapping[str, t.Any]
 Rule = t.Mapping[str, t.Any]
 ALLOWING = ("allow", "limit")
-EPHEMERAL = 1024  # and above: the ports that connections are made from
-# What is there without being a file on the host.
+EPHEMERAL = 1024  # the lowest source port of connections
+# Profiles that are known without the host's files.
 KNOWN_PROFILES = {"OpenSSH": "22/tcp"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """A TCP port of a host at one of its addresses, and from where it is probed."""
+    """A TCP port of a host at one of its addresses, and the source of the probe."""
 
     port: int
-    address: str | None = None  # None: some address that leads there, by a translation that is not known
-    interface: str | None = None  # which of the host's has this address, if any
-    source: str | None = None  # the address that it is probed from
-    on_link: bool = False  # nothing in between can have changed the source
-    private: bool = False  # it is probed at an address of a private network
+    address: str | None = None  # None: an address that is translated to the host's in an unknown way
+    interface: str | None = None  # the host's interface with this address, if any
+    source: str | None = None  # the source address of the probe
+    on_link: bool = False  # no router can have changed the source
+    private: bool = False  # the probed address is one of a private network
 
 
 def rules_of(variables: Variables) -> list[Rule]:
-    """What is declared of connections from outside the tailnet, in the order in which the firewall goes through it."""
+    """The declared rules for connections from outside the tailnet, in the order of the firewall."""
     tailnet = firewall.value_of(variables, "firewall_tailnet_interface", "tailscale0")
     declared = firewall.rules(collections.ChainMap({"firewall_ssh_port": ssh_port(variables)}, t.cast("t.Any", variables)))
     kept = firewall.value_of(variables, "firewall_keep", [])
@@ -47,22 +47,22 @@ def ssh_port(variables: Variables) -> int:
     return int(variables.get("firewall_ssh_port") or variables.get("ansible_port") or variables.get("ansible_ssh_port") or 22)
 
 
-def not_judged(variables: Variables) -> str | None:
-    """Why nothing can be said of this host's open ports; None if the inventory says all about them."""
+def not_checked_because(variables: Variables) -> str | None:
+    """The reason why this host's open ports cannot be evaluated; None if the inventory declares all of them."""
     if variables.get("firewall_state") == "absent":
         return "firewall_state is absent"
     if not _is_true(variables.get("firewall_purge", True)):
-        return "firewall_purge is false, so that rules of its own stay in force"
+        return "firewall_purge is false, so its other rules stay in force"
     return None
 
 
-def leaves_to_docker(variables: Variables, port: int) -> bool:
-    """Whether a port may be one that Docker publishes on a host where that is Docker's affair."""
+def is_left_to_docker(variables: Variables, port: int) -> bool:
+    """Whether Docker may publish the port on a host where firewall_docker is false."""
     return not _is_true(variables.get("firewall_docker", True)) and port not in (22, 8384, 22000, ssh_port(variables))
 
 
 def declares(variables: Variables, endpoint: Endpoint, profiles: t.Mapping[str, str]) -> bool:
-    """Whether the inventory declares this endpoint open, or may do so as far as can be known."""
+    """Whether the inventory declares this endpoint open, or may do so."""
     for rule in rules_of(variables):
         if _matches(rule, endpoint, profiles, variables):
             return (rule.get("action") or "allow") in ALLOWING
@@ -77,7 +77,7 @@ def _matches(rule: Rule, endpoint: Endpoint, profiles: t.Mapping[str, str], vari
     if not ends:
         return False
     if direction == "routed":
-        # Its port is the container's; the one that the container is published at is known to Docker only.
+        # The rule has the container's port; only Docker knows the published one.
         return endpoint.port not in (22, 8384, 22000, ssh_port(variables)) or _has_port(rule.get("port"), endpoint.port)
     if rule.get("app"):
         ports = {**KNOWN_PROFILES, **profiles}.get(str(rule["app"]))
@@ -99,8 +99,8 @@ def _from(rule: Rule, endpoint: Endpoint) -> bool:
         return True
     if endpoint.on_link:
         return False
-    # A router or a VPN may have put another source in its place: one of the private network that it leads into, or, on the way to
-    # a public address, some public one.
+    # A router or a VPN may have replaced the source, by an address of the private network that it leads into or, on the way to a
+    # public address, by a public one.
     return endpoint.private or (not source.is_global and network.is_global)
 
 
@@ -148,5 +148,5 @@ def _tcp_of(ports: str) -> list[str]:
 
 
 def _is_true(value: t.Any) -> bool:
-    """As Ansible's bool does: what comes from the command line is text."""
+    """Convert like Ansible's filter bool: values from the command line are text."""
     return str(value).lower() in ("true", "yes", "on", "1", "y", "t")

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variables as Ansible holds them, made into plain values, one by one and place by place.
+"""Resolve Ansible's variables to plain values, one by one and with the place of each problem.
 
-A value that cannot be resolved (another vault password, an undefined variable) is told by its place, and no neighbour of it is
-shown. Equal values of several hosts become one object, so that what is checked is checked once.
+A value that cannot be resolved (another vault password, an undefined variable) is reported with its place, and no other value is
+shown. Equal values of several hosts become one object, so that each value is checked once.
 
 Private to this collection: it may change in any release.
 """
@@ -20,21 +20,21 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils.secret_transfer i
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import key_text
 
 Template = t.Callable[[t.Any], t.Any]
-MARKS = ("{{", "{%", "{#")
-DEEPEST = 40
+TEMPLATE_MARKS = ("{{", "{%", "{#")
+MAX_DEPTH = 40
 OMITTED = object()
 
 
 class Resolver:
-    """One for all hosts of a run."""
+    """The resolver for all hosts of a run."""
 
     def __init__(self, omit: t.Any = None) -> None:
         self._omit = omit
-        self._fixed: dict[int, tuple[t.Any, t.Any]] = {}  # by the raw value's id, which the raw value keeps from being another's
+        self._fixed: dict[int, tuple[t.Any, t.Any]] = {}  # by the raw value's id; keeping the raw value reserves the id
         self._equal: dict[tuple[str, str], t.Any] = {}
 
     def value(self, name: str, raw: t.Any, template: Template) -> tuple[t.Any, list[str]]:
-        """The plain value, or OMITTED if there is none, and why it or parts of it cannot be resolved."""
+        """The plain value, or OMITTED if there is none, and the problems of it or its parts."""
         if id(raw) in self._fixed:
             return self._fixed[id(raw)][1], []
         walk = Walk(template, self._omit)
@@ -56,7 +56,7 @@ class Resolver:
 
 
 class Walk:
-    """Through one variable of one host."""
+    """The resolution of one variable of one host."""
 
     def __init__(self, template: Template, omit: t.Any) -> None:
         self.template = template
@@ -65,11 +65,11 @@ class Walk:
         self.problems: list[str] = []
 
     def plain(self, value: t.Any, where: str, raw: bool, depth: int) -> t.Any:
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             name = where.partition(".")[0]
             self.problems.append(f"{name} cannot be resolved: it is nested too deeply, or contains itself")
             return OMITTED
-        if isinstance(value, str) and (not raw or not any(mark in value for mark in MARKS)):
+        if isinstance(value, str) and (not raw or not any(mark in value for mark in TEMPLATE_MARKS)):
             return str(value)
         if isinstance(value, Mapping):
             return self._mapping(value, where, raw, depth)
@@ -93,7 +93,7 @@ class Walk:
             return self.plain(self.template(value), where, False, depth + 1)
         except AnsibleValueOmittedError:
             return OMITTED
-        except Exception as error:  # whatever a template or a vault can raise is the user's to repair
+        except Exception as error:  # templates and vaults can raise anything; the user has to repair it
             self.problems.append(f"{where} cannot be resolved: {reason_of(error)}")
             return OMITTED
 
@@ -103,7 +103,7 @@ class Walk:
             own = f"{where}.{key_text(key)}"
             before = len(self.problems)
             inner = self._item(value, key, own, raw, depth)
-            # A part that is incomplete would only make for false complaints.
+            # An incomplete part would cause misleading problems.
             if inner is not OMITTED and (depth > 0 or len(self.problems) == before):
                 found[str(key) if isinstance(key, str) else key] = inner
         return found
@@ -115,7 +115,7 @@ class Walk:
         return [item for item in items if item is not OMITTED]
 
     def _item(self, container: t.Any, key: t.Any, where: str, raw: bool, depth: int) -> t.Any:
-        """What a template has made is resolved on access."""
+        """Resolve one item; the result of a template is resolved on access."""
         try:
             return self.plain(container[key], where, raw, depth + 1)
         except AnsibleValueOmittedError:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the roles' variables can be read, and sent to a host without a trace: pure functions.
+"""Check whether the roles' secrets can be sent to a host without leaving files there: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-# What is secret as a whole, and the keys that are wherever they stand in the others.
+# Variables that are secret as a whole, and the keys that are secret at any place in other variables.
 SECRETS = (
     "syncthing_api_key",
     "syncthing_private_key",
@@ -23,7 +23,7 @@ SECRET_KEYS = frozenset({"api_key", "encryption_password", "password"})
 
 
 def secrets_of(values: t.Mapping[str, t.Any]) -> list[str]:
-    """The variables that hold a secret, with the path of each that lies inside one."""
+    """The variables with a secret; for a secret inside of a variable, its path."""
     found = [name for name in SECRETS if values.get(name)]
     for name in CONTAINERS:
         found += _secrets_inside(name, values.get(name))
@@ -43,7 +43,7 @@ def _secrets_inside(where: str, value: t.Any) -> list[str]:
 
 
 def reason_of(error: BaseException) -> str:
-    """The innermost message of an error, in one line and without the source text that ansible-core adds to it."""
+    """The innermost message of an error, in one line and without the source text that ansible-core adds."""
     while error.__cause__ is not None:
         error = error.__cause__
     if "decrypt" in str(error):
@@ -53,19 +53,19 @@ def reason_of(error: BaseException) -> str:
 
 
 class Transfer(t.NamedTuple):
-    """What decides whether a module is piped into the host's Python, or copied to a file there first."""
+    """The settings that decide whether a module is piped into the host's Python, or copied to a file there first."""
 
     connection: str
-    can_pipeline: bool  # the connection plugin
+    can_pipeline: bool  # whether the connection plugin can
     become: str  # the become plugin, empty without one
     become_can_pipeline: bool
-    wanted: bool  # the setting, as it is after extra variables
+    wanted: bool  # the setting, including extra variables
     keeps_files: bool  # ANSIBLE_KEEP_REMOTE_FILES
     pipelines: bool  # ansible-core's own conclusion
 
 
 def warning_of(transfer: Transfer) -> str | None:
-    """Why a module with a secret would lie in a file on the host while it runs; without the host's name, to be shown once."""
+    """The warning if a module with a secret would be in a file on the host; without a host name, to be shown once."""
     if transfer.pipelines or transfer.keeps_files:
         return None
     if not transfer.can_pipeline:
@@ -80,13 +80,13 @@ def warning_of(transfer: Transfer) -> str | None:
     else:
         cause = "ansible-core does not pipeline here"
     return (
-        f"{cause}: while a task with a secret runs, its module lies in Ansible's remote temporary directory (mode 0700) with the "
+        f"{cause}: while a task with a secret runs, its module is in Ansible's remote temporary directory (mode 0700) with the "
         "secret in it, and is removed afterwards"
     )
 
 
 def refusal_of(transfer: Transfer, secrets: t.Sequence[str]) -> str | None:
-    """Files that are kept keep the secrets in them."""
+    """The reason to refuse secrets while Ansible keeps its temporary files; None if there is none."""
     if not transfer.keeps_files or not secrets:
         return None
     return (

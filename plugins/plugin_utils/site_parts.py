@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which parts of site.yml a run has by its tags, and whether each finds what it builds on: pure functions, for the controller.
+"""Select the parts of site.yml by a run's tags, and check what each part requires: pure functions, for the controller.
 
 Private to this collection: it may change in any release.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import typing as t
 
-# As tasks are tagged in playbooks/site.yml, in the order in which they run.
+# The tags of the tasks in playbooks/site.yml, in the order in which they run.
 TAGS: t.Mapping[str, frozenset[str]] = {
     "tailscale": frozenset({"tailscale"}),
     "firewall": frozenset({"firewall"}),
     "syncthing": frozenset({"syncthing"}),
     "syncthing_mesh": frozenset({"syncthing", "syncthing_mesh"}),
 }
-# What each takes for given: the tag that provides it.
+# The tags that provide what a part requires.
 NEEDS: t.Mapping[str, tuple[str, ...]] = {
     "firewall": ("tailscale",),
     "syncthing": ("tailscale",),
@@ -27,7 +27,7 @@ MISSING = {"tailscale": "is not in the tailnet", "syncthing": "has no Syncthing 
 
 
 def parts(run_tags: t.Collection[str], skip_tags: t.Collection[str] = ()) -> list[str]:
-    """The parts that run, by --tags and --skip-tags as Ansible reads them (lib/ansible/playbook/taggable.py)."""
+    """The parts that run with --tags and --skip-tags, like Ansible (lib/ansible/playbook/taggable.py)."""
     wanted, skipped = set(run_tags) or {"all"}, set(skip_tags)
     return [
         part
@@ -37,20 +37,18 @@ def parts(run_tags: t.Collection[str], skip_tags: t.Collection[str] = ()) -> lis
 
 
 def refusals(host: t.Mapping[str, t.Any], running: t.Collection[str]) -> list[str]:
-    """What a part needs that neither the host has nor a part before it makes."""
+    """The requirements of parts that neither the host meets nor an earlier part sets up."""
     there = {"tailscale": _in_tailnet(host), "syncthing": _has_syncthing(host)}
     found = []
     for need in (need for need in there if not there[need] and need not in running):
         without = [part for part in running if need in NEEDS.get(part, ())]
         if without:
-            found.append(
-                f"this host {MISSING[need]}, which --tags {','.join(without)} takes for given: run with --tags {need} first"
-            )
+            found.append(f"this host {MISSING[need]}, which --tags {','.join(without)} requires: run with --tags {need} first")
     return found
 
 
 def _in_tailnet(host: t.Mapping[str, t.Any]) -> bool:
-    """One that is down, or whose login is over, says so itself later, in better words."""
+    """Whether the host has joined. A node that is down, or whose login has expired, is reported later in more detail."""
     found = host.get("tailscaled") or {}
     node = found.get("node")
     if node is None:

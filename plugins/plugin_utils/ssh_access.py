@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which SSH addresses of a host are tried, and which answers count: pure functions, for the controller.
+"""Select the SSH addresses of a host to try, and decide which answers to accept: pure functions, for the controller.
 
 Private to this collection: it may change in any release.
 """
@@ -15,9 +15,9 @@ import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import first_label, is_tailnet_address, label_of
 
-# A connection that is kept open to a host that has left the tailnet would hang whoever comes next, until TCP gives up
-# after a quarter of an hour. Half a minute is more than tailscaled needs to restart.
-ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
+# An open connection to a host that has left the tailnet would block the next task until TCP gives up after a quarter of an
+# hour. Half a minute is more than tailscaled needs to restart.
+KEEPALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
 MARKER = "tailsync-ssh"
 NODE_MARKER = "tailsync-node"
 SOCKETS = (
@@ -26,77 +26,76 @@ SOCKETS = (
     "/var/snap/tailscale/common/socket/tailscaled.sock",
 )
 STATUS_TIMEOUT = 5  # seconds
-# Where an address comes from. The host's own is tried only to say what is missing.
+# The source of an address. Addresses from the host itself are tried only for the error message.
 NAME, CONTROLLER, INVENTORY, HOST = "name", "controller", "inventory", "host"
 
 
-# --- where ssh goes -----------------------------------------------------------------------------
+# --- ssh's destination --------------------------------------------------------------------------
 
 
 class Destination(t.NamedTuple):
-    """Where `ssh HOST` goes, as `ssh -G HOST` tells it."""
+    """The destination of `ssh HOST`, from `ssh -G HOST`."""
 
     given: str
     hostname: str
-    host_key_name: str  # what known_hosts has its key under
+    host_key_name: str  # the name of its key in known_hosts
     port: str = "22"
     strict: str = "ask"
     known_hosts: tuple[str, ...] = ()
 
     def key_name(self, name: str) -> str:
-        """What known_hosts calls another name of the same machine (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+        """The form of another name of the same machine in known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
         return name if self.port == "22" else f"[{name}]:{self.port}"
 
-    def vouches(self, known_before: bool) -> bool:
-        """Whether a login says that the machine is the one that known_hosts has a key of."""
+    def verifies_machine(self, known_before: bool) -> bool:
+        """Whether a login proves that the machine has the key in known_hosts."""
         if not self.known_hosts or self.strict in ("no", "off", "false"):
             return False
         return known_before or self.strict != "accept-new"
 
 
 def parse_ssh_settings(text: str, given: str) -> Destination:
-    """Read the output of `ssh -G`; what it does not say falls back to the given host."""
+    """Parse the output of `ssh -G`; missing values default to the given host."""
     settings = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
     hostname, port = settings.get("hostname", given), settings.get("port", "22")
     files = f"{settings.get('userknownhostsfile', '')} {settings.get('globalknownhostsfile', '')}".split()
     known_hosts = tuple(file for file in files if file not in ("/dev/null", "none"))
-    # Without a file of the user's own, whoever comes is new.
+    # Without a file of the user, every host key is new.
     own = [file for file in settings.get("userknownhostsfile", "").split() if file in known_hosts]
     found = Destination(given, hostname, "", port, settings.get("stricthostkeychecking", "ask"), known_hosts if own else ())
     return found._replace(host_key_name=settings.get("hostkeyalias", found.key_name(hostname)))
 
 
 def host_key_names(address: str, names: t.Iterable[str], destination: Destination) -> list[str]:
-    """Under which names known_hosts may have the machine's key, the one of the inventory's address first.
+    """The names that known_hosts may have the machine's key under, the one of the inventory's address first.
 
-    Who first logs in from another computer, when only the tailnet is let in, does it by the name in the tailnet, and
-    has the key under that.
+    A user who first logs in from another computer, when only the tailnet is allowed, uses the name in the tailnet, and
+    has the key under that name.
     """
     others = [destination.key_name(name) for name in (*names, address) if name]
     return list(dict.fromkeys([destination.host_key_name, *others]))
 
 
 def alias_arguments(address: str, host_key_name: str, control_path: str = "") -> list[str]:
-    """ssh arguments that go to another address of the same machine.
+    """ssh arguments for another address of the same machine.
 
-    HostName leaves the user's `Host` blocks in force, and HostKeyAlias holds the
-    machine to the key it is already known by: no second fingerprint to accept,
-    and no way for another machine to answer in its place.
+    With HostName the user's `Host` blocks still apply. With HostKeyAlias the machine must have its known host key: the user
+    need not accept a second fingerprint, and no other machine can answer in its place.
 
-    HostName stands at both ends, which to ssh means the same and to `without_alias` that it is ours.
+    HostName is at both ends. For ssh this makes no difference; `without_alias` recognizes our arguments by it.
     """
-    control = ["-o", f"ControlPath={control_path}", *ALIVE] if control_path else []
+    control = ["-o", f"ControlPath={control_path}", *KEEPALIVE] if control_path else []
     name = ["-o", f"HostName={address}"]
     return [*name, "-o", f"HostKeyAlias={host_key_name}", *control, *name]
 
 
 def without_alias(arguments: str) -> str:
-    """ssh's arguments without what an earlier search for an address has put behind them.
+    """ssh's arguments without those that an earlier search for an address has appended.
 
-    To ssh the first of two values counts, so a second search would only ever find the first one's address.
+    ssh uses the first of several values, so a second search would find only the address of the first one.
     """
     words = shlex.split(arguments)
-    for length in (8 + len(ALIVE), 6):
+    for length in (8 + len(KEEPALIVE), 6):
         tail = words[-length:]
         ours = len(tail) == length and tail[1].startswith("HostName=") and tail[3].startswith("HostKeyAlias=")
         if ours and tail[:2] == tail[-2:]:
@@ -104,12 +103,12 @@ def without_alias(arguments: str) -> str:
     return arguments
 
 
-# --- what the controller's own tailscaled says --------------------------------------------------
+# --- the controller's own tailscaled ------------------------------------------------------------
 
 
 class Peer(t.NamedTuple):
     name: str  # the first label of its MagicDNS name
-    hostname: str  # what it calls itself, as a label
+    hostname: str  # its own host name, as a label
     dns_name: str
     addresses: tuple[str, ...]
     online: bool
@@ -117,20 +116,20 @@ class Peer(t.NamedTuple):
 
 
 class Controller(t.NamedTuple):
-    """The tailnet as the controller sees it; without a state, its tailscaled did not answer."""
+    """The tailnet from the controller's view; the state is empty if its tailscaled did not answer."""
 
     state: str = ""
     peers: tuple[Peer, ...] = ()
     suffix: str = ""
 
     def named(self, label: str) -> list[Peer]:
-        """The machines of this name. One that is shared from another tailnet counts, after the tailnet's own."""
+        """The machines with this name. Machines shared from another tailnet come after the tailnet's own."""
         found = [peer for peer in self.peers if label and peer.name == label]
         return sorted(found, key=lambda peer: not (self.suffix and peer.dns_name.endswith(f".{self.suffix}")))
 
 
 def parse_controller(text: str) -> Controller:
-    """Read `tailscale status --json`; what is no such thing says nothing."""
+    """Parse `tailscale status --json`; any other text gives an empty result."""
     status = _object(_json(text))
     peers = _object(status.get("Peer")).values()
     suffix = _object(status.get("CurrentTailnet")).get("MagicDNSSuffix")
@@ -142,7 +141,7 @@ def parse_controller(text: str) -> Controller:
 
 
 def tailnet_addresses(controller: Controller, label: str) -> list[str]:
-    """One address for each machine of this name; IPv4 if it has one, because a controller may have no IPv6."""
+    """One address for each machine with this name; IPv4 if it has one, because a controller may have no IPv6."""
     found = []
     for peer in controller.named(label) if controller.state == "Running" else []:
         found += [*[one for one in peer.addresses if ":" not in one], *peer.addresses][:1]
@@ -162,11 +161,11 @@ def _peer(given: dict[str, t.Any]) -> Peer:
     )
 
 
-# --- who has answered ---------------------------------------------------------------------------
+# --- the machine that answered ------------------------------------------------------------------
 
 
 class Node(t.NamedTuple):
-    """What a tailscaled on the machine says of itself."""
+    """The node of a tailscaled on the machine."""
 
     name: str  # empty if it is logged out
     addresses: tuple[str, ...]
@@ -179,14 +178,14 @@ class Answer(t.NamedTuple):
 
     @property
     def over_tailnet(self) -> bool:
-        """Some providers give their customers addresses of the range that Tailscale uses, so the node's own say goes first."""
+        """Whether the login arrived over the tailnet. The node's own addresses decide: some providers use Tailscale's range."""
         own = {one for node in self.nodes for one in node.addresses}
         server = self.server.split("%", 1)[0]
         return server in own if own else is_tailnet_address(server)
 
 
-def question(sockets: t.Iterable[str]) -> str:
-    """The command that a login runs: which connection this is, and which node the machine is, without any rights."""
+def login_command(sockets: t.Iterable[str]) -> str:
+    """The command that a login runs to get the connection's addresses and the machine's nodes, without privileges."""
     listed = " ".join(shlex.quote(socket) for socket in dict.fromkeys([*sockets, *SOCKETS]))
     python = (
         "import socket, sys; s = socket.socket(socket.AF_UNIX); s.settimeout(4); s.connect(sys.argv[1]); "
@@ -208,7 +207,7 @@ def question(sockets: t.Iterable[str]) -> str:
 
 
 def parse_answer(text: str) -> Answer | str:
-    """Client and server address out of sshd's SSH_CONNECTION ("client port server port"), and what the nodes said."""
+    """Parse client and server address in sshd's SSH_CONNECTION ("client port server port"), and the nodes."""
     connection, *nodes = text.split(MARKER, 1)[-1].split(NODE_MARKER)
     words = connection.split("\n", 1)[0].split()
     if len(words) < 4:
@@ -227,52 +226,52 @@ def _node(text: str) -> Node | None:
     return Node(own.name if member else "", listed or (own.addresses if member else ()))
 
 
-# --- which answer counts ------------------------------------------------------------------------
+# --- accepted answers ---------------------------------------------------------------------------
 
 
 class Wanted(t.NamedTuple):
-    """Whom a login is meant for; without a label any machine will do. What takes time is asked for only if it decides."""
+    """The machine that is wanted; without a label any machine is accepted. Slow facts are gathered only if they matter."""
 
     label: str
     others: t.Callable[[], t.Mapping[str, str]] = dict  # the other hosts of the inventory, by their labels
-    addresses: t.Callable[[], t.Collection[str]] = list  # by which the controller's own tailscaled knows it
+    addresses: t.Callable[[], t.Collection[str]] = list  # its addresses in the controller's own tailscaled
 
 
 def node_name(answer: Answer, label: str) -> str | None:
-    """The name of the machine that answered: the wanted one, if it has several."""
+    """The name of the machine that answered; the wanted one if it has several."""
     names = [node.name for node in answer.nodes if node.name]
     return label if label in names else next(iter(names), None)
 
 
-def objection(source: str, answer: Answer, vouched: bool, wanted: Wanted) -> str | None:
-    """Why the machine that answered is not, or may not be, the one that is meant."""
+def objection(source: str, answer: Answer, verified: bool, wanted: Wanted) -> str | None:
+    """The reason why the machine that answered is not accepted, because it is or may be another one; else None."""
     name = node_name(answer, wanted.label)
     if not wanted.label or name == wanted.label:
         return None
     if source == INVENTORY:
-        # Without a name it is a first run.
-        return _objection_to_declared(name, vouched, wanted) if name else None
+        # A machine without a name has not joined yet: it is a first run.
+        return _objection_to_declared(name, verified, wanted) if name else None
     if name:
         return f"another machine answered: its own Tailscale says that it is {name}"
-    if vouched or answer.server in wanted.addresses():
+    if verified or answer.server in wanted.addresses():
         return None
     return "a machine answered that does not say which node it is, and its host key is not checked"
 
 
-def _objection_to_declared(name: str, vouched: bool, wanted: Wanted) -> str | None:
-    """The inventory says that it is here, under whatever name it has had until now."""
+def _objection_to_declared(name: str, verified: bool, wanted: Wanted) -> str | None:
+    """The objection to a machine at an address of the inventory, whatever its name in the tailnet is."""
     known = wanted.others()
     if name in known:
         return f"another machine answered: its own Tailscale says that it is {name}, which is {known[name]} of the inventory"
-    if vouched:
+    if verified:
         return None
     return (
-        f"the machine that answered is {name} in its tailnet, and its host key is not checked, so that nothing says it is the "
-        f"one that is meant. Set tailscale_hostname: {name} if it is, or let ssh check host keys"
+        f"the machine that answered is {name} in its tailnet, and its host key is not checked, so it may not be the wanted "
+        f"one. Set tailscale_hostname: {name} if it is, or let ssh check host keys"
     )
 
 
-# --- reading what may be anything ---------------------------------------------------------------
+# --- parsing untrusted values -------------------------------------------------------------------
 
 
 def _json(text: str) -> t.Any:

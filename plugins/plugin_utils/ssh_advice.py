@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why no SSH address of a host answered, and what to do: pure functions, for the controller.
+"""Explain why no SSH address of a host answered, and give advice: pure functions, for the controller.
 
 Private to this collection: it may change in any release.
 """
@@ -19,7 +19,7 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_access import
     Destination,
 )
 
-# What ssh says, in the order in which one explains the others. The last is what a ProxyCommand leaves of any of them.
+# The kinds of ssh's errors, in order of precedence. CLOSED is the only sign that a ProxyCommand leaves of other errors.
 UNKNOWN_NAME, NEW_KEY, OTHER_KEY, DENIED, REFUSED, SILENT, CLOSED, OTHER_MACHINE, OTHER = (
     "unknown name",
     "new key",
@@ -46,7 +46,7 @@ SIGNS = (
 class Attempt(t.NamedTuple):
     address: str
     source: str
-    error: str  # all that ssh said, or the objection to the machine that answered
+    error: str  # ssh's whole output, or the objection to the machine that answered
 
     @property
     def kind(self) -> str:
@@ -54,7 +54,7 @@ class Attempt(t.NamedTuple):
 
 
 def shorten_ssh_error(text: str) -> str:
-    """The line of an ssh failure that says why."""
+    """The line of an ssh failure that gives the reason."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("ssh: ", "Host key", "kex_", "Connection ", "Permission "))]
     chosen = (telling or lines or ["no answer"])[-1]
@@ -64,7 +64,7 @@ def shorten_ssh_error(text: str) -> str:
 def causes(
     attempts: t.Sequence[Attempt], controller: Controller, label: str, destination: Destination, command: t.Sequence[str] = ()
 ) -> list[str]:
-    """The likely causes, one sentence each with what to do, by what was seen."""
+    """The likely causes, one message each with advice, from the attempts and the controller's tailnet."""
     kinds = {attempt.kind for attempt in attempts}
     found = [
         _of_kind(kind, attempts, destination) for kind in (OTHER_MACHINE, OTHER_KEY, NEW_KEY, DENIED, REFUSED) if kind in kinds
@@ -72,12 +72,12 @@ def causes(
     if label:
         found += _of_tailnet(attempts, controller, label, " ".join([*command, "status"]))
     found += [
-        f"{attempt.address}, where the inventory says it is, does not answer: a host whose firewall lets only the tailnet in "
+        f"{attempt.address}, the address in the inventory, does not answer: a host whose firewall allows only the tailnet "
         "never answers there; any other must be on, and ansible_host right"
         for attempt in attempts
         if attempt.source == INVENTORY and attempt.kind == SILENT
     ]
-    return [sentence for sentence in dict.fromkeys(found) if sentence]
+    return [message for message in dict.fromkeys(found) if message]
 
 
 def _of_kind(kind: str, attempts: t.Sequence[Attempt], destination: Destination) -> str:
@@ -90,7 +90,7 @@ def _of_kind(kind: str, attempts: t.Sequence[Attempt], destination: Destination)
     if kind == OTHER_KEY:
         return (
             f"The host key at {first.address} is not the one that ssh knows as {destination.host_key_name}: another machine "
-            "answers, or the host was installed again; if you know that it was, log in once by hand after ssh-keygen -R "
+            "answers, or the host was installed again; if it was, log in once by hand after ssh-keygen -R "
             f"'{destination.host_key_name}'"
         )
     if kind == NEW_KEY:
@@ -104,11 +104,11 @@ def _of_kind(kind: str, attempts: t.Sequence[Attempt], destination: Destination)
 
 
 def _of_tailnet(attempts: t.Sequence[Attempt], controller: Controller, label: str, command: str) -> list[str]:
-    """What the controller's own place in the tailnet explains."""
+    """The causes that the controller's own view of the tailnet explains."""
     if not controller.state:
         return [
-            f"This machine's own Tailscale does not answer ({command}): a host whose firewall lets only the tailnet in is "
-            "reached from a machine in its tailnet; set tailsync_tailscale_command if the program is elsewhere"
+            f"This machine's own Tailscale does not answer ({command}): a host whose firewall allows only the tailnet can be "
+            "reached only from a machine in its tailnet; set tailsync_tailscale_command if the program is elsewhere"
         ]
     if controller.state != "Running":
         return [f"Tailscale on this machine is not connected (its state is {controller.state}): tailscale up"]
@@ -123,13 +123,13 @@ def _of_tailnet(attempts: t.Sequence[Attempt], controller: Controller, label: st
     found = []
     if by_tailnet.get(NAME) in (UNKNOWN_NAME, CLOSED):
         found.append(
-            f"The name {label} leads nowhere from here although the tailnet has it: turn MagicDNS on on this controller "
+            f"This machine cannot resolve the name {label}, although the tailnet has it: turn MagicDNS on on this controller "
             f"(tailscale set --accept-dns=true), or set ansible_host to {', '.join(peers[0].addresses[:1])}"
         )
     if by_tailnet.get(CONTROLLER, by_tailnet.get(NAME)) in (SILENT, CLOSED):
         found.append(
-            f"The tailnet has {label} and lets no SSH of this machine through: is it on, does the access policy let it reach the "
-            "host's SSH port (a grant or ACL), is shields_up off on the host, and does its sshd listen on the tailnet address?"
+            f"The tailnet has {label}, but this machine cannot reach its SSH port: is it on, does the access policy allow that "
+            "port (a grant or ACL), is shields_up off on the host, and does its sshd listen on the tailnet address?"
         )
     return found
 
@@ -139,8 +139,8 @@ def _not_there(controller: Controller, label: str) -> str:
     if renamed:
         where = ", ".join(renamed.addresses[:1])
         return (
-            f"The tailnet has no machine {label}; one that calls itself so is {renamed.name} there ({where}): set "
-            f"tailscale_hostname: {renamed.name} for this host, or give it its name back in the admin console"
+            f"The tailnet has no machine {label}; a machine with that host name is called {renamed.name} there ({where}): set "
+            f"tailscale_hostname: {renamed.name} for this host, or rename it in the admin console"
         )
     return (
         f"The tailnet of this machine has no machine {label}: the host has not joined it yet, has another name there "
@@ -148,9 +148,9 @@ def _not_there(controller: Controller, label: str) -> str:
     )
 
 
-def unlasting(address: str, label: str) -> str:
-    """What to say when the host answers at an address that only it has told."""
+def temporary_address(address: str, label: str) -> str:
+    """The message for a host that answers at an address that is known only from itself."""
     return (
-        f"{label} answers at {address}, which only the host itself has told, so the next run would not find it: set ansible_host "
-        f"to {address}, or turn MagicDNS on on this controller (tailscale set --accept-dns=true)"
+        f"{label} answers at {address}, which is known only from the host itself, so the next run would not find it: set "
+        f"ansible_host to {address}, or turn MagicDNS on on this controller (tailscale set --accept-dns=true)"
     )

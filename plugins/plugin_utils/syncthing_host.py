@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a host is refused before Syncthing is set up on it, by what host_info found: pure functions.
+"""Reasons to refuse a host before Syncthing is set up on it, from the facts of host_info: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -19,10 +19,10 @@ NEW_IDENTITY = "new_identity"
 
 
 def refusals(found: Found, variables: t.Mapping[str, t.Any]) -> list[str]:
-    """One message each, with the way to put it right; `found` is what host_info has under syncthing."""
+    """The reasons, one message each with the fix; `found` is the topic syncthing of host_info."""
     user, home = variables["syncthing_user"], variables["syncthing_home"]
     if found["disk_problem"]:
-        # Whatever else is to be seen there is not Syncthing's.
+        # Other files at this path do not belong to Syncthing.
         return [f"syncthing_home is {home}, and {found['disk_problem']}"]
     return [
         *_account_refusals(found["account"], user, home),
@@ -60,10 +60,10 @@ def _home_refusals(place: Found, account: Found, user: str, home: str) -> list[s
         return [f"syncthing_home is {home}, which is no directory: move it away, or set syncthing_home"]
     others = {name: owner for name, owner in place["files"].items() if owner["uid"] != account.get("uid")}
     if others:
-        return [_of_another(others, account, user, home)]
+        return [_owner_refusal(others, account, user, home)]
     if not place["files"] and not place["empty"] and place["owner"]["uid"] != account.get("uid"):
         return [
-            f"syncthing_home is {home}, which belongs to {_name(place['owner'])} and holds other things; it would "
+            f"syncthing_home is {home}, which belongs to {_name(place['owner'])} and has other files; it would "
             f"be closed to all others: set syncthing_home to a directory of its own, or make {user} the owner of this one"
         ]
     if not place["files"] and _is_login_home(account, home) and int(place["mode"], 8) & 0o077:
@@ -74,7 +74,7 @@ def _home_refusals(place: Found, account: Found, user: str, home: str) -> list[s
     return []
 
 
-def _of_another(others: t.Mapping[str, Found], account: Found, user: str, home: str) -> str:
+def _owner_refusal(others: t.Mapping[str, Found], account: Found, user: str, home: str) -> str:
     name, owner = sorted(others.items())[0]
     start = f"{posixpath.join(home, name)} belongs to {_name(owner)}, and Syncthing is to run as {user} (syncthing_user)"
     same = f"set syncthing_user to {owner['name']}, or " if owner["name"] and owner["uid"] else ""
@@ -120,4 +120,4 @@ def _identity_refusals(found: Found, variables: t.Mapping[str, t.Any]) -> list[s
 
 
 def _name(owner: Found) -> str:
-    return str(owner["name"]) if owner["name"] else f"the user ID {owner['uid']}, which no account has"
+    return str(owner["name"]) if owner["name"] else f"the user ID {owner['uid']}, which has no account"

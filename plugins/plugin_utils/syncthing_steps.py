@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role syncthing has to do on a host, by what host_info found there: pure functions, for the controller.
+"""Select the groups of tasks of the role syncthing that a host needs, from the facts of host_info: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -27,13 +27,13 @@ RUNS = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enable
 
 
 def steps(host: Host, wanted: Wanted) -> list[str]:
-    """Which groups of the role's tasks must run, because something differs or cannot be told from here.
+    """The groups of the role's tasks that must run, because something differs or is not known on the controller.
 
-    Wanted are: source, repository_files (a text by path), user, certificate, unit (the drop-in's text), gui_directory and
-    gui_group.
+    The keys of `wanted` are source, repository_files (a text by path), user, certificate, unit (the drop-in's text),
+    gui_directory and gui_group.
     """
     repository = wanted["source"] == "vendor" and not _is_repository(host, wanted["repository_files"])
-    # The packages as well where the repository changes, because its lists are then to be read.
+    # If the repository changes, its lists must be read, so the packages are due as well.
     install = repository or not host_state.has_packages(host, PACKAGES)
     due = {
         REPOSITORY: repository,
@@ -50,7 +50,7 @@ def _is_repository(host: Host, texts: t.Mapping[str, str]) -> bool:
 
 
 def _has_identity(found: t.Mapping[str, t.Any], wanted: Wanted) -> bool:
-    """Whether the key pair and the first configuration are there, whole. One that is given is compared by the module."""
+    """Whether key pair and first configuration are complete. A given certificate is compared by the module."""
     whole = found["device_id"] and not found["identity_problem"] and not found["disk_problem"]
     return bool(whole and not wanted["certificate"] and set(OWN_FILES) <= set(found["home"].get("files", ())))
 
@@ -65,7 +65,7 @@ def _is_running(host: Host, wanted: Wanted) -> bool:
 
 
 def _has_gui_directory(found: t.Mapping[str, t.Any], wanted: Wanted) -> bool:
-    """Whether the directory of the web interface's socket is there for the right people."""
+    """Whether the directory of the web interface's socket exists with the right owner, group and mode."""
     directory, group = wanted["gui_directory"], wanted["gui_group"]
     if not directory:
         return True

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machines of a tailnet in one form, whoever told of them: pure functions.
+"""Convert the machines of a tailnet from any source into one form: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -17,7 +17,7 @@ Json = t.Mapping[str, t.Any]
 
 
 def machine(dns_name: str, addresses: t.Sequence[str], **more: t.Any) -> Machine:
-    """A machine under the first part of its MagicDNS name, which is unique in a tailnet and follows a rename."""
+    """A machine, named by the first part of its MagicDNS name, which is unique in a tailnet and follows a rename."""
     full_name = dns_name.rstrip(".")
     return {
         "name": full_name.split(".")[0],
@@ -35,7 +35,7 @@ def _first(addresses: t.Iterable[str], version: int) -> str | None:
 
 
 def from_status(status: Json, with_self: bool) -> list[Machine]:
-    """Of `tailscale status --json`. Shared-in machines of other tailnets, and exit nodes that are sold, are not ours."""
+    """Convert `tailscale status --json`, without machines shared from other tailnets and commercial exit nodes."""
     peers = list((status.get("Peer") or {}).values())
     own = [status["Self"]] if with_self and status.get("Self") else []
     suffix = (status.get("CurrentTailnet") or {}).get("MagicDNSSuffix") or ""
@@ -55,7 +55,7 @@ def from_status(status: Json, with_self: bool) -> list[Machine]:
 
 
 def from_tailscale(answer: Json) -> list[Machine]:
-    """Of Tailscale's API, /tailnet/-/devices."""
+    """Convert the answer of Tailscale's API, /tailnet/-/devices."""
     return [
         machine(
             device["name"],
@@ -72,7 +72,7 @@ def from_tailscale(answer: Json) -> list[Machine]:
 
 
 def from_headscale(answer: Json) -> list[Machine]:
-    """Of Headscale's API, /node. It tells neither the operating system nor, before 0.28, the tags in one place."""
+    """Convert the answer of Headscale's API, /node. It has no operating system and, before 0.28, the tags in two places."""
     return [
         machine(
             node.get("givenName") or node["name"],
@@ -88,7 +88,7 @@ def from_headscale(answer: Json) -> list[Machine]:
 
 
 def groups(found: Machine) -> list[str]:
-    """The groups that a machine is in by itself."""
+    """The automatic groups of a machine."""
     names = [f"tag_{tag.removeprefix('tag:')}" for tag in found["tags"]]
     names += [f"os_{found['os']}"] if found["os"] else []
     names.append("online" if found["online"] else "offline")
@@ -96,7 +96,7 @@ def groups(found: Machine) -> list[str]:
 
 
 def address(found: Machine, kind: str) -> str | None:
-    """What to connect to; an address where there is no full name (Headscale without MagicDNS)."""
+    """The name or address to connect to; an address if there is no full name (Headscale without MagicDNS)."""
     fallback = found["ipv4"] or found["ipv6"]
     chosen = found[kind] if kind != "dns_name" or "." in found["dns_name"] else fallback
     return t.cast("str | None", chosen)

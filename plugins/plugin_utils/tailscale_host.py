@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the look at a host means for the role tailscale: pure functions, for the controller.
+"""Evaluate the facts of host_info for the role tailscale: pure functions, for the controller.
 
 Private to this collection: it may change in any release.
 """
@@ -19,18 +19,18 @@ STARTING = ("NoState", "Starting")
 
 
 def refusals(found: Found, wanted: Found) -> list[str]:
-    """Why the role must not touch the host: source, state, login_server, tags and has_secret as wanted.
+    """The reasons to refuse the host. The keys of `wanted` are source, state, login_server, tags, has_secret and problem.
 
-    In `problem` is why Tailscale cannot be installed there, of tailscale_package.
+    `problem` is the reason of tailscale_package why Tailscale cannot be installed there.
     """
     absent = wanted["state"] == "absent"
     problems = _others(found, absent) if wanted["source"] != "none" else [] if absent else _unmanaged(found)
     if wanted["problem"] and wanted["source"] != "none" and not absent:
-        problems.append(wanted["problem"].removesuffix("."))  # the sentence ends where the role tells it
+        problems.append(wanted["problem"].removesuffix("."))  # the role adds the full stop
     reason = login_reason(found, wanted) if wanted["state"] == "present" and not problems else None
     if reason and not wanted["has_secret"]:
         problems.append(
-            f"{reason}, and tailscale_auth_key is empty: give this run a key (tailscale_auth_key), or what makes one "
+            f"{reason}, and tailscale_auth_key is empty: give this run a key (tailscale_auth_key), or a secret that creates one "
             "(tailscale_oauth_client_secret or tailscale_api_token). A host that is logged in needs none"
         )
     return problems
@@ -38,28 +38,28 @@ def refusals(found: Found, wanted: Found) -> list[str]:
 
 def warnings(found: Found, wanted: Found) -> list[str]:
     return [
-        f"{describe(daemon)} is another Tailscale on this host. It has no network interface, so it stays as it is"
+        f"{describe(daemon)} is another Tailscale on this host. It has no network interface, so it is not changed"
         for daemon in _foreign(found)
         if USERSPACE in daemon["tun"] and wanted["source"] != "none"
     ]
 
 
 def login_reason(found: Found, wanted: Found) -> str | None:
-    """Why the host must log in, as far as it can be told before anything is changed."""
+    """The reason for a login of the host, as far as it is known before any change; else None."""
     node = found.get("node")
     if node is None:
         return "this host is not in the tailnet yet" if found.get("state_kept") is False else None
     if node["status"]["BackendState"] in STARTING:
         return None
     tags = wanted["tags"] or []
-    # A single tag may be text, as Ansible takes a list.
+    # Ansible also accepts a list as text with commas.
     tags = sorted({tag.strip() for tag in (tags.split(",") if isinstance(tags, str) else tags)} - {""}) or None
     login = _login.needed(node["status"], node["prefs"], {"login_server": wanted["login_server"] or None, "tags": tags})
     return login.reason if login else None
 
 
 def not_text(secrets: Found) -> list[str]:
-    """The names of those that are something else, such as a number without quotation marks. Null is none."""
+    """The names of secrets that are not text, such as a number without quotation marks. Null is allowed."""
     return sorted(name for name, value in secrets.items() if value is not None and not isinstance(value, str))
 
 
@@ -82,9 +82,7 @@ def _others(found: Found, absent: bool) -> list[str]:
     things += [f"the service {unit['name']}, which is started at every boot" for unit in found["other_units"]]
     unit = found.get("unit")
     if unit and not unit["own"] and (unit["active"] or unit["enabled"]) and not any(d["unit"] == unit["name"] for d in daemons):
-        things.append(
-            f"the service {unit['name']} ({unit['path']}, which starts {unit['program']}), which no package has brought"
-        )
+        things.append(f"the service {unit['name']} ({unit['path']}, which starts {unit['program']}), which belongs to no package")
     interface = found["interface"]
     if interface["present"] and not interface["explained"]:
         holder = interface["holder"]
@@ -94,14 +92,14 @@ def _others(found: Found, absent: bool) -> list[str]:
         return []
     if absent:
         return [
-            f"another Tailscale is on this host: {'; '.join(things)}. To remove Tailscale would log it out or take its files. "
-            "Remove it by what installed it, or leave tailscale_state: absent out for this host"
+            f"another Tailscale is on this host: {'; '.join(things)}. Removing Tailscale would log it out or delete its files. "
+            "Remove it with the tool that installed it, or leave tailscale_state: absent out for this host"
         ]
     keep = next((daemon["socket"] for daemon in daemons if not daemon["contained"]), "its socket, as a path of this host")
     return [
-        f"another Tailscale is on this host: {'; '.join(things)}. One more would take over its network interface, routes and "
-        "packet filter, which ends its connections, this run's perhaps as well. Remove it first, over a connection "
-        f"that is not through it; or keep it, and set tailscale_package_source: none and tailscale_socket: {keep}"
+        f"another Tailscale is on this host: {'; '.join(things)}. A second one would take over its network interface, routes and "
+        "packet filter, which ends its connections, and possibly this run's. Remove it first, over a connection "
+        f"that does not use it; or keep it, and set tailscale_package_source: none and tailscale_socket: {keep}"
     ]
 
 
@@ -111,7 +109,7 @@ def _unmanaged(found: Found) -> list[str]:
     seen = "; ".join(describe(daemon) for daemon in found["daemons"]) or "no tailscaled"
     return [
         f"tailscale_package_source is none, and no tailscaled answers at tailscale_socket ({found['socket']}). On this host "
-        f"there is {seen}. Start it, set tailscale_socket to where it listens, or choose another tailscale_package_source"
+        f"there is {seen}. Start it, set tailscale_socket to its socket, or choose another tailscale_package_source"
     ]
 
 
@@ -119,20 +117,20 @@ def _unmanaged(found: Found) -> list[str]:
 
 
 def name_problem(node: Found, hostname: str, peers: t.Iterable[Found] = ()) -> str | None:
-    """Why the node's name is not the one that others will look for; none if it has no name yet, as in check mode."""
+    """The problem if the node's name is not the wanted one; None if it is, or it has no name yet, as in check mode."""
     real, wanted = first_label(node.get("dns_name")), label_of(hostname)
     if not real or real == wanted:
         return None
     holder = next((peer for peer in peers if first_label(peer.get("dns_name")) == wanted), None)
-    told = f"the tailnet calls this host {real} and not {wanted}, which is what tailscale_hostname asks for"
+    problem = f"the tailnet calls this host {real} and not {wanted}, which tailscale_hostname asks for"
     if holder is None:
         return (
-            f"{told}: it was renamed there, or another machine has the name. Every later run would look for {wanted}. Give it "
+            f"{problem}: it was renamed there, or another machine has the name. Every later run would look for {wanted}. Give it "
             f"the name in the admin console, or set tailscale_hostname: {real} for this host"
         )
     seen = f", last seen {holder['last_seen']}" if holder.get("last_seen") and not holder.get("online") else ""
     where = ", ".join([*holder.get("addresses", [])[:1], f"{'online' if holder.get('online') else 'offline'}{seen}"])
     return (
-        f"{told}: another machine has that name ({where}), and every later run would go to it. Remove that machine in the admin "
-        f"console and give this one its name there, or set tailscale_hostname: {real} for this host"
+        f"{problem}: another machine has that name ({where}), and every later run would go to it. Remove that machine in the "
+        f"admin console and give this one its name there, or set tailscale_hostname: {real} for this host"
     )

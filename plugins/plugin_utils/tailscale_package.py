@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a host gets Tailscale from, by its facts: package manager, repository, archive, service, file of settings.
+"""Choose the source of Tailscale for a host by its facts: package manager, repository, archive, service, settings file.
 
-The tables are those of Tailscale's own installer (scripts/installer.sh), so that a host ends up with the repository
-that `tailscale update` knows. Private to this collection: it may change in any release.
+The tables are those of Tailscale's own installer (scripts/installer.sh), so that a host gets the repository that
+`tailscale update` knows. Private to this collection: it may change in any release.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import typing as t
 Facts = t.Mapping[str, t.Any]
 DEFAULT_PORT = 41641
 USERSPACE = "--tun=userspace-networking"
-# What Ansible's facts call them; all others that have dnf take the packages for Fedora.
+# By the names in Ansible's facts; all other distributions with dnf use the packages for Fedora.
 DNF_FOLDERS = {
     "RedHat": "rhel/{major}",
     "MIRACLE": "rhel/{major}",
@@ -25,7 +25,7 @@ DNF_FOLDERS = {
     "OracleLinux": "oracle/{major}",
     "Amazon": "amazon-linux/{major}",
 }
-# Derivatives of Debian that do not say of which release.
+# Derivatives of Debian that do not name their release of Debian.
 DEBIAN_RELATIVES = {
     "deepin": "bullseye",
     "industrial-os": "bullseye",
@@ -51,19 +51,19 @@ ARCHITECTURES = {
     "mipsle": "mipsle",
     "riscv64": "riscv64",
 }
-# A kernel of 64 bits may carry programs of 32, as Raspberry Pi OS does by default on a Pi 4.
-NARROW = {"amd64": "386", "arm64": "arm", "mips64": "mips", "mips64le": "mipsle"}
+# Architectures of 32-bit programs on a 64-bit kernel, which Raspberry Pi OS has by default on a Pi 4.
+USERLAND_32 = {"amd64": "386", "arm64": "arm", "mips64": "mips", "mips64le": "mipsle"}
 METHODS = {"apt": "apt", "dnf": "dnf", "dnf5": "dnf", "pacman": "pacman", "apk": "apk"}
 SERVICE_MANAGERS = ("systemd", "openrc")
-OWN_WAY = "set tailscale_package_source to static, with tailscale_version and tailscale_static_checksum"
+STATIC_HINT = "set tailscale_package_source to static, with tailscale_version and tailscale_static_checksum"
 
 
 class Unsupported(Exception):
-    """Why a host cannot get it this way, and what to set instead."""
+    """A host cannot get Tailscale this way; the message says what to set instead."""
 
 
 def parse_os_release(text: str) -> dict[str, str]:
-    """The variables of /etc/os-release, which is written as a shell would read it."""
+    """Parse the variables of /etc/os-release, which has the syntax of a shell."""
     found = {}
     for line in text.splitlines():
         key, equals, value = line.strip().partition("=")
@@ -74,14 +74,14 @@ def parse_os_release(text: str) -> dict[str, str]:
 
 
 def needs_os_release(facts: Facts) -> bool:
-    """Whether the facts alone do not say which of the apt repositories is the host's.
+    """Whether the facts alone do not determine the apt repository of the host.
 
-    A derivative has a codename of its own; and to Ansible's facts Raspbian is Debian.
+    A derivative has its own codename, and Ansible's facts call Raspbian Debian.
     """
     if facts.get("pkg_mgr") != "apt":
         return False
-    narrow = str(facts.get("userspace_bits")) == "32" or str(facts.get("architecture")).startswith("arm")
-    return facts.get("distribution") not in ("Debian", "Ubuntu") or narrow
+    is_32_bit = str(facts.get("userspace_bits")) == "32" or str(facts.get("architecture")).startswith("arm")
+    return facts.get("distribution") not in ("Debian", "Ubuntu") or is_32_bit
 
 
 def apt_suite(facts: Facts, os_release: str = "") -> tuple[str, str]:
@@ -102,7 +102,7 @@ def apt_suite(facts: Facts, os_release: str = "") -> tuple[str, str]:
         return "ubuntu", release["VERSION_CODENAME"]
     raise Unsupported(
         f"{facts.get('distribution')} does not say (UBUNTU_CODENAME or DEBIAN_CODENAME in /etc/os-release) which release of "
-        f"Ubuntu or Debian it is made from, so there is no repository to choose: {OWN_WAY}"
+        f"Ubuntu or Debian it is made from, so there is no repository to choose: {STATIC_HINT}"
     )
 
 
@@ -111,16 +111,16 @@ def dnf_folder(facts: Facts) -> str:
 
 
 def architecture(facts: Facts) -> str:
-    """The name that Tailscale's archives have for it."""
+    """The architecture in the names of Tailscale's archives."""
     machine = str(facts.get("architecture"))
     name = "arm" if machine.startswith("armv") else ARCHITECTURES.get(machine)
     if name is None:
         raise Unsupported(f"there is no archive of Tailscale for {machine}: set tailscale_static_url to one that runs there")
-    return NARROW.get(name, name) if str(facts.get("userspace_bits")) == "32" else name
+    return USERLAND_32.get(name, name) if str(facts.get("userspace_bits")) == "32" else name
 
 
 def package(facts: Facts, wanted: Facts, os_release: str = "") -> dict[str, t.Any]:
-    """All that the role's tasks need to know, or in `problem` why there is no way, which is all then."""
+    """The values that the role's tasks need; if there is no source, only `problem` with the reason."""
     try:
         return {"problem": "", **_package(facts, wanted, os_release)}
     except Unsupported as reason:
@@ -135,14 +135,14 @@ def _package(facts: Facts, wanted: Facts, os_release: str) -> dict[str, t.Any]:
             "start it yourself, and use the module homelab.tailsync.tailscale_node"
         )
     method = "static" if wanted["source"] == "static" else METHODS.get(manager, "none")
-    make = {"apt": _apt, "dnf": _dnf, "pacman": _pacman, "apk": _apk, "static": _static}.get(method)
-    if make is None:
-        raise Unsupported(f"this role does not install packages with {manager}: {OWN_WAY}")
-    return {"method": method, **make(facts, wanted, os_release), **_service(facts, method, wanted)}
+    plan = {"apt": _apt, "dnf": _dnf, "pacman": _pacman, "apk": _apk, "static": _static}.get(method)
+    if plan is None:
+        raise Unsupported(f"this role does not install packages with {manager}: {STATIC_HINT}")
+    return {"method": method, **plan(facts, wanted, os_release), **_service(facts, method, wanted)}
 
 
 def _named(wanted: Facts, sign: str) -> str:
-    """The package, at the version if one is named."""
+    """The package, with the version if one is wanted."""
     return f"tailscale{sign}{wanted['version']}" if wanted["version"] not in ("", "latest") else "tailscale"
 
 
@@ -157,12 +157,12 @@ def _apt(facts: Facts, wanted: Facts, os_release: str) -> dict[str, t.Any]:
     repository = _repository(wanted, folder)
     own_key = wanted["repository_key_url"]
     return {
-        # The second keeps the repository's key up to date, and so `tailscale update` working.
+        # The second package keeps the repository's key up to date, which `tailscale update` needs.
         "packages": [_named(wanted, "="), "tailscale-archive-keyring"],
         "repository": repository,
         "suite": suite,
         "key_url": own_key or f"{repository}/{suite}.noarmor.gpg",
-        # That package brings its file with the vendor's key, so a mirror's own has another place.
+        # That package has the file with the vendor's key, so the key of a mirror needs another file.
         "keyring": f"/usr/share/keyrings/tailscale-{'mirror' if own_key else 'archive-keyring'}.gpg",
     }
 
@@ -187,17 +187,17 @@ def _dnf(facts: Facts, wanted: Facts, _os_release: str) -> dict[str, t.Any]:
 def _pacman(_facts: Facts, wanted: Facts, _os_release: str) -> dict[str, t.Any]:
     if wanted["version"] or wanted["hold"]:
         raise Unsupported(
-            "its repository has one version of Tailscale, which is upgraded together with all the rest (pacman -Syu): leave "
-            f"tailscale_version empty and tailscale_hold false (IgnorePkg in pacman.conf holds a package), or {OWN_WAY}"
+            "its repository has one version of Tailscale, which is upgraded together with all other packages (pacman -Syu): "
+            f"leave tailscale_version empty and tailscale_hold false (IgnorePkg in pacman.conf holds a package), or {STATIC_HINT}"
         )
     return {"packages": ["tailscale"], "repository": ""}
 
 
 def _apk(_facts: Facts, wanted: Facts, _os_release: str) -> dict[str, t.Any]:
-    # With the package's own revision exactly that, without it any revision of the version.
+    # A version with the package's revision is exact; without it any revision of the version matches.
     package = _named(wanted, "=" if re.search(r"-r[0-9]+$", wanted["version"]) else "~")
     if wanted["hold"] and package == "tailscale":
-        raise Unsupported("apk holds a package at a version that is named: set tailscale_version, or tailscale_hold to false")
+        raise Unsupported("apk holds a package only at a given version: set tailscale_version, or tailscale_hold to false")
     return {"packages": [package], "repository": ""}
 
 
@@ -216,10 +216,10 @@ def _static(facts: Facts, wanted: Facts, _os_release: str) -> dict[str, t.Any]:
 
 
 def _service(facts: Facts, method: str, wanted: Facts) -> dict[str, t.Any]:
-    """The service, and the file that its port and flags are read from."""
+    """The service, and the file with its port and flags."""
     flags = [USERSPACE] * bool(wanted["userspace_networking"]) + list(wanted["daemon_flags"])
     port = int(wanted["port"])
-    # Alpine's package has names of its own.
+    # Alpine's package has its own names.
     alpine = facts["service_mgr"] == "openrc" and method == "apk"
     names = ("TAILSCALED_PORT", "TAILSCALED_OPTS") if alpine else ("PORT", "FLAGS")
     changed = bool(flags) or port != DEFAULT_PORT

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role tailscale has to do on a host, by what host_info found there: pure functions, for the controller.
+"""Select the groups of tasks of the role tailscale that a host needs, from the facts of host_info: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -27,7 +27,7 @@ DNF_FILE = "/etc/yum.repos.d/tailscale.repo"
 
 
 def plan(system: Host, wanted: Wanted) -> dict[str, t.Any]:
-    """Where the host gets Tailscale from, with the text of the repository's file; system is what host_info calls so."""
+    """The source of Tailscale for the host, with the text of the repository's file; `system` is the topic of host_info."""
     os_release = system["os_release"] if tailscale_package.needs_os_release(system) else ""
     found = tailscale_package.package(system, wanted, os_release)
     text = {"apt": _apt_file, "dnf": _dnf_file}.get(found["method"])
@@ -45,9 +45,9 @@ def _apt_file(found: Plan, _wanted: Wanted) -> str:
 
 
 def _dnf_file(found: Plan, wanted: Wanted) -> str:
-    """As the vendor writes it, without blanks around the equals signs.
+    """The repository's file in the vendor's form, without blanks around the equals signs.
 
-    A hold stands in here as well: it needs no plugin, and binds `dnf upgrade` and `tailscale update` alike.
+    It also has the hold, which then needs no plugin, and applies to `dnf upgrade` and `tailscale update`.
     """
     lines = [
         MARK,
@@ -65,19 +65,19 @@ def _dnf_file(found: Plan, wanted: Wanted) -> str:
 
 
 def steps(host: Host, planned: Plan, wanted: Wanted) -> list[str]:
-    """Which groups of the role's tasks must run, because something differs or cannot be told from here."""
+    """The groups of the role's tasks that must run, because something differs or is not known on the controller."""
     if wanted["source"] == "none" or planned["problem"]:
         return []
     install = not _is_installed(host, planned, wanted)
-    # A package takes the place of an archive that we brought.
+    # A package replaces an archive that this role has installed.
     replace = planned["method"] != "static" and host_state.is_there(host, CURRENT)
     found = [INSTALL] * install + [REPLACE_ARCHIVE] * replace
-    # Installing may stop the service, or bring another program for it.
+    # The installation may stop the service, or replace its program.
     return [*found, SERVICE] if found or not _is_running(host, planned) else found
 
 
 def may_log_in(host: Host, wanted: Wanted, todo: t.Collection[str]) -> bool:
-    """Whether the run may come to log the host in; False only if it is sure not to."""
+    """Whether the run may have to log the host in; False only if it certainly will not."""
     found = host["tailscaled"]
     node = found["node"]
     if todo or node is None or node["status"]["BackendState"] != "Running":
@@ -88,8 +88,8 @@ def may_log_in(host: Host, wanted: Wanted, todo: t.Collection[str]) -> bool:
 def _is_installed(host: Host, planned: Plan, wanted: Wanted) -> bool:
     if wanted["version"] == "latest":
         return False  # only the repository knows
-    judge = {"apt": _by_apt, "dnf": _by_dnf, "pacman": _by_pacman, "apk": _by_apk, "static": _by_archive}[planned["method"]]
-    return judge(host, planned, wanted)
+    check = {"apt": _by_apt, "dnf": _by_dnf, "pacman": _by_pacman, "apk": _by_apk, "static": _by_archive}[planned["method"]]
+    return check(host, planned, wanted)
 
 
 def _by_apt(host: Host, planned: Plan, wanted: Wanted) -> bool:
@@ -110,7 +110,7 @@ def _by_dnf(host: Host, planned: Plan, wanted: Wanted) -> bool:
 
 
 def _has_repository(host: Host, planned: Plan) -> bool:
-    """Whether the vendor's repository is named as it should be, or not at all."""
+    """Whether the file of the vendor's repository matches, or is missing if it is not wanted."""
     if not planned["repository"]:
         return not host_state.is_there(host, planned["repository_file"])
     return host_state.is_file(host, planned["repository_file"], planned["repository_text"])
@@ -130,7 +130,7 @@ def _by_archive(host: Host, planned: Plan, _wanted: Wanted) -> bool:
 
 
 def _is_running(host: Host, planned: Plan) -> bool:
-    """Whether systemd runs tailscaled now and at every boot, with the settings that are wanted. OpenRC is not asked."""
+    """Whether systemd runs tailscaled now and at every boot, with the wanted settings. With OpenRC this is not known."""
     unit = host["tailscaled"]["unit"]
     if not unit or host["system"]["service_mgr"] != "systemd" or unit["name"] != f"{planned['service']}.service":
         return False
@@ -138,6 +138,6 @@ def _is_running(host: Host, planned: Plan) -> bool:
 
 
 def has_settings(host: Host, planned: Plan) -> bool:
-    """Whether tailscaled was started with the settings that are wanted."""
+    """Whether tailscaled was started with the wanted settings."""
     found = host["files"].get(planned["settings_file"]) or {"blocks": []}
     return bool(found["blocks"] == ([planned["settings"]] if planned["settings"] else []))

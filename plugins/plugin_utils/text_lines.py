@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values on their way into files that others read line by line: pure functions.
+"""Checks and escapes for values that are written into line-based files: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -13,13 +13,13 @@ import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import shown
 
-# A blank would begin the next field of an apt source, and a number sign a comment.
+# In an apt source a blank would start the next field, and a number sign a comment.
 URL = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]+")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:/~-]*")
 
 
 def one_line(name: str, value: t.Any) -> list[str]:
-    """Why a value is not one line of text."""
+    """The problem of a value that is not one line of text."""
     if value is None:
         return [f"{name} is empty: leave it out for its default"]
     if not isinstance(value, str):
@@ -46,6 +46,6 @@ def word(name: str, value: t.Any) -> list[str]:
 
 
 def systemd_argument(text: str) -> str:
-    """One argument of a command line in a unit file (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers")."""
+    """Quote an argument of a command line in a unit file (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers")."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"'

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All variables of all hosts, checked before the first host is touched: pure functions.
+"""Check all variables of all hosts before the first host is changed: pure functions.
 
-Types and choices come from the roles' argument specifications, and what is inside a variable from the specifications and checks
-of the modules that it goes to. What hosts share is checked once: values that are one object are told apart by nothing else, so
-whoever resolves them makes equal ones the same (resolve_inputs.py).
+Types and choices come from the roles' argument specifications; the content of a variable is checked with the specifications and
+checks of the modules that receive it. Values that hosts share are checked once. Values are compared by identity, so
+resolve_inputs.py turns equal values into one object.
 
 Private to this collection: it may change in any release.
 """
@@ -28,12 +28,12 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils import (
     validate_tailscale,
 )
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import (
-    UNSOUND,
+    INVALID,
     checked,
     listed,
     nearest,
     shown,
-    told_once,
+    unique_problems,
 )
 
 Values = t.Mapping[str, t.Any]
@@ -44,7 +44,7 @@ ROLES = ("tailscale", "firewall", "syncthing", "syncthing_mesh")
 GROUP = "tailsync"
 ACCEPT = "tailsync_accept"
 ACCEPT_UNKNOWN = "unknown_variables"
-# What the playbooks take beside the roles' variables.
+# The variables of the playbooks, in addition to the roles' variables.
 PLAYBOOKS: dict[str, t.Any] = {
     ACCEPT: {"type": "list", "elements": "str"},
     "tailsync_hosts": {"type": "raw"},
@@ -52,15 +52,15 @@ PLAYBOOKS: dict[str, t.Any] = {
     "tailsync_tailscale_command": {"type": "list", "elements": "str", "default": ["tailscale"]},
     "tailsync_verify_timeout": {"type": "int"},
 }
-# What the roles set themselves.
+# Facts that the roles set themselves.
 FACTS = frozenset({"syncthing_device_id", "tailscale_dns_name", "tailscale_ipv4", "tailscale_ipv6"})
-# A role's checks need these of another role, where they are set.
+# Variables of other roles that a role's checks need, if they are set.
 ALSO = {
     "syncthing": ("syncthing_mesh_gui",),
     "syncthing_mesh": ("syncthing_gui_address", "syncthing_gui_group", "syncthing_home", "syncthing_user"),
 }
-# Variables whose own checks look at every type inside, with better words.
-BY_THEIR_OWN_CHECKS = frozenset(
+# Variables whose own checks also check all types, with better messages.
+WITH_OWN_CHECKS = frozenset(
     {
         "firewall_extra_rules",
         "firewall_keep",
@@ -88,7 +88,7 @@ BY_THEIR_OWN_CHECKS = frozenset(
         "tailscale_version",
     }
 )
-# Lists that may be a single word, as Ansible takes them, because what reads them takes it as well.
+# Lists that may be a single word, as in Ansible, because their users accept that as well.
 MAY_BE_A_WORD = frozenset(
     {
         "firewall_docker_interfaces",
@@ -100,7 +100,7 @@ MAY_BE_A_WORD = frozenset(
         "verify_tailscale_command",
     }
 )
-# Of these, what the roles themselves read as none: parts of a text that are blank, or a text that is empty.
+# Lists for which the roles accept text with blank parts, or empty text.
 PARTS_MAY_BE_BLANK = frozenset({"firewall_lan_ssh_from", "firewall_public_ports"})
 MAY_BE_EMPTY = frozenset({*PARTS_MAY_BE_BLANK, "tailscale_tags"})
 # What stands for one that cannot be resolved or has the wrong type, where the specification has no default.
@@ -120,9 +120,9 @@ LIMITS = {
     "tailsync_connect_timeout": (1, LARGEST),
     "tailsync_verify_timeout": (0, LARGEST),
 }
-# What all members of a mesh share; the name of each in a mesh is the variable's without the role's.
+# Variables that all members of a mesh share; their names in a mesh are without the role's prefix.
 MESH = ("folders", "external_devices", "hosts", "options", "gui", "defaults", "allowed_networks")
-# What each has for itself.
+# Variables of a single member.
 MEMBER = (
     "syncthing_mesh_addresses",
     "syncthing_mesh_gui",
@@ -136,7 +136,7 @@ MEMBER = (
 
 @functools.cache
 def options_of(role: str) -> dict[str, t.Any]:
-    """The role's variables, by its own manual."""
+    """The role's variables, from its argument specification."""
     path = COLLECTION_ROLES / role / "meta" / "argument_specs.yml"
     specs = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
     return dict(specs.get("main", {}).get("options") or {})
@@ -150,7 +150,7 @@ def specs_of(roles: t.Iterable[str]) -> dict[str, t.Any]:
 
 
 def names_of(roles: t.Iterable[str]) -> set[str]:
-    """All variables that a check of these roles looks at."""
+    """All variables that a check of these roles uses."""
     return set(specs_of(roles)) | {name for role in roles for name in ALSO.get(role, ())}
 
 
@@ -161,8 +161,8 @@ def known_names() -> set[str]:
     )
 
 
-def no_hosts(pattern: t.Any, groups: t.Iterable[str]) -> str:
-    """That the play would be about nobody, which is no success."""
+def no_hosts_problem(pattern: t.Any, groups: t.Iterable[str]) -> str:
+    """The problem of a play without hosts, which must not succeed."""
     name = pattern if isinstance(pattern, str) else listed(pattern)
     close = nearest(name, [group for group in groups if group != name])
     hint = f" (is {close} meant?)" if close else ""
@@ -176,8 +176,8 @@ def no_hosts(pattern: t.Any, groups: t.Iterable[str]) -> str:
     )
 
 
-def hosts_of_inventory(pattern: t.Any) -> str:
-    """That a play would be about other hosts than those that are checked: its `hosts` sees no variable of the inventory."""
+def tailsync_hosts_problem(pattern: t.Any) -> str:
+    """A play cannot see a variable of the inventory in its `hosts`, so it would select other hosts than the check."""
     wanted = ",".join(map(str, pattern)) if isinstance(pattern, list) else pattern
     return (
         "tailsync_hosts is set in the inventory, where a play does not look for its hosts: remove it there, and give it on the "
@@ -193,16 +193,16 @@ def problems(
     inventory: t.Collection[str] | None = None,
     homes: t.Mapping[str, t.Any] | None = None,
 ) -> list[str]:
-    """What is wrong, each problem once: it names the variable, the place in it, and the fix.
+    """All problems, each once, with the variable, the place in it, and the fix.
 
-    `hosts` has each host's resolved values, `names` the names of all variables that the user has given it, `inventory` all hosts
-    that there are, and `homes` Syncthing's home on hosts that are not among those that are checked.
+    `hosts` has each host's resolved values, `names` the names of all variables that the user has set for it, `inventory` all
+    hosts of the inventory, and `homes` Syncthing's home on hosts that are not checked.
     """
     check = Check(hosts, roles, inventory, homes)
     found = [(problem, host) for host in hosts for problem in check.of_host(host)]
     found += validate_members.folder_problems(hosts) if "syncthing_mesh" in roles else ()
     found += _unknown(hosts, roles, names or {host: set(values) for host, values in hosts.items()})
-    return told_once(found, hosts)
+    return unique_problems(found, hosts)
 
 
 class Check:
@@ -228,8 +228,8 @@ class Check:
             given = self.hosts[host].get(name, default)
             value, complaints = self._value(name, given, spec, name in self.hosts[host])
             found += complaints
-            # What is wrong is told; all else is checked as if it had its default.
-            values[name] = default if value is UNSOUND else value
+            # An invalid value is reported; other checks use its default.
+            values[name] = default if value is INVALID else value
         for role in self.roles:
             for name in ALSO.get(role, ()):
                 values.setdefault(name, self.hosts[host].get(name))
@@ -238,9 +238,9 @@ class Check:
     def _value(self, name: str, value: t.Any, spec: Values, given: bool) -> tuple[t.Any, list[str]]:
         key = (name, id(value))
         if key not in self._values:
-            as_it_is = not given or (name in BY_THEIR_OWN_CHECKS and value is not None)
+            as_it_is = not given or (name in WITH_OWN_CHECKS and value is not None)
             sound, complaints = (value, []) if as_it_is else _typed(name, value, spec)
-            self._values[key] = value, sound, complaints  # with the value, whose id is then no other's
+            self._values[key] = value, sound, complaints  # keeping the value reserves its id
         _value, sound, complaints = self._values[key]
         return sound, complaints
 
@@ -277,7 +277,7 @@ def _home(values: Values) -> t.Any:
 
 
 def _typed(name: str, value: t.Any, spec: Values) -> tuple[t.Any, list[str]]:
-    """A variable by its specification and its limits."""
+    """Check a variable against its specification and its limits."""
     if spec.get("type") == "raw":
         return value, []
     if isinstance(value, str) and (name in PARTS_MAY_BE_BLANK or (name in MAY_BE_EMPTY and not value)):
@@ -285,7 +285,7 @@ def _typed(name: str, value: t.Any, spec: Values) -> tuple[t.Any, list[str]]:
     sound, found = checked(value, spec, name, strict_lists=name not in MAY_BE_A_WORD)
     least, most = LIMITS.get(name, (-LARGEST, LARGEST))
     if isinstance(sound, int) and not isinstance(sound, bool) and not least <= sound <= most:
-        return UNSOUND, [f"{name} is {shown(value)}: it must be from {least} to {most}"]
+        return INVALID, [f"{name} is {shown(value)}: it must be from {least} to {most}"]
     return sound, found
 
 
@@ -299,11 +299,11 @@ def _firewall(values: Values) -> list[str]:
 
 
 def _of_member(values: Values) -> list[str]:
-    """What a member of a mesh has for itself."""
+    """The problems of a single member's own variables."""
     gui = values["syncthing_mesh_gui"] if isinstance(values["syncthing_mesh_gui"], dict) else {}
     address, user, home = (values[name] for name in ("syncthing_gui_address", "syncthing_mesh_user", "syncthing_mesh_home"))
     found = validate_mesh.own_problems(values)
-    if not address:  # the web interface stays where it is
+    if not address:  # the web interface keeps its address
         found += gui_address.misplaced(gui)
     else:
         found += gui_address.problems(
@@ -313,7 +313,7 @@ def _of_member(values: Values) -> list[str]:
 
 
 def _unknown(hosts: Hosts, roles: t.Sequence[str], names: t.Mapping[str, t.Collection[str]]) -> t.Iterator[tuple[str, str]]:
-    """Names that are nearly those of our variables, and are nobody's; other roles' variables are no concern of ours."""
+    """Find unknown names that are nearly those of our variables; variables of other roles are ignored."""
     known, inputs = known_names(), set(specs_of(roles))
     close: dict[str, list[str]] = {}
     for host, given in names.items():
@@ -324,7 +324,7 @@ def _unknown(hosts: Hosts, roles: t.Sequence[str], names: t.Mapping[str, t.Colle
             if name in known or not isinstance(name, str) or name.startswith(("ansible_", "_")):
                 continue
             if name not in close:
-                close[name] = [meant for meant in inputs if nearest(name, (meant,), _mistakes(name, meant))]
+                close[name] = [meant for meant in inputs if nearest(name, (meant,), _max_distance(name, meant))]
             meant = nearest(name, [one for one in close[name] if one not in given]) if close[name] else None
             if meant:
                 words = (
@@ -334,7 +334,7 @@ def _unknown(hosts: Hosts, roles: t.Sequence[str], names: t.Mapping[str, t.Colle
                 yield words, host
 
 
-def _mistakes(name: str, meant: str) -> int:
-    """How many letters a typing mistake may have: of a short name too many would make another word, such as tailscale_ip."""
+def _max_distance(name: str, meant: str) -> int:
+    """The number of wrong letters that count as a typing mistake; fewer for short names, where they make another word."""
     shortest = min(len(one.partition("_")[2] or one) for one in (name, meant))
     return min(2, shortest // 3)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with the variables of the role syncthing_mesh: pure functions.
+"""Check the variables of the role syncthing_mesh: pure functions.
 
-A mesh is what its members share: the variables' values, without the role's prefix (C(folders), C(hosts) and so on), and
-besides C(inventory), the names of all hosts that there are, and C(homes), the inventory name to Syncthing's home there.
+A mesh has the values that its members share, without the role's prefix (C(folders), C(hosts) and so on), and in addition
+C(inventory), the names of all hosts of the inventory, and C(homes), Syncthing's home on each host.
 
 Private to this collection: it may change in any release.
 """
@@ -23,7 +23,7 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types im
     kind_of,
     nearest,
     shown,
-    told_once,
+    unique_problems,
     unknown_key,
 )
 
@@ -33,7 +33,7 @@ Values = t.Dict[str, t.Any]  # noqa: UP006
 FOLDERS = "syncthing_mesh_folders"
 EXTERNAL = "syncthing_mesh_external_devices"
 HOME = "/var/lib/syncthing"
-# Of a folder as a whole, and of one device's part in it: what syncthing_cluster takes.
+# Options of syncthing_cluster for a folder as a whole, and for one device's part in it.
 FOLDER_OPTIONS: Values = {key: spec for key, spec in _tables.FOLDER.items() if key not in ("id", "devices", "device_names")}
 SHARE_OPTIONS: Values = {**FOLDER_OPTIONS, "encryption_password": _tables.SECRET}
 DEVICE_OPTIONS: Values = {key: spec for key, spec in _tables.DEVICE.items() if key != "name"}
@@ -41,17 +41,17 @@ SECRET_SETTINGS = frozenset({"apiKey", "password", "encryptionPassword"})
 
 
 class Folder(t.NamedTuple):
-    """A folder with what is sound of it."""
+    """A folder with its valid parts."""
 
     id: str
     where: str
     own: Values
     shares: dict[t.Any, Values]
-    whole: bool  # whether all of its devices are sound
+    whole: bool  # whether all of its devices are valid
 
 
 def problems(mesh: Mesh) -> list[str]:
-    """All that is wrong with what the members share."""
+    """All problems of the values that the members share."""
     found = [*_section_problems(mesh), *_host_problems(mesh)]
     devices, device_problems = _external_devices(mesh)
     folders, folder_problems = _folders(mesh)
@@ -75,7 +75,7 @@ def _keys(value: t.Any) -> list[t.Any]:
 
 
 def _section_problems(mesh: Mesh) -> list[str]:
-    """Options, web interface and defaults, as the module takes them."""
+    """The problems of options, web interface and defaults."""
     found: list[str] = []
     for name, spec in _tables.SYSTEM.items():
         where = f"syncthing_mesh_{name}"
@@ -104,7 +104,7 @@ def _listen_problems(where: str, options: Values) -> list[str]:
 
 
 def _host_problems(mesh: Mesh) -> list[str]:
-    """Members that are no hosts, such as after a typing error."""
+    """The problems of members that are no hosts, such as after a typing error."""
     where, inventory = "syncthing_mesh_hosts", mesh.get("inventory")
     found = []
     for index, name in enumerate(mesh.get("hosts") or ()):
@@ -118,7 +118,7 @@ def _host_problems(mesh: Mesh) -> list[str]:
 
 
 def password_problems(where: str, holder: t.Mapping[str, t.Any], keys: t.Iterable[str]) -> list[str]:
-    """A password that is declared and empty would silently be none."""
+    """The problems of declared but empty passwords, which would silently turn protection off."""
     found = []
     for key in keys:
         if key not in holder:
@@ -129,7 +129,7 @@ def password_problems(where: str, holder: t.Mapping[str, t.Any], keys: t.Iterabl
                 f"{where}.{key} is empty, which would be no password at all: does the variable or lookup that it is taken from "
                 "have a value? Set it, or remove the key"
             )
-        elif not isinstance(value, (str, dict, list)):  # which are told by their type
+        elif not isinstance(value, (str, dict, list)):  # the type check reports these
             found.append(f"{where}.{key} is no text: put it between quotation marks")
     return found
 
@@ -171,7 +171,7 @@ def _device_id_problems(where: str, device: t.Mapping[t.Any, t.Any], first: dict
     if not device.get("device_id"):
         return [f"{where} needs a device_id: the app shows it under 'Show device ID'"]
     if isinstance(device["device_id"], (dict, list)):
-        return []  # told by its type
+        return []  # the type check reports it
     try:
         identity = _device_id.parse_device_id(str(device["device_id"]))
     except _device_id.InvalidDeviceID as error:
@@ -205,7 +205,7 @@ def _id_problems(key: t.Any) -> list[str]:
     text = key_text(key)
     if key is None or not str(key).strip() or str(key) in (".", "..") or re.search(r"[\x00-\x1f\x7f]", str(key)):
         return [
-            f"{FOLDERS} has the folder ID {text or 'of no letter'}, which Syncthing could not be asked for: use letters, digits "
+            f"{FOLDERS} has the folder ID {text or 'of no letter'}, which Syncthing's API cannot handle: use letters, digits "
             "and dashes"
         ]
     return []
@@ -225,7 +225,7 @@ def _folder(folder_id: str, folder: t.Any) -> tuple[Folder | None, list[str]]:
 
 
 def _checked_part(value: t.Any, options: Values, where: str, more: t.Sequence[str] = ()) -> tuple[Values, list[str]]:
-    """A folder, or a share, without keys that do not fit."""
+    """A folder, or a share, without its unknown keys, and its problems."""
     strange = [key for key in value if key not in options]
     found = [
         f"{where}.{key} is no key of a folder as a whole: write it for the device that is to hold only ciphertext, such as "
@@ -234,7 +234,7 @@ def _checked_part(value: t.Any, options: Values, where: str, more: t.Sequence[st
         else unknown_key(where, key_text(key), [*options, *more])
         for key in strange
     ]
-    # What is null in a folder is left out for its device.
+    # A null in a folder counts as not set.
     known = {key: item for key, item in value.items() if key in options and (item is not None or not options[key].get("choices"))}
     part, complaints = checked(known, {"type": "dict", "options": options}, where)
     found += [*complaints, *validate_values.folder_problems(where, part)]
@@ -247,9 +247,9 @@ def _checked_part(value: t.Any, options: Values, where: str, more: t.Sequence[st
 
 
 def _shares(devices: t.Any, where: str) -> tuple[dict[t.Any, Values], list[str]]:
-    """Who shares a folder, and what is particular to each: both spellings of `devices` in one form."""
+    """The devices that share a folder, each with its own settings, from both spellings of `devices`."""
     if not devices or not isinstance(devices, (dict, list)):
-        return {}, [f"{where}.devices must list who shares the folder, such as [nas, pi]"]
+        return {}, [f"{where}.devices must list the devices that share the folder, such as [nas, pi]"]
     sound: dict[t.Any, Values] = {}
     found: list[str] = []
     if isinstance(devices, list):
@@ -273,7 +273,7 @@ def _shares(devices: t.Any, where: str) -> tuple[dict[t.Any, Values], list[str]]
 
 
 def _is_name(name: t.Any) -> bool:
-    """YAML takes some names for numbers, which is no reason to refuse them."""
+    """Whether a value is a name; names that YAML reads as numbers are accepted."""
     return isinstance(name, (str, int, float)) and bool(str(name).strip()) and str(name).isprintable()
 
 
@@ -286,7 +286,7 @@ def _name_problems(name: t.Any, where: str) -> list[str]:
 
 
 def _bare_share(name: str, share: t.Any) -> str:
-    """Text may be a password that was put in the wrong place, so it is not shown unless it is a path."""
+    """The problem of a share that is no mapping. Text may be a misplaced password, so it is shown only if it is a path."""
     if isinstance(share, str) and share.startswith("/"):
         return f"is text: write {name}: {{path: {shown(share)[1:-1]}}}"
     return f"is {kind_of(share)}: it must be a mapping, such as {{path: /srv/sync/other}} or {{}}"
@@ -317,7 +317,7 @@ def _member_problems(mesh: Mesh, folder: Folder, known: set[t.Any]) -> list[str]
             f"{f' (is {close} meant?)' if close else ''}: correct the name, or add the device there"
         )
     if folder.whole and all(share.get("encryption_password") for share in folder.shares.values()):
-        found.append(f"{folder.where}: every device has an encryption_password, so nobody could read the files: trust one")
+        found.append(f"{folder.where}: every device has an encryption_password, so no device could read the files: trust one")
     return found
 
 
@@ -348,11 +348,11 @@ def _path_problems(folder: Folder, hosts: t.Collection[str], homes: t.Mapping[st
         else:
             reason = _places.refusal(str(path), str(homes.get(name) or HOME))
             found += [(f"{own}: {reason}", name)] if reason else []
-    return told_once(found, [name for name in folder.shares if name in hosts])
+    return unique_problems(found, [name for name in folder.shares if name in hosts])
 
 
 def _ciphertext_problems(folder: Folder, where: str, share: Values) -> list[str]:
-    """What a device that only ever holds ciphertext cannot have."""
+    """The problems of settings that a device with only ciphertext cannot have."""
     if not share.get("encryption_password") and setting(folder, share, "type") != "receiveencrypted":
         return []
     found = []
@@ -366,7 +366,7 @@ def _ciphertext_problems(folder: Folder, where: str, share: Values) -> list[str]
 
 
 def _nesting_problems(mesh: Mesh, folders: t.Iterable[Folder]) -> list[str]:
-    """Folders inside each other on one host: each would sync the other's files and markers."""
+    """The problems of folders inside each other on one host: each would sync the other's files and markers."""
     places: dict[str, list[tuple[str, str]]] = {host: [] for host in _names(mesh.get("hosts"))}
     for folder in folders:
         for name, share in folder.shares.items():
@@ -375,15 +375,15 @@ def _nesting_problems(mesh: Mesh, folders: t.Iterable[Folder]) -> list[str]:
                 places[name].append((_places.normal(str(path)), folder.id))
     found: list[tuple[str, str]] = []
     for host, paths in places.items():
-        paths.sort(key=lambda place: (place[0].split("/"), place[1]))  # what is inside another comes right after it
+        paths.sort(key=lambda place: (place[0].split("/"), place[1]))  # a nested path comes right after its parent
         for (outer, outer_id), (inner, inner_id) in zip(paths, paths[1:], strict=False):
             if _places.below(inner, outer):
                 lies = "has the same path as" if inner == outer else "lies inside"
                 words = f"{FOLDERS}.{inner_id} ({inner}) {lies} {outer_id} ({outer}): give it a path of its own"
                 found.append((words, host))
-    return told_once(found, list(places))
+    return unique_problems(found, list(places))
 
 
 def own_problems(variables: t.Mapping[str, t.Any]) -> list[str]:
-    """What is wrong with a host's own part, which no other host shares."""
+    """The problems of a host's own values, which no other host shares."""
     return syncthing_addresses.dial_problems("syncthing_mesh_addresses", variables.get("syncthing_mesh_addresses"))

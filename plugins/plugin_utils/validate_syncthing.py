@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with the variables of the role syncthing: pure functions.
+"""Check the variables of the role syncthing: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -15,14 +15,14 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import gui_address, syncthing_addresses, text_lines
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import shown
 
-# As systemd takes them (https://systemd.io/USER_NAMES/), with those of a directory service.
+# The names that systemd accepts (https://systemd.io/USER_NAMES/), and those of a directory service.
 ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.@\\-]*\$?")
-# The channel whose builds report usage and upgrade themselves whatever their configuration says.
+# The channel whose builds always report usage and upgrade themselves, whatever is configured.
 REPORTING_CHANNEL = "candidate"
 
 
 def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
-    """One message each, naming the variable and the fix."""
+    """The problems, one message each with the variable and the fix."""
     accept = variables.get("tailsync_accept") or ()
     home = variables.get("syncthing_home")
     return [
@@ -43,7 +43,7 @@ def problems(variables: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _addresses(addresses: t.Any) -> list[str]:
-    """The default is not known before the host is in the tailnet."""
+    """The problems of listen addresses; the default is not known before the host is in the tailnet."""
     return [] if addresses is None else syncthing_addresses.listen_problems("syncthing_listen_addresses", addresses)
 
 
@@ -56,7 +56,7 @@ def account(name: str, user: t.Any) -> list[str]:
             f"{name} is {shown(user)}, which is no name of an account: begin it with a letter or _, without blanks (no user ID)"
         ]
     if user in ("root", "nobody"):
-        reason = "would run with every right" if user == "root" else "is shared by programs that must not trust each other"
+        reason = "has all privileges" if user == "root" else "is shared by programs that must not trust each other"
         return [f"{name} is {user}, which {reason}: name the account that owns the files, or leave it out"]
     return []
 
@@ -79,7 +79,7 @@ def _home(home: t.Any) -> list[str]:
     place = _places.normal(home)
     if place == "/root":
         return [f"syncthing_home is {home}, root's own home: give it a directory of its own, such as /var/lib/syncthing"]
-    if place in _places.WHOLE or _places.SYSTEM.match(place):
+    if place in _places.SHARED_PLACES or _places.SYSTEM.match(place):
         return [
             f"syncthing_home is {home}, which is not Syncthing's alone: give it its own directory, such as /var/lib/syncthing"
         ]
@@ -116,14 +116,14 @@ def _package(variables: t.Mapping[str, t.Any]) -> list[str]:
     ]
     if channel == REPORTING_CHANNEL:
         found.append(
-            "syncthing_repository_channel is candidate, whose builds report usage whatever their configuration says: use "
+            "syncthing_repository_channel is candidate, whose builds always report usage, whatever is configured: use "
             "stable-v2 or stable"
         )
     return found
 
 
 def address_problems(addresses: t.Sequence[str], node_address: t.Any) -> list[str]:
-    """Why the host cannot listen yet, at the time when its tailnet address has to be known."""
+    """The reasons why the host cannot listen yet, checked when its tailnet address must be known."""
     if addresses:
         return syncthing_addresses.listen_problems("syncthing_listen_addresses", addresses)
     if node_address:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with the variables of the role tailscale, by tailscale_node's own checks: pure functions.
+"""Check the variables of the role tailscale with tailscale_node's own checks: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -20,9 +20,9 @@ Variables = t.Mapping[str, t.Any]
 
 SOCKET = _tables.CONNECTION["socket"]["default"]
 SECRETS = ("tailscale_auth_key", "tailscale_oauth_client_secret", "tailscale_api_token")
-# What the module's own checks need beside the option that they are asked about.
-NOTHING: dict[str, t.Any] = {"login_server": None, "tags": None}
-# hostname has a variable of its own; accept_risk is no preference, but stands among them.
+# Options that the module's own checks need in addition to the checked one.
+LOGIN_DEFAULTS: dict[str, t.Any] = {"login_server": None, "tags": None}
+# hostname has its own variable; accept_risk is no preference, but is set among them.
 PREFERENCES: dict[str, t.Any] = {
     name: spec for name, spec in _tables.NODE.items() if name in {*_prefs.OPTIONS, "accept_risk"} - {"hostname"}
 }
@@ -32,7 +32,7 @@ MANAGED_FLAG = re.compile(r"--?(port|tun|state|statedir|socket)(=|$)")
 
 
 def problems(variables: Variables) -> list[str]:
-    """One message each, naming the variable and the fix."""
+    """The problems, one message each with the variable and the fix."""
     return [
         *_text_problems(variables),
         *_name_problems(variables),
@@ -60,7 +60,7 @@ def shared_names(hosts: t.Mapping[str, Variables]) -> list[str]:
 
 
 def _text_problems(variables: Variables) -> list[str]:
-    """Secrets are text; a number would lose its leading zeros, and is never one."""
+    """The problems of secrets that are not text; a number would lose its leading zeros."""
     return [
         f"{name} must be text, or empty where no host has to log in: put it in quotation marks"
         for name in SECRETS
@@ -89,33 +89,33 @@ def _preference_problems(preferences: t.Any) -> list[str]:
 
 
 def _of_module(options: Variables, prefix: str) -> list[str]:
-    """What tailscale_node says about these options, by the names that they have here."""
+    """The problems that tailscale_node finds in these options, with the role's names."""
     try:
-        _options.login({**NOTHING, **options})
-        _options.declared({**NOTHING, **options})
+        _options.login({**LOGIN_DEFAULTS, **options})
+        _options.declared({**LOGIN_DEFAULTS, **options})
     except NodeError as error:
         return [prefix + without_password(str(error))]
     return []
 
 
 def _key_problems(variables: Variables) -> list[str]:
-    """What makes keys, and what does not go together with a key."""
+    """The problems of secrets that create keys, and of values that conflict with a key."""
     key, oauth = _text(variables.get("tailscale_auth_key")), _text(variables.get("tailscale_oauth_client_secret"))
     found = []
     if variables.get("tailscale_ephemeral") and key:
         found.append(
-            "tailscale_ephemeral has no effect on tailscale_auth_key, because a key is made to be for ephemeral machines or is "
-            "not. Make that key ephemeral and leave tailscale_ephemeral out, or set tailscale_oauth_client_secret or "
+            "tailscale_ephemeral has no effect on tailscale_auth_key, because a key is created either for ephemeral machines or "
+            "not. Create an ephemeral key and leave tailscale_ephemeral out, or set tailscale_oauth_client_secret or "
             "tailscale_api_token instead of tailscale_auth_key"
         )
     if oauth and not variables.get("tailscale_tags"):
         found.append(
-            "tailscale_tags is empty, but a key that an OAuth client makes needs a tag: set tailscale_tags together with "
+            "tailscale_tags is empty, but a key that an OAuth client creates needs a tag: set tailscale_tags together with "
             "tailscale_oauth_client_secret, such as [tag:server]"
         )
     api_url = variables.get("tailscale_api_url") or ""
     if variables.get("tailscale_api") == "headscale" and not api_url:
-        found.append("tailscale_api_url is empty: with tailscale_api headscale it must say where that is")
+        found.append("tailscale_api_url is empty: with tailscale_api headscale it must be the URL of its API")
     return [*found, *(_web("tailscale_api_url", api_url) if api_url else [])]
 
 
@@ -131,7 +131,7 @@ def _web(name: str, value: t.Any) -> list[str]:
 
 
 def _source_problems(variables: Variables) -> list[str]:
-    """Where the package comes from; what depends on the host's system is refused there."""
+    """The problems of the package's source; those that depend on the host's system are found later."""
     found = _web("tailscale_repository_url", variables.get("tailscale_repository_url"))
     key_url = variables.get("tailscale_repository_key_url")
     found += _web("tailscale_repository_key_url", key_url) if key_url else []
@@ -180,6 +180,6 @@ def _daemon_problems(variables: Variables) -> list[str]:
         elif MANAGED_FLAG.match(str(flag)):
             found.append(
                 f"tailscale_daemon_flags[{index}] is {shown(flag)}, which the role sets itself: the port is tailscale_port, and "
-                "--tun=userspace-networking is tailscale_userspace_networking; state and socket stay where they are"
+                "--tun=userspace-networking is tailscale_userspace_networking; state and socket cannot be changed"
             )
     return found

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values against an argument specification, with messages that name the place of each: pure functions.
+"""Check values against an argument specification, with messages that name the place of each problem: pure functions.
 
-Ansible's own validator names neither the variable nor the place in it, stops at the first container that is wrong, and shows
-values that may be secret. This one takes the same specifications and converts by Ansible's own functions. It is stricter in what
-Ansible would turn into nonsense without a word: a list or mapping as text, `true` as a number, text as a mapping.
+Ansible's own validator names neither the variable nor the place in it, stops at the first invalid container, and shows values
+that may be secret. This one uses the same specifications and Ansible's own conversions. It also refuses values that Ansible
+would silently convert to nonsense: a list or mapping as text, `true` as a number, text as a mapping.
 
 Private to this collection: it may change in any release.
 """
@@ -19,22 +19,22 @@ from ansible.module_utils.common import validation
 from ansible.module_utils.parsing.convert_bool import BOOLEANS_FALSE, BOOLEANS_TRUE
 
 Spec = t.Mapping[str, t.Any]
-# Wherever they stand, their values are never shown.
+# The values of these keys are never shown, at any place.
 SECRET_KEYS = frozenset({"api_key", "apikey", "encryption_password", "encryptionpassword", "password", "secret", "token"})
-LONGEST = 80
+MAX_LENGTH = 80
 WORDS = {"str": "text", "path": "text", "int": "a whole number", "bool": "true or false", "list": "a list", "dict": "a mapping"}
 KINDS = ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "text"), (dict, "a mapping"), (list, "a list"))
 
 
-class Unsound:
-    """Stands for a value that has been told of and is not looked at again."""
+class Invalid:
+    """The marker for an invalid value, which is reported already and not checked again."""
 
 
-UNSOUND = Unsound()
+INVALID = Invalid()
 
 
 def checked(value: t.Any, spec: Spec, where: str, strict_lists: bool = False) -> tuple[t.Any, list[str]]:
-    """The value as a module would have it, or UNSOUND, and what is wrong with it or in it."""
+    """The value as a module would get it, or INVALID, and the problems of it and its parts."""
     kind = spec.get("type", "str")
     if value is None:
         return _checked_null(spec, kind, where)
@@ -48,52 +48,52 @@ def checked(value: t.Any, spec: Spec, where: str, strict_lists: bool = False) ->
 def _checked_single(value: t.Any, spec: Spec, kind: str, where: str) -> tuple[t.Any, list[str]]:
     secret = bool(spec.get("no_log")) or is_secret(where)
     converted = _converted(value, kind)
-    if converted is UNSOUND and secret and kind == "str":
-        return UNSOUND, [f"{where} is no text: put it between quotation marks"]
-    if converted is UNSOUND:
-        return UNSOUND, [f"{where} {is_what(value, secret)}: it must be {WORDS.get(kind, kind)}{_advice(value, kind)}"]
+    if converted is INVALID and secret and kind == "str":
+        return INVALID, [f"{where} is no text: put it between quotation marks"]
+    if converted is INVALID:
+        return INVALID, [f"{where} {describe_value(value, secret)}: it must be {WORDS.get(kind, kind)}{_advice(value, kind)}"]
     choices = spec.get("choices")
     if choices and _chosen(converted, choices) not in choices:
         allowed = ", ".join(str(choice) or "nothing" for choice in choices)
-        return UNSOUND, [f"{where} {is_what(value, secret)}: it must be one of {allowed}"]
+        return INVALID, [f"{where} {describe_value(value, secret)}: it must be one of {allowed}"]
     return converted, []
 
 
 def _checked_null(spec: Spec, kind: str, where: str) -> tuple[t.Any, list[str]]:
-    """Null is taken where Ansible takes it: for what has neither default nor choices, and as empty text."""
+    """Accept null where Ansible accepts it: for options without default and choices, and as empty text."""
     if spec.get("choices") and spec.get("default") is None:
-        return UNSOUND, [f"{where} is empty (null): it must be one of {', '.join(map(str, spec['choices']))}"]
+        return INVALID, [f"{where} is empty (null): it must be one of {', '.join(map(str, spec['choices']))}"]
     if spec.get("required"):
-        return UNSOUND, [f"{where} is empty (null): it must be {WORDS.get(kind, kind)}"]
+        return INVALID, [f"{where} is empty (null): it must be {WORDS.get(kind, kind)}"]
     if spec.get("choices"):
         allowed = ", ".join(str(choice) or "nothing" for choice in spec["choices"])
-        return UNSOUND, [f"{where} is empty (null): remove the line, or write one of {allowed}"]
+        return INVALID, [f"{where} is empty (null): remove the line, or write one of {allowed}"]
     if spec.get("default") is None:
         return None, []
     if kind in ("str", "path") and not spec.get("choices"):
         return "", []
-    return UNSOUND, [f"{where} is empty (null): remove the line for its default, or write {WORDS.get(kind, kind)}"]
+    return INVALID, [f"{where} is empty (null): remove the line for its default, or write {WORDS.get(kind, kind)}"]
 
 
 def _checked_list(value: t.Any, spec: Spec, where: str, strict: bool) -> tuple[t.Any, list[str]]:
     elements = spec.get("elements", "str")
     if not isinstance(value, (list, tuple)):
         if elements == "dict" or isinstance(value, dict) or (strict and not isinstance(value, (list, tuple))):
-            return UNSOUND, [_no_list(value, spec, where)]
+            return INVALID, [_no_list(value, spec, where)]
         value = [part.strip() for part in value.split(",")] if isinstance(value, str) else [_converted(value, "str")]
-        value = [part for part in value if part is not UNSOUND]
+        value = [part for part in value if part is not INVALID]
     sound, found = [], []
     for index, item in enumerate(value):
         inner, problems = _checked_element(item, spec, f"{where}[{index}]", elements)
         found += problems
-        if inner is not UNSOUND:
+        if inner is not INVALID:
             sound.append(inner)
     return sound, found
 
 
 def _checked_element(item: t.Any, spec: Spec, where: str, elements: str) -> tuple[t.Any, list[str]]:
     if item is None:
-        return UNSOUND, [f"{where} is empty (null): remove it, or give it a value"]
+        return INVALID, [f"{where} is empty (null): remove it, or give it a value"]
     if elements == "dict":
         return checked(
             item, {"type": "dict", "options": spec.get("options"), "required_one_of": spec.get("required_one_of")}, where
@@ -109,14 +109,14 @@ def _no_list(value: t.Any, spec: Spec, where: str) -> str:
         example = f"[{shown(value).strip(chr(39))}]"
     else:
         example = "[one, another]"
-    return f"{where} {is_what(value, secret)}: write a list, such as {example}"
+    return f"{where} {describe_value(value, secret)}: write a list, such as {example}"
 
 
 def _checked_dict(value: t.Any, spec: Spec, where: str) -> tuple[t.Any, list[str]]:
     options = spec.get("options")
     if not isinstance(value, dict):
         keys = f" with keys of {listed(options)}" if options else ", such as {key: value}"
-        return UNSOUND, [f"{where} is {kind_of(value)}: it must be a mapping{keys}"]
+        return INVALID, [f"{where} is {kind_of(value)}: it must be a mapping{keys}"]
     if options is None:
         return value, _key_problems(value, where)
     sound: dict[str, t.Any] = {}
@@ -128,7 +128,7 @@ def _checked_dict(value: t.Any, spec: Spec, where: str) -> tuple[t.Any, list[str
             continue
         inner, problems = checked(item, options[key], f"{where}.{name}")
         found += problems
-        if inner is not UNSOUND:
+        if inner is not INVALID:
             sound[name] = inner
     found += [
         f"{where} has no {name}: {_needs(option)}"
@@ -154,7 +154,7 @@ def unknown_key(where: str, name: str, options: t.Iterable[str]) -> str:
 
 
 def _key_problems(value: t.Any, where: str, depth: int = 0) -> list[str]:
-    """Free mappings go to a module as they are, where a key must be text."""
+    """The problems of keys in free mappings, which are passed to a module and must be text."""
     found: list[str] = []
     if isinstance(value, dict):
         for key, item in value.items():
@@ -168,25 +168,25 @@ def _key_problems(value: t.Any, where: str, depth: int = 0) -> list[str]:
 
 
 def _converted(value: t.Any, kind: str) -> t.Any:
-    """By Ansible's own functions, but for what would be nonsense afterwards."""
+    """Convert with Ansible's own functions, but refuse values that would become nonsense."""
     if isinstance(value, (dict, list, tuple)):
-        return UNSOUND
+        return INVALID
     try:
         if kind == "int":
-            # Python reads the digits of every script, ufw and Syncthing do not.
+            # Python accepts digits of all scripts, ufw and Syncthing do not.
             odd = value is True or (isinstance(value, str) and not value.isascii())
-            return UNSOUND if odd else int(validation.check_type_int(value))
+            return INVALID if odd else int(validation.check_type_int(value))
         if kind == "bool":
             return validation.check_type_bool(value)
         if kind == "float":
             return validation.check_type_float(value)
         return str(value)
     except (TypeError, ValueError, ArithmeticError):
-        return UNSOUND
+        return INVALID
 
 
 def _chosen(value: t.Any, choices: t.Collection[t.Any]) -> t.Any:
-    """YAML takes some words for true or false; Ansible takes them back where only one choice can be meant."""
+    """The choice for a word that YAML reads as true or false; like Ansible, only if one choice fits."""
     words = {"False": BOOLEANS_FALSE, "True": BOOLEANS_TRUE}.get(value, ()) if isinstance(value, str) else ()
     meant = [choice for choice in choices if choice in words]
     return meant[0] if len(meant) == 1 and value not in choices else value
@@ -204,26 +204,26 @@ def _advice(value: t.Any, kind: str) -> str:
 
 
 def is_secret(where: str) -> bool:
-    """Whether the last key of a path is one whose value is a secret."""
+    """Whether the value at a path is a secret, by its last key."""
     last = re.sub(r"\[\d+\]$", "", where).rpartition(".")[2].lower()
     return last in SECRET_KEYS or last.endswith(("_password", "_secret", "_token", "_auth_key", "_api_key", "_private_key"))
 
 
-def is_what(value: t.Any, secret: bool) -> str:
-    """`is 'x'` for a value that may be shown, else what kind of value it is."""
+def describe_value(value: t.Any, secret: bool) -> str:
+    """`is 'x'` for a value that may be shown, else only the kind of the value."""
     if secret or isinstance(value, (dict, list, tuple)) or value is None:
         return f"is {kind_of(value)}"
     return f"is {shown(value)}"
 
 
 def shown(value: t.Any) -> str:
-    """A value in a message: short, in one line, and without the password that a URL may carry."""
+    """A value for a message: short, in one line, and without the password of a URL."""
     try:
         text = repr(str(value)) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-    except ValueError:  # a number of more digits than Python writes
+    except ValueError:  # a number with more digits than Python prints
         return "a number that is too long"
     text = without_password(text)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 
 def without_password(text: str) -> str:
@@ -240,7 +240,7 @@ def kind_of(value: t.Any) -> str:
 
 
 def key_text(key: t.Any) -> str:
-    """A key of a mapping, which YAML may have taken for something else than text."""
+    """A key of a mapping as text; YAML may have read it as another type."""
     if key is None:
         return "null"
     text = shown(key)
@@ -251,8 +251,8 @@ def listed(keys: t.Iterable[t.Any] | None) -> str:
     return ", ".join(sorted(map(str, keys or ())))
 
 
-def told_once(found: t.Iterable[tuple[str, str]], everywhere: t.Collection[str]) -> list[str]:
-    """Each problem once, with the hosts that have it unless all have."""
+def unique_problems(found: t.Iterable[tuple[str, str]], everywhere: t.Collection[str]) -> list[str]:
+    """Each problem once, with the hosts that have it unless all have it."""
     hosts_of: dict[str, list[str]] = {}
     for problem, host in found:
         hosts = hosts_of.setdefault(problem, [])
@@ -267,13 +267,13 @@ def some(names: t.Sequence[str], most: int = 5) -> str:
 
 
 def nearest(name: str, known: t.Iterable[str], most: int = 2) -> str | None:
-    """The known name that is at most so many letters away, by the fewest; a name of which every letter is another is another."""
+    """The known name with the smallest distance, if that is at most `most` and not every letter differs."""
     found = [(distance(name, other, most), other) for other in known if abs(len(other) - len(name)) <= most]
     return min(((far, other) for far, other in found if far <= most and far < max(len(name), len(other))), default=(0, None))[1]
 
 
 def distance(one: str, other: str, most: int) -> int:
-    """How many letters are to be added, removed, replaced or swapped with their neighbour; `most + 1` stands for more."""
+    """The number of letters to add, remove, replace or swap with their neighbour; `most + 1` if it is larger than `most`."""
     if abs(len(one) - len(other)) > most:
         return most + 1
     before: list[int] = []

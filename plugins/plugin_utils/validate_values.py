@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of the right type that Syncthing would refuse, correct or never match: pure functions.
+"""Check values of the right type that Syncthing would refuse, correct or never match: pure functions.
 
-What it corrects without a word: lib/config/folderconfiguration.go, deviceconfiguration.go and optionsconfiguration.go.
+Its silent corrections are in lib/config/folderconfiguration.go, deviceconfiguration.go and optionsconfiguration.go.
 
 Private to this collection: it may change in any release.
 """
@@ -24,7 +24,7 @@ PATHS = ("path", "requires_mount")
 
 
 def folder_problems(where: str, folder: Values) -> list[str]:
-    """Of a folder, of one device's part in it, or of defaults.folder."""
+    """The problems of a folder, of one device's part in it, or of defaults.folder."""
     found = by_table(where, [], _tables.folder_problems(folder))
     versioning = folder.get("versioning")
     if isinstance(versioning, dict):
@@ -39,7 +39,7 @@ def folder_problems(where: str, folder: Values) -> list[str]:
 
 
 def device_problems(where: str, device: Values) -> list[str]:
-    """Of an external device, or of defaults.device."""
+    """The problems of an external device, or of defaults.device."""
     own = [*_network_lists(where, device), *dial_problems(f"{where}.addresses", device.get("addresses"))]
     return by_table(where, own, _tables.device_problems(device))
 
@@ -49,7 +49,7 @@ def option_problems(where: str, options: Values) -> list[str]:
 
 
 def by_table(where: str, own: list[str], problems: t.Iterable[_tables.Problem]) -> list[str]:
-    """With what the modules' own tables say, but for what has been told already."""
+    """Add the problems that the modules' own tables find, except at places that are reported already."""
     found = list(own)
     for path, reason in problems:
         place = ".".join((where, *path))
@@ -59,7 +59,7 @@ def by_table(where: str, own: list[str], problems: t.Iterable[_tables.Problem]) 
 
 
 def network_problems(where: str, networks: t.Any) -> list[str]:
-    """Networks as Syncthing takes them: with a length, and ! in front of one that is not meant."""
+    """The problems of networks, which Syncthing accepts only with a prefix length, and with ! for an excluded one."""
     found = []
     for index, network in enumerate(networks if isinstance(networks, list) else []):
         text = str(network)[1:] if str(network).startswith("!") else str(network)
@@ -69,7 +69,7 @@ def network_problems(where: str, networks: t.Any) -> list[str]:
             found.append(f"{where}[{index}] is {shown(network)}, which is no network: write one such as 100.64.0.0/10")
             continue
         if "/" not in text or not text.rpartition("/")[2].isdecimal() or "%" in text:
-            found.append(f"{where}[{index}] is {shown(network)}, which Syncthing takes for no network: write {whole}")
+            found.append(f"{where}[{index}] is {shown(network)}, which Syncthing does not accept as a network: write {whole}")
     return found
 
 

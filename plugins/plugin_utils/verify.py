@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role verify concludes from what the hosts showed: pure functions from views to messages.
+"""The conclusions of the role verify from the facts of the hosts: pure functions from views to messages.
 
-A cause is reported, its effects are not: that a host cannot be reached is a message, and that its
-peers are not connected to it is none.
+Causes are reported, their effects are not: an unreachable host is one message, and its peers that are
+not connected to it are none.
 
 Private to this collection: it may change in any release.
 """
@@ -21,14 +21,14 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import Atte
 
 
 def conclude(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
-    """Everything that is not as the user wants it, causes first; what else is worth knowing; and how things are."""
+    """The report: all deviations from the declared state, causes first, then notes, then the state."""
     report = Report()
     outages = _outages(views)
     report.findings += outages.values()
     there = [view for view in views.values() if view.name not in outages]
     for view in views.values():
         if view.own and view.name in outages:
-            report.add(_host_report(views, view))  # it answered so far, and this may be why
+            report.add(_host_report(views, view))  # it answered this part, which may have the cause
     for view in there:
         report.add(_host_report(views, view))
     silent = _silent_pairs(there)
@@ -36,7 +36,7 @@ def conclude(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
     for view in there:
         report.add(verify_mesh.report_of(views, view, outages, silent))
     report.add(verify_ports.report(views, from_controller))
-    report.findings = list(dict.fromkeys(report.findings))  # what two hosts say alike
+    report.findings = list(dict.fromkeys(report.findings))  # two hosts may report the same
     for view in there:
         report.lines += [*_connections(view), *verify_folders.in_sync(view)]
     return report
@@ -48,7 +48,7 @@ def _outages(views: Views) -> dict[str, str]:
 
 
 def cut_off(view: View) -> str | None:
-    """Why nothing of this host can be seen, or nothing can come to it."""
+    """The reason why this host cannot be inspected, or is unreachable for its peers; else None."""
     if view.lost or not view.ssh.get("address"):
         return _unreachable(view)
     if not view.runs:
@@ -64,7 +64,7 @@ def _unreachable(view: View) -> str:
         return f"{view.name} cannot be reached by SSH: {view.ssh.get('msg') or 'no address answered'}"
     failed = [item["msg"] for item in (view.own, view.probed) if item.get("failed") and item.get("msg")]
     if failed:
-        return f"{view.name} could not be looked at: {failed[0]}"
+        return f"{view.name} could not be inspected: {failed[0]}"
     return f"{view.name} failed or could not be reached earlier in this run (its own message is above): it was not verified"
 
 
@@ -76,15 +76,15 @@ def _host_report(views: Views, view: View) -> Report:
         if server.resolved:
             report.findings.append(
                 f"{view.name} cannot open a new connection to its control server at {where}: {server.error}. "
-                f"After its next start it would not come into the tailnet{_advice(views, server)}"
+                f"After its next start it could not log in to the tailnet{_advice(views, server)}"
             )
         else:
-            report.notes.append(f"{view.name} knows no address for its control server at {where}: {server.error}")
+            report.notes.append(f"{view.name} cannot resolve the name of its control server at {where}: {server.error}")
     needs = view.probed.get("forwarding_needs") or ()
     if needs and view.node.get("tun", True):
         lines = ", ".join(f"{name}=1" for name in needs)
         report.findings.append(
-            f"{view.name} offers routes to the tailnet and forwards nothing: put {lines} into "
+            f"{view.name} advertises routes to the tailnet but does not forward packets: put {lines} into "
             "/etc/sysctl.d/90-forwarding.conf, and run `sysctl --system`"
         )
     return report
@@ -101,7 +101,7 @@ Pair = t.FrozenSet[str]  # noqa: UP006
 
 
 def _silent_pairs(there: t.Sequence[View]) -> dict[Pair, str]:
-    """Pairs of hosts between which no new connection comes about, each with its message."""
+    """Pairs of hosts that cannot open a new connection to each other, each with its message."""
     found: dict[Pair, str] = {}
     for one, two in itertools.combinations(there, 2):
         message = _unanswered_ping(one, two) or _unanswered_ping(two, one) or _no_new_connection(one, two)
@@ -119,15 +119,15 @@ def _unanswered_ping(view: View, other: View) -> str | None:
 
 def _no_new_connection(one: View, two: View) -> str | None:
     attempts = [attempt for attempt in (_sync_attempt(one, two), _sync_attempt(two, one)) if attempt]
-    # One direction is enough: either of them may call the other.
+    # One direction is enough: either of them can connect to the other.
     if not attempts or any(attempt.open for attempt in attempts):
         return None
     refused = any(attempt.refused for attempt in attempts)
     if refused and one.connection_to({"device_id": two.device_id}).connected:
-        return None  # a Syncthing that was not listening yet, and has been waited for meanwhile
+        return None  # Syncthing was not listening yet, but was after the wait
     errors = "; ".join(f"{attempt.address} port {attempt.port}: {attempt.error}" for attempt in attempts)
     port = attempts[0].port
-    cause = "" if refused else f". Each answers a ping: does the tailnet's access policy (a grant or ACL) let tcp:{port} through?"
+    cause = "" if refused else f". Each answers a ping: does the tailnet's access policy (a grant or ACL) allow tcp:{port}?"
     return f"{one.name} and {two.name} cannot open a new connection to each other's Syncthing ({errors}){cause}"
 
 
@@ -136,7 +136,7 @@ def _sync_attempt(view: View, other: View) -> Attempt | None:
 
 
 def _connections(view: View) -> list[str]:
-    """Whom a host is connected to, at which address and how: a line each."""
+    """A line for each connection of a host, with peer, address and type."""
     lines = []
     for device in view.wanted["devices"]:
         connection = view.connection_to(device)
@@ -147,11 +147,11 @@ def _connections(view: View) -> list[str]:
     return lines
 
 
-# --- what the role asks the hosts to do -----------------------------------------------------------
+# --- tasks for the hosts --------------------------------------------------------------------------
 
 
 def folders(mesh: Data, hosts: t.Iterable[str]) -> dict[str, list[dict[str, t.Any]]]:
-    """The folders that each host is to have, as syncthing_info takes them."""
+    """The folders that each host is to have, in the form that syncthing_info takes."""
     read = model(mesh)
     keys = ("id", "path", "requires_mount")
     return {
@@ -161,7 +161,7 @@ def folders(mesh: Data, hosts: t.Iterable[str]) -> dict[str, list[dict[str, t.An
 
 
 def plan(views: Views) -> dict[str, t.Any]:
-    """What all hosts need to know to probe each other (see C(targets)), and what the controller is to probe itself."""
+    """The data that all hosts need to probe each other (see C(targets)), and the ports that the controller probes itself."""
     return {
         "hosts": verify_ports.endpoints(views, _outages(views)),
         "controller": verify_ports.probes_of_controller(views),
@@ -172,13 +172,13 @@ targets = verify_ports.targets
 
 
 def waits(views: Views) -> dict[str, dict[str, t.Any]]:
-    """What of each host's Syncthing is worth waiting for, as syncthing_info takes it; empty if there is nothing."""
+    """The devices and folders of each host that are worth waiting for, in the form that syncthing_info takes; may be empty."""
     outages = _outages(views)
     silent = _silent_pairs([view for view in views.values() if view.name not in outages])
-    hopeless: dict[str, set[str]] = {name: set(outages) for name in views}
+    unreachable: dict[str, set[str]] = {name: set(outages) for name in views}
     for one, two in map(tuple, silent):
         for name, other in ((one, two), (two, one)):
             attempt = _sync_attempt(views[name], views[other])
-            if not (attempt and attempt.refused):  # else the other's Syncthing may be just about to listen
-                hopeless[name].add(other)
-    return {name: verify_mesh.wait_for(views, view, hopeless[name]) for name, view in views.items()}
+            if not (attempt and attempt.refused):  # after a refusal the other's Syncthing may start to listen soon
+                unreachable[name].add(other)
+    return {name: verify_mesh.wait_for(views, view, unreachable[name]) for name, view in views.items()}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a folder of one host is as it should be: pure functions over views.
+"""Check the folders of one host: pure functions over views.
 
 Private to this collection: it may change in any release.
 """
@@ -21,7 +21,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 @dataclasses.dataclass
 class Report:
-    """Messages: what is not as wanted, what is worth knowing, and how things are."""
+    """Messages: deviations from the declared state, notes, and lines about the state."""
 
     findings: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
@@ -34,7 +34,7 @@ class Report:
 
     @property
     def text(self) -> str:
-        """The failure's text: the findings, the gravest first, then what else is worth knowing."""
+        """The failure's text: the findings, the most serious first, then the notes."""
         return "\n".join([*self.findings, *(f"(Also: {note})" for note in self.notes)])
 
 
@@ -63,7 +63,7 @@ def folder_report(view: View, folder: Data) -> Report:
     if not report.findings and not report.notes and present.needs_data:
         report.add(_out_of_sync(where, view, folder, present))
     if present.type == "sendonly" and present.need_items:
-        report.notes.append(f"{where} only sends, and does not take {count(present.need_items)} that others have changed")
+        report.notes.append(f"{where} only sends, and does not receive {count(present.need_items)} that others have changed")
     if present.receive_only_items:
         report.notes.append(f"{where} only receives, and {count(present.receive_only_items)} changed here are not sent")
     return report
@@ -73,13 +73,13 @@ def _watcher(where: str, error: str) -> str:
     limit, line = ("watches", "fs.inotify.max_user_watches=524288")
     if INSTANCES in error:
         limit, line = ("instances", "fs.inotify.max_user_instances=1024")
-    fix = ". If its file system cannot be watched, say fs_watcher: false for it"
+    fix = ". If its file system cannot be watched, set fs_watcher: false for it"
     if "inotify" in error or INSTANCES in error:
         fix = (
             f". Raise the limit of inotify {limit}: put {line} into /etc/sysctl.d/90-inotify.conf, and run `sysctl --system`; "
             "Syncthing tries again within a minute"
         )
-    return f"{where}: changes are not seen as they are made, but only when it is scanned: {error.rstrip('.')}{fix}"
+    return f"{where}: the file watcher does not work, so changes are found only by scans: {error.rstrip('.')}{fix}"
 
 
 def _full_disk(where: str, present: Folder) -> list[str]:
@@ -87,28 +87,28 @@ def _full_disk(where: str, present: Folder) -> list[str]:
     if present.type == "sendonly" or not space or space.free_bytes >= space.needed_bytes:
         return []
     return [
-        f"{where}: the disk at {present.path} is full: {size(space.free_bytes)} are free, and Syncthing brings nothing in "
-        f"with less than {size(space.needed_bytes)} (minDiskFree). Make room there"
+        f"{where}: the disk at {present.path} is full: {size(space.free_bytes)} are free, and Syncthing receives nothing "
+        f"with less than {size(space.needed_bytes)} (minDiskFree). Free some space there"
     ]
 
 
-def _failures(where: str, view: View, folder: Data, present: Folder, told_full: bool) -> Report:
-    failures = [one for one in present.failures if not (told_full and any(text in one["error"] for text in FULL))]
+def _failures(where: str, view: View, folder: Data, present: Folder, full_reported: bool) -> Report:
+    failures = [one for one in present.failures if not (full_reported and any(text in one["error"] for text in FULL))]
     if not failures:
         return Report()
     number = present.errors or len(failures)
-    told = "; ".join(f"{one['path']}: {one['error']}" for one in failures)
-    more = f"; and {number - len(failures)} more" if number > len(failures) and not told_full else ""
+    details = "; ".join(f"{one['path']}: {one['error']}" for one in failures)
+    more = f"; and {number - len(failures)} more" if number > len(failures) and not full_reported else ""
     holders = absent_holders(view, folder)
     if holders and all(NO_SOURCE in one["error"] for one in failures):
         return Report(notes=[f"{where} waits for {' or '.join(holders)}, who is not connected, with {count(number)}"])
     if present.moving and _settle.passes(failures):
         return Report(lines=[progress(where, present)])
-    return Report([f"{where}: Syncthing cannot handle {count(number)}: {told}{more}"])
+    return Report([f"{where}: Syncthing cannot handle {count(number)}: {details}{more}"])
 
 
 def absent_holders(view: View, folder: Data) -> list[str]:
-    """The devices that Ansible does not manage and that alone may have what this host still needs: a phone that is away, say."""
+    """Unmanaged devices that may be the only source of data that this host still needs, such as a phone that is offline."""
     present = view.folders.get(folder["id"]) or Folder()
     if not present.needs_data or not all(NO_SOURCE in one["error"] for one in present.failures):
         return []
@@ -116,8 +116,8 @@ def absent_holders(view: View, folder: Data) -> list[str]:
     for device in folder["devices"]:
         if not view.connection_to(device).connected:
             absent.append(device["name"])
-        elif present.told_by(view.id_of(device)).completion == 100:
-            return []  # this one has it all, and is there
+        elif present.completion_of(view.id_of(device)).completion == 100:
+            return []  # this device has all data, and is connected
     return [name for name in absent if name not in view.managed]
 
 
@@ -129,10 +129,10 @@ def _out_of_sync(where: str, view: View, folder: Data, present: Folder) -> Repor
     if holders:
         return Report(notes=[f"{where} waits for {' or '.join(holders)}, who is not connected: {missing} are missing"])
     if any(device["name"] in view.managed and not view.connection_to(device).connected for device in folder["devices"]):
-        return Report(lines=[progress(where, present)])  # that is the cause, and a finding of its own
+        return Report(lines=[progress(where, present)])  # the missing connection is the cause, and a separate finding
     return Report(
         [
-            f"{where} is out of sync and comes no nearer: {missing} are missing, and neither became less in "
+            f"{where} is out of sync and makes no progress: {missing} are missing, and neither became less in "
             f"{view.syncthing.get('watched')} s (state: {present.state}). Syncthing's log on both sides has the reason"
         ]
     )
@@ -158,7 +158,7 @@ def size(number: float) -> str:
 
 
 def in_sync(view: View) -> list[str]:
-    """The wanted folders that have all there is."""
+    """A line with the wanted folders that are in sync."""
     found: list[str] = []
     for folder in view.wanted["folders"]:
         present = view.folders.get(folder["id"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is not as wanted between the Syncthings of a run, and what is worth waiting for: pure functions over views.
+"""Check the connections and shares between the Syncthings of a run, and find out what to wait for: pure functions over views.
 
 Private to this collection: it may change in any release.
 """
@@ -21,17 +21,17 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils.verify_folders im
 )
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import Data, Folder, View, Views
 
-# Syncthing before 1.20 tells no remoteState; None then says nothing.
+# Syncthing before 1.20 has no remoteState; then it is None and means nothing.
 SHARING_REMOTE_STATES = ("valid", "paused", None)
 
 
 def host_of(address: str) -> str:
-    """The host part of Syncthing's `100.64.0.2:22000` or `[fd7a::2]:22000`."""
+    """The host of an address of Syncthing, `100.64.0.2:22000` or `[fd7a::2]:22000`."""
     return address.rsplit(":", 1)[0].strip("[]")
 
 
 def report_of(views: Views, view: View, cut_off: t.Collection[str], silent: t.Collection[frozenset[str]]) -> Report:
-    """What one host's Syncthing shows. Hosts that are cut off, and pairs that cannot talk, were reported already."""
+    """The report on one host's Syncthing. Hosts that are cut off, and pairs without a connection, were reported already."""
     report = Report()
     report.findings += [
         f"{view.name}: Syncthing cannot listen at {address}: {listener.error}"
@@ -56,7 +56,7 @@ def _device_report(views: Views, view: View, device: Data) -> Report:
         return Report([unknown])
     name, peer, other = view.name, device["name"], views.get(device["name"])
     if is_paused_device(view, device) or (other and paused_by(other, view)):
-        # The host that has paused the other one reports it, unless that was declared.
+        # Only the host that has paused the other one reports it, unless that is declared.
         mine = is_paused_device(view, device) and not device.get("paused")
         return Report(notes=[f"{name}: the device {peer} is paused"] if mine else [])
     refusal = encryption_failure(views, view, device)
@@ -100,14 +100,14 @@ def _not_connected(view: View, device: Data) -> str:
 
 
 def encryption_failure(views: Views, view: View, device: Data) -> str | None:
-    """Why two devices refuse each other: they disagree about a folder's encryption. They connect and part again all the time.
+    """The reason if two devices refuse each other because a folder's encryption differs: they connect and disconnect repeatedly.
 
-    Syncthing keeps its errors until it is restarted, so one of devices that share the folder by now is an old one.
+    Syncthing keeps its errors until it is restarted, so an error of devices that share the folder now is an old one.
     """
     other = views.get(device["name"])
     for teller, about in ((view, view.id_of(device)), (other, view.device_id)):
         for message in teller.messages if teller else ():
-            # Version 1 writes the whole ID, version 2 its beginning.
+            # Version 1 writes the whole ID, version 2 only its beginning.
             if about and about[:7] in message and "encryption consistency" in message:
                 named = _folder_named(view, message)
                 if view.connection_to(device).connected and view.state_of(named or "", device) in SHARING_REMOTE_STATES:
@@ -126,8 +126,8 @@ def _remedy(message: str) -> str:
     if "different encryption passwords" not in message:
         return ""
     return (
-        ". Give encryption_password its old value again; to change it, remove the folder and its files from the device without"
-        " trust first, so that it is sent again from scratch"
+        ". Give encryption_password its old value again; to change it, remove the folder and its files from the untrusted device"
+        " first, so that they are sent again"
     )
 
 
@@ -142,7 +142,8 @@ def _not_shared(views: Views, view: View, folder: Data, cut_off: t.Collection[st
         if other and (folder["id"] in other.left_out or is_paused(other, folder)):
             continue
         state = view.state_of(folder["id"], device)
-        if state not in SHARING_REMOTE_STATES and not encryption_failure(views, view, device):  # else that is why
+        # An encryption failure would explain the state.
+        if state not in SHARING_REMOTE_STATES and not encryption_failure(views, view, device):
             found.append(f"folder {folder['id']}: {name} does not share it with {view.name} (it says {state})")
     return found
 
@@ -151,7 +152,7 @@ def _not_shared(views: Views, view: View, folder: Data, cut_off: t.Collection[st
 
 
 def wait_for(views: Views, view: View, cut_off: t.Collection[str]) -> dict[str, t.Any]:
-    """What of one host's Syncthing waiting may cure, as syncthing_info takes it; empty if there is nothing."""
+    """The devices and folders of one host that waiting may improve, in the form that syncthing_info takes; may be empty."""
     if view.name in cut_off or not view.device_id:
         return {}
     devices = _devices_to_wait_for(views, view, cut_off)
@@ -163,7 +164,7 @@ def wait_for(views: Views, view: View, cut_off: t.Collection[str]) -> dict[str, 
         sharers = [device["name"] for device in folder["devices"] if device["name"] in devices]
         folders[folder["id"]] = [devices[name] for name in sharers if _shares(views[name], view, folder["id"])]
     wanted = {"devices": sorted(devices.values()), "folders": folders}
-    return wanted if _settle.Watch(dict(view.syncthing), 0.0).open_ends(wanted) else {}
+    return wanted if _settle.Watch(dict(view.syncthing), 0.0).may_improve(wanted) else {}
 
 
 def _devices_to_wait_for(views: Views, view: View, cut_off: t.Collection[str]) -> dict[str, str]:
@@ -184,6 +185,6 @@ def _know_each_other(view: View, other: View) -> bool:
 
 
 def _shares(other: View, view: View, folder: str) -> bool:
-    """Whether the other side has the folder, and shares it with this one: else no waiting will help."""
+    """Whether the other side has the folder and shares it with this one; otherwise waiting does not help."""
     present = other.folders.get(folder) or Folder()
     return view.device_id in present.devices and not present.paused and folder not in other.left_out

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which ports of the others a host probes, and which of those that are open should not be: pure functions over views.
+"""Select the ports of other hosts that a host probes, and find open ports that should be closed: pure functions over views.
 
-An answer counts only if it is the host's own. The same private address may lead to another machine: two homes have the same
-network, a subnet router offers one. It is the host's own at a public address that one of its interfaces has, if the MAC address
-at the other end is one of its own, or if an SSH server with its host keys answers.
+An answer counts only if it comes from the host itself. The same private address may lead to another machine: two homes may use
+the same network, and a subnet router may advertise one. The answer is the host's own at a public address of one of its
+interfaces, if the MAC address of the other machine is one of the host's, or if an SSH server with its host keys answers.
 
 Private to this collection: it may change in any release.
 """
@@ -20,21 +20,21 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils import openings
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.verify_folders import Report
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import Attempt, Data, View, Views, read
 
-# Ports worth probing even if nothing seems to listen there: SSH, Syncthing's web interface and its sync protocol.
+# Ports that are probed even if no listener is known: SSH, Syncthing's web interface and its sync protocol.
 WELL_KNOWN_PORTS = (22, 8384, 22000)
 CONTROLLER = "the controller"
 Key = t.Tuple[str, str, int]  # noqa: UP006  (host, address, port)
 
 
-# --- what is probed -------------------------------------------------------------------------------
+# --- probes ---------------------------------------------------------------------------------------
 
 
 def endpoints(views: Views, cut_off: t.Collection[str]) -> dict[str, dict[str, t.Any]]:
-    """For each host, what the others need to know to probe it, and what it needs to know itself.
+    """For each host, the data that the others need to probe it, and that it needs itself.
 
-    C(addresses) are its own. Of the host C(ports) at C(probe) are probed from everywhere, and C(ssh_ports) at C(declared), the
-    address of the inventory, if that is not one of them. C(sync) is its Syncthing's port, C(ping) its tailnet address, and
-    C(peers) are those that it shares folders with.
+    C(addresses) are its own. All others probe C(ports) at the addresses C(probe), and C(ssh_ports) at C(declared), the address
+    in the inventory, if that is not one of them. C(sync) is its Syncthing's port, C(ping) its tailnet address, and C(peers) are
+    the devices that it shares folders with.
     """
     found = {}
     for view in views.values():
@@ -54,10 +54,10 @@ def endpoints(views: Views, cut_off: t.Collection[str]) -> dict[str, dict[str, t
 
 
 def targets(hosts: t.Mapping[str, Data], name: str) -> dict[str, t.Any]:
-    """What one host is to try of the others, as reachability_info takes it.
+    """The ports and addresses that one host probes, in the form that reachability_info takes.
 
-    Addresses that the host has itself are left out: 172.17.0.1 is every Docker host's own. The Syncthings of its peers are tried
-    at their tailnet addresses, because old connections outlive a change of the access policy.
+    Addresses that the host itself has are left out: every Docker host has 172.17.0.1. The Syncthings of its peers are tried
+    at their tailnet addresses, because old connections survive a change of the access policy.
     """
     own, others = hosts[name], {other: entry for other, entry in hosts.items() if other != name}
     tcp = []
@@ -76,7 +76,7 @@ def targets(hosts: t.Mapping[str, Data], name: str) -> dict[str, t.Any]:
 
 
 def probes_of_controller(views: Views) -> list[dict[str, t.Any]]:
-    """The addresses of the inventory, where the controller goes there without a machine in between."""
+    """The addresses in the inventory that the controller connects to without a proxy."""
     return [
         {"address": view.ansible_host, "port": port, "host_keys": True}
         for view in views.values()
@@ -91,7 +91,7 @@ def _probe(entry: Data, address: str, port: int) -> dict[str, t.Any]:
 
 
 def _may_lead_elsewhere(view: View) -> bool:
-    """Whether the address that the inventory has for a host is one that is not among those seen on it."""
+    """Whether the host's address in the inventory is none of the addresses of its interfaces."""
     host = view.ansible_host
     return host not in view.interfaces and not is_tailnet_address(host) and host not in ("localhost", "127.0.0.1", "::1")
 
@@ -101,11 +101,11 @@ def _has_proxy(view: View) -> bool:
     return any("proxy" in str(view.variables.get(name) or "").lower() for name in names)
 
 
-# --- what of it should not be open ----------------------------------------------------------------
+# --- open ports -----------------------------------------------------------------------------------
 
 
 def report(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
-    """A message for each port that is open and should not be, and one for what was not judged."""
+    """A finding for each open port that is not declared, and a note for each port that cannot be evaluated."""
     probers: dict[Key, list[str]] = {}
     doubtful: dict[Key, str] = {}
     for prober, attempt in _open_attempts(views, from_controller):
@@ -113,9 +113,9 @@ def report(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
             if view.name == prober or not leads_to(view, attempt) or _is_declared(view, attempt):
                 continue
             key = (view.name, attempt.address, attempt.port)
-            reason = openings.not_judged(view.variables)
-            if reason is None and openings.leaves_to_docker(view.variables, attempt.port):
-                reason = "firewall_docker is false, so that Docker decides about ports that it publishes"
+            reason = openings.not_checked_because(view.variables)
+            if reason is None and openings.is_left_to_docker(view.variables, attempt.port):
+                reason = "firewall_docker is false, so Docker decides which ports it publishes"
             if reason:
                 doubtful[key] = reason
             else:
@@ -131,14 +131,14 @@ def report(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
 
 
 def _open_attempts(views: Views, from_controller: t.Iterable[Data]) -> t.Iterator[tuple[str, Attempt]]:
-    """Who probed, and what was open to it, but for what went through the tailnet."""
+    """The successful attempts, each with its prober, without those through the tailnet."""
     attempts = [(view.name, attempt) for view in views.values() for attempt in view.attempts]
     attempts += [(CONTROLLER, read(Attempt, item)) for item in from_controller]
     return ((prober, attempt) for prober, attempt in attempts if attempt.open and not _through_tailnet(attempt))
 
 
 def _through_tailnet(attempt: Attempt) -> bool:
-    """A connection that is made from a tailnet address goes by a subnet router, or an exit node."""
+    """Whether a connection went through the tailnet; from a tailnet address it uses a subnet router or an exit node."""
     return any(is_tailnet_address(address) for address in [*attempt.addresses, attempt.source or ""])
 
 
@@ -148,7 +148,7 @@ def _is_open(key: Key) -> str:
 
 
 def leads_to(view: View, attempt: Attempt) -> bool:
-    """Whether it is this host that answered there, which must be certain."""
+    """Whether it is certain that this host answered."""
     if any(address in view.interfaces and ipaddress.ip_address(address).is_global for address in attempt.addresses):
         return True
     return _on_link(view, attempt) or bool(set(attempt.host_keys) & set(view.own.get("host_keys") or ()))
@@ -162,7 +162,7 @@ def _is_declared(view: View, attempt: Attempt) -> bool:
     address = next((item for item in attempt.addresses if item in view.interfaces), None)
     ports = [attempt.port]
     if address is None:
-        ports += view.ssh_ports  # a translation may have changed the port as well; what answered is its SSH server
+        ports += view.ssh_ports  # a translation may have changed the port as well; the host's SSH server answered
     profiles = view.own.get("ufw_profiles") or {}
     return any(
         openings.declares(

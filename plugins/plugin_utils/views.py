@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each host of a run showed, as the role verify registered it: typed, and with a value for what was not shown.
+"""The registered facts of each host of a run, for the role verify: typed, and with defaults for missing values.
 
 Private to this collection: it may change in any release.
 """
@@ -18,12 +18,12 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils import openings
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.mesh import Model, desired_state, model
 
 Data = t.Mapping[str, t.Any]
-NOTHING: Data = {}
+EMPTY: Data = {}
 
 
 @dataclasses.dataclass(frozen=True)
 class Device:
-    """A device as one host's Syncthing knows it."""
+    """A device in one host's Syncthing."""
 
     name: str = ""
     paused: bool = False
@@ -39,14 +39,14 @@ class Connection:
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """An address that Syncthing listens at or dials."""
+    """An address that Syncthing listens on or dials."""
 
     error: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Completion:
-    """What another device says of its part in a folder."""
+    """The state of a folder on another device."""
 
     completion: float | None = None
     remote_state: str | None = None
@@ -60,7 +60,7 @@ class Disk:
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """A folder as one host's Syncthing has it; of a paused one it tells little more than its configuration."""
+    """A folder in one host's Syncthing; for a paused one little more than its configuration is known."""
 
     path: str = ""
     type: str = ""
@@ -83,18 +83,18 @@ class Folder:
     def space(self) -> Disk | None:
         return Disk(**self.disk) if self.disk else None
 
-    def told_by(self, device_id: str | None) -> Completion:
+    def completion_of(self, device_id: str | None) -> Completion:
         return read(Completion, self.completion.get(device_id or ""))
 
     @property
     def needs_data(self) -> bool:
-        """Whether it waits for data."""
+        """Whether the folder waits for data."""
         return _settle.needs({"type": self.type, "need_items": self.need_items, "need_bytes": self.need_bytes})
 
 
 @dataclasses.dataclass(frozen=True)
 class ControlServer:
-    """How a new connection to it went."""
+    """The result of a new connection to the control server."""
 
     host: str
     port: int
@@ -106,25 +106,25 @@ class ControlServer:
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """How a TCP connection to one port of one address went."""
+    """The result of a TCP connection to one port of one address."""
 
     address: str
     port: int
     open: bool = False
     error: str | None = None
-    source: str | None = None  # the address that it was made from
+    source: str | None = None  # the source address of the connection
     resolved: t.Sequence[str] = ()
-    mac: str | None = None  # at the other end, if that is on the same link
+    mac: str | None = None  # the MAC address of the other machine, if it is on the same link
     host_keys: t.Sequence[str] = ()
 
     @property
     def addresses(self) -> t.Sequence[str]:
-        """Where it went, if the address is a name."""
+        """The addresses of the attempt, resolved if the given one is a name."""
         return self.resolved or [self.address]
 
     @property
     def refused(self) -> bool:
-        """Whether the host answered, and nothing listens there (yet)."""
+        """Whether the host refused the connection, because nothing listens there (yet)."""
         return "refused" in str(self.error)
 
 
@@ -132,21 +132,21 @@ Kind = t.TypeVar("Kind")
 
 
 def read(kind: type[Kind], data: Data | None) -> Kind:
-    """What was returned, without the rest; what is missing or null has its default."""
+    """Convert returned data to a dataclass; unknown keys are dropped, missing or null ones get their default."""
     names = {field.name for field in dataclasses.fields(t.cast("t.Any", kind))}
-    return kind(**{key: value for key, value in (data or NOTHING).items() if key in names and value is not None})
+    return kind(**{key: value for key, value in (data or EMPTY).items() if key in names and value is not None})
 
 
 def read_all(kind: type[Kind], data: t.Mapping[str, Data] | None) -> dict[str, Kind]:
-    return {key: read(kind, value) for key, value in (data or NOTHING).items()}
+    return {key: read(kind, value) for key, value in (data or EMPTY).items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """One host. The parts are what the modules returned; what a host did not show is empty, and that is then a finding."""
+    """One host. Its parts are results of the modules; a missing part is empty, which is then a finding."""
 
     name: str
-    variables: Data = dataclasses.field(default_factory=dict)  # what the inventory declares of it
+    variables: Data = dataclasses.field(default_factory=dict)  # its variables in the inventory
     mesh: Model = dataclasses.field(default_factory=lambda: model({}))
     lost: bool = False  # it failed, or became unreachable, before the end
     ssh: Data = dataclasses.field(default_factory=dict)  # ssh_address_info
@@ -154,9 +154,9 @@ class View:
     syncthing: Data = dataclasses.field(default_factory=dict)  # syncthing of member_info, or syncthing_info after a wait
     own: Data = dataclasses.field(default_factory=dict)  # host of member_info
     probed: Data = dataclasses.field(default_factory=dict)  # reachability_info with the other hosts as targets
-    actual_ids: t.Mapping[str, str] = dataclasses.field(default_factory=dict)  # device IDs as the hosts of the run say themselves
+    actual_ids: t.Mapping[str, str] = dataclasses.field(default_factory=dict)  # device IDs from the hosts of the run themselves
 
-    # --- what it is to be -----------------------------------------------------------------------
+    # --- the declared state ---------------------------------------------------------------------
 
     @functools.cached_property
     def wanted(self) -> dict[str, list[dict[str, t.Any]]]:
@@ -164,7 +164,7 @@ class View:
 
     @functools.cached_property
     def managed(self) -> frozenset[str]:
-        """The members of the mesh that Ansible manages, be they part of this run or not."""
+        """The members of the mesh that Ansible manages, whether they are part of this run or not."""
         return frozenset(self.mesh.hosts)
 
     @property
@@ -188,7 +188,7 @@ class View:
 
     @functools.cached_property
     def interfaces(self) -> dict[str, str]:
-        """Its addresses that are not its tailnet's, each with its interface."""
+        """The host's addresses outside the tailnet, each with its interface."""
         found = self.own.get("addresses") or ()
         return {item["address"]: item["interface"] for item in found if not is_tailnet_address(item["address"])}
 
@@ -244,17 +244,17 @@ class View:
 
     @functools.cached_property
     def left_out(self) -> dict[str, str]:
-        """The folders whose disk is away, each with the reason."""
+        """The folders whose disk is not mounted, each with the reason."""
         return {item["id"]: item["reason"] for item in self.syncthing.get("left_out") or ()}
 
     @property
     def messages(self) -> list[str]:
-        """Of Syncthing's own list of errors."""
+        """The messages in Syncthing's own list of errors."""
         return [str(one.get("message") or "") for one in self.syncthing.get("errors") or ()]
 
     @property
     def sync_port(self) -> int | None:
-        """The TCP port of its Syncthing, out of `tcp://100.64.0.2:22000`."""
+        """The TCP port of the host's Syncthing, from `tcp://100.64.0.2:22000`."""
         for address in self.listeners:
             port = address.rpartition(":")[2]
             if address.startswith("tcp") and port.isdigit():
@@ -262,11 +262,11 @@ class View:
         return None
 
     def id_of(self, device: Data) -> str | None:
-        """A device's ID: as it says itself, or, outside the run, by the name that this host has for it."""
+        """A device's ID: from the device itself or, outside of the run, by the name that this host has for it."""
         name = device.get("name") or ""
         actual = self.actual_ids.get(name)
         if not device.get("device_id") and actual in self.devices:
-            return actual  # whatever it is called in the web interface
+            return actual  # whatever its name in the web interface is
         return device.get("device_id") or self._known_ids.get(name)
 
     @functools.cached_property
@@ -280,15 +280,15 @@ class View:
         return self.connections.get(self.id_of(device) or "") or Connection()
 
     def state_of(self, folder: str, device: Data) -> str | None:
-        """What a device says of its part in a folder."""
-        return (self.folders.get(folder) or Folder()).told_by(self.id_of(device)).remote_state
+        """The remote state of a folder on a device."""
+        return (self.folders.get(folder) or Folder()).completion_of(self.id_of(device)).remote_state
 
 
 Views = t.Mapping[str, View]
 
 
 def of_run(parts: t.Mapping[str, Data], mesh: Data, alive: t.Collection[str]) -> dict[str, View]:
-    """The views of all hosts of a run, out of what each registered (see C(verify_views)); C(alive) is who is left of them."""
+    """The views of all hosts of a run from their registered results; C(alive) are the hosts that did not fail."""
     read = model(mesh)
     views = {name: _view(name, seen, read, name in alive) for name, seen in parts.items()}
     ids = {name: view.device_id for name, view in views.items() if view.device_id}
@@ -296,17 +296,17 @@ def of_run(parts: t.Mapping[str, Data], mesh: Data, alive: t.Collection[str]) ->
 
 
 def _view(name: str, seen: Data, mesh: Model, alive: bool) -> View:
-    member = seen.get("member") or NOTHING
-    # What was waited for is newer than the first answer.
-    waited = seen.get("waited") or NOTHING
+    member = seen.get("member") or EMPTY
+    # The result of the wait is newer than the first one.
+    waited = seen.get("waited") or EMPTY
     return View(
         name=name,
-        variables=seen.get("declared") or NOTHING,
+        variables=seen.get("declared") or EMPTY,
         mesh=mesh,
         lost=not alive,
-        ssh=seen.get("ssh") or NOTHING,
-        node=(member.get("tailscale") or NOTHING).get("node") or NOTHING,
-        syncthing=waited if waited.get("device_id") else member.get("syncthing") or NOTHING,
-        own=member.get("host") or (member if member.get("failed") else NOTHING),
-        probed=seen.get("probed") or NOTHING,
+        ssh=seen.get("ssh") or EMPTY,
+        node=(member.get("tailscale") or EMPTY).get("node") or EMPTY,
+        syncthing=waited if waited.get("device_id") else member.get("syncthing") or EMPTY,
+        own=member.get("host") or (member if member.get("failed") else EMPTY),
+        probed=seen.get("probed") or EMPTY,
     )

@@ -175,7 +175,7 @@ def test_wrong_api_key_is_an_error(daemon: t.Any, tmp_path: pathlib.Path) -> Non
     path = daemon.home / "config.xml"
     right = path.read_text(encoding="utf-8")
     path.write_text(right.replace("<apikey>", "<apikey>wrong"), encoding="utf-8")
-    with pytest.raises(SyncthingError, match="does not take the API key"):
+    with pytest.raises(SyncthingError, match="does not accept the API key"):
         daemon.cluster(**mesh(tmp_path))
 
 

@@ -204,7 +204,7 @@ def check_row(bench: Bench, kind: str, row: Row, version: tuple[int, int]) -> No
     bench.reset(kind)
     module, options = bench.of(kind, row)
     if version < row.since:
-        with pytest.raises(ModuleFailed, match=f"a version that has no {row.option}"):
+        with pytest.raises(ModuleFailed, match=f"this version of Syncthing has no {row.option}"):
             bench.call(module, **options)
         return
     if (kind, row.option) not in UNCHANGED and isinstance(row.value, int):  # the value differs from the one before

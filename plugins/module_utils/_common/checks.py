@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the value of an option must be, beyond its type: pure functions, for the rows of a table.
+"""Checks of option values beyond their types: pure functions, for the rows of a table.
 
-Each takes a value of the option's type and says what it must be, or None if it is that; of a list, which element must be what.
-A range is that of the service itself, which would otherwise refuse the value in the middle of a run, or quietly put another one
-in its place.
+Each takes a value of the option's type, and returns a requirement that the value does not meet, or None. For a list the text
+names the element. Ranges are those of the service itself, which would otherwise refuse the value in the middle of a run, or
+silently replace it.
 
 Private to this collection: it may change in any release.
 """
@@ -19,17 +19,17 @@ import typing as t
 Check = t.Callable[[t.Any], t.Optional[str]]
 
 PORT_MAX = 65535
-LONGEST = 80
+MAX_LENGTH = 80
 
 
 def shown(value: t.Any) -> str:
     """A value for a message."""
     text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 
 def between(least: int, most: int, meaning: str = "") -> Check:
-    """A number in a range, both ends included; `meaning` is told besides, such as what to do instead."""
+    """A number in a range, both ends included; `meaning` is added to the text, such as an explanation of a bound."""
 
     def check(value: t.Any) -> str | None:
         return None if least <= value <= most else f"it must be from {least} to {most}{meaning and f' ({meaning})'}"
@@ -51,7 +51,7 @@ def matches(pattern: str, meaning: str) -> Check:
 
 
 def each(check_one: Check) -> Check:
-    """Every element of a list; the first that is wrong is told."""
+    """Check every element of a list, and report the first that is wrong."""
 
     def check(value: t.Any) -> str | None:
         for item in value:
@@ -64,7 +64,7 @@ def each(check_one: Check) -> Check:
 
 
 def network(value: t.Any) -> str | None:
-    """An address and the length of its prefix, as Go's net.ParseCIDR takes it: no netmask, bits of the host allowed."""
+    """An address and the length of its prefix, as Go's net.ParseCIDR accepts it: no netmask, host bits allowed."""
     address, slash, prefix = str(value).partition("/")
     try:
         known = ipaddress.ip_address(address)
@@ -76,7 +76,7 @@ def network(value: t.Any) -> str | None:
 
 
 def network_or_not(value: t.Any) -> str | None:
-    """A network, or one that is excluded by a ! before it."""
+    """A network, or a network with a ! in front that excludes it."""
     return network(str(value)[1:] if str(value).startswith("!") else value)
 
 
@@ -87,6 +87,6 @@ def unique(value: t.Any) -> str | None:
         if item != str(item).strip() or not item:
             return f"{shown(item)}: it must not be empty, or have blanks around it"
         if item in seen:
-            return f"{shown(item)}: it must not be there twice"
+            return f"{shown(item)}: it must not be listed twice"
         seen.add(item)
     return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """What is wrong and what to do, in words for the user. A module fails with this message and shows no traceback."""
+    """An error whose message tells the user the problem and the fix. A module fails with it and shows no traceback."""
 
 
 class MissingLibrary(UserError):

@@ -26,7 +26,7 @@ def user_named(name: str) -> pwd.struct_passwd | None:
 
 
 def remove_stale(path: pathlib.Path) -> None:
-    """Remove what `write_whole` has left of a file where it was killed; nothing of another's, such as `.config.xml.bak`."""
+    """Remove temporary files that a killed `write_whole` has left; no other files, such as `.config.xml.bak`."""
     left = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")  # as tempfile names them
     for stale in path.parent.iterdir():
         if left.fullmatch(stale.name) and stale.is_file() and not stale.is_symlink():
@@ -41,10 +41,10 @@ def write_whole(
     owner: tuple[int, int] | None = None,
     temporary: tuple[str, str] | None = None,
 ) -> None:
-    """Replace a file by a complete one, which is on the disk before it takes the old one's place: never half of it.
+    """Replace a file atomically: the new one is completely on the disk before it takes the old one's place.
 
-    `temporary` is how the name of the new file begins and ends until then. Raises OSError, such as for a full disk; the old file
-    is untouched then, and no temporary one stays.
+    `temporary` is the prefix and suffix of the new file's name until then. Raises OSError, for example on a full disk; then the
+    old file is unchanged, and the temporary one is removed.
     """
     prefix, suffix = temporary or (f".{path.name}.", "")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
@@ -52,7 +52,7 @@ def write_whole(
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            _give(file.fileno(), mode, owner)
+            _set_owner_and_mode(file.fileno(), mode, owner)
             os.fsync(file.fileno())
         pathlib.Path(name).replace(path)
     except BaseException:
@@ -62,19 +62,19 @@ def write_whole(
     sync_folder(path.parent)
 
 
-def _give(handle: int, mode: int, owner: tuple[int, int] | None) -> None:
+def _set_owner_and_mode(handle: int, mode: int, owner: tuple[int, int] | None) -> None:
     try:
         os.fchmod(handle, mode)
         if owner is not None:
             os.fchown(handle, *owner)
     except PermissionError:
-        # vfat and the like have one owner and mode for all files; that will do for a file that others may read anyway.
+        # vfat and the like have one owner and mode for all files; that is acceptable for a file that others may read anyway.
         if owner is None or os.fstat(handle).st_uid != owner[0] or not mode & 0o044:
             raise
 
 
 def sync_folder(folder: pathlib.Path) -> None:
-    """Have the names in a folder on the disk, where its file system can do that: cifs and others know it of files only."""
+    """Write a folder's entries to the disk, if its file system supports that: cifs and others support it for files only."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

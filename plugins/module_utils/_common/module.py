@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One frame around all modules: errors, warnings and the diff.
+"""The part that all modules share: errors, warnings and the diff.
 
 Private to this collection: it may change in any release.
 """
@@ -20,7 +20,7 @@ def run(module: AnsibleModule, work: t.Callable[[], Result]) -> t.NoReturn:
     """End the module with what `work` returns, or with the message of the error that it raises.
 
     The result may have `warnings` (a list of texts), which become the module's warnings, and `before` and `after`, which become
-    its diff. An error that is no UserError is a fault of this collection: Ansible shows its traceback.
+    its diff. Any other error than a UserError is a bug of this collection: Ansible shows its traceback.
     """
     try:
         result = work()

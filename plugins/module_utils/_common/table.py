@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of an object: one row for each option says all that the collection knows of it.
+"""The table of an object: one row for each option has all that the collection knows about it.
 
-A row gives the module's argument specification, where the option stands in the service's own object, and what its value must be
-beyond its type. To add an option is to add a row, its documentation and a row of the test table.
+A row has the module's argument specification, the place of the option in the service's own object, and the check of its value
+beyond its type. To add an option, add a row, its documentation and a row of the test table.
 
 Private to this collection: it may change in any release.
 """
@@ -21,8 +21,8 @@ Spec = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 DIRECT = "direct"  # the value is the same on the wire
 INVERTED = "inverted"  # true is false on the wire
 PART = "part"  # the object's own code translates it
-NAME = "name"  # says which object is meant
-LOCAL = "local"  # not on the wire: it only steers the module
+NAME = "name"  # identifies the object
+LOCAL = "local"  # not on the wire: only the module itself uses it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +55,12 @@ def rows(table: Table, *forms: str) -> dict[str, Key]:
 
 
 def wire_of(table: Table, *forms: str) -> dict[str, str]:
-    """Option to the name on the wire, of the rows of these forms (or of all) that have one and are not nested."""
+    """Map options to names on the wire, for the rows of these forms (or all) that have one and are not nested."""
     return {key.option: key.wire for key in table if isinstance(key.wire, str) and (not forms or key.form in forms)}
 
 
 def problems(table: Table, declared: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str]]:
-    """Each option whose value is of its type and still wrong, with what is wrong about it; what is not declared is left out."""
+    """Yield each option whose value has the right type but fails its check, with the reason. Undeclared options are skipped."""
     for key in table:
         value = declared.get(key.option)
         reason = key.check(value) if key.check and value is not None else None

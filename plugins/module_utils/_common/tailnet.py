@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The addresses and names of a tailnet: the one place that knows them.
+"""The addresses and names of a tailnet.
 
 Private to this collection: it may change in any release.
 """
@@ -32,7 +32,7 @@ def first_label(dns_name: str | None) -> str:
 
 
 def label_of(hostname: str | None) -> str:
-    """The first label that a control server makes of a host name, as Tailscale does it (util/dnsname, SanitizeHostname)."""
+    """The first label that a control server derives from a host name, like Tailscale (util/dnsname, SanitizeHostname)."""
     text = re.sub(r"\.(local|localdomain|lan)$", "", hostname or "")[:LONGEST_LABEL]
     text = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$", "", text)
     return re.sub(r"[^A-Za-z0-9-]", "", re.sub(r"[ .@_]", "-", text)).lower()

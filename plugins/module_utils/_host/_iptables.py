@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `iptables -S` lists, judged: which rules decide about new connections from anywhere without ufw. Pure functions.
+"""Find rules in the output of `iptables -S` that decide on new connections from anywhere without ufw: pure functions.
 
-ufw appends its jumps to INPUT and FORWARD, so whatever is there before it is asked first, and what its chains leave
-undecided (its policy "deny" does) goes on to what stands behind.
+ufw appends its jumps to INPUT and FORWARD, so rules in front of them apply first. Packets that ufw's chains do not decide on
+(with its policy "deny" there are some) go on to the rules behind them.
 
 Private to this collection: it may change in any release.
 """
@@ -18,8 +18,8 @@ import shlex
 import typing as t
 
 CHAINS = ("INPUT", "FORWARD")
-# Chains that are filled by programs that many hosts have: bans, or what is forwarded to machines behind this host.
-NEIGHBOURS = re.compile(
+# Chains of common programs: bans, or traffic that is forwarded to machines behind this host.
+KNOWN_CHAINS = re.compile(
     r"ufw6?-|ts-|f2b-|fail2ban|CROWDSEC|crowdsec|sshguard|DOCKER|LIBVIRT_|LXD|lxd|incus|KUBE-|CNI-|cali-|CILIUM|FLANNEL|WEAVE"
     r"|NETAVARK|netavark|MINIUPNPD"
 )
@@ -28,18 +28,18 @@ RUNS = re.compile(r"^-N ufw6?-user-input$", re.MULTILINE)
 WITH_PORTS = ("all", "0", "tcp", "6", "udp", "17", "sctp", "132", "dccp", "33", "udplite", "136")
 PROTOCOLS = {"6": "tcp", "17": "udp", "all": "", "0": ""}
 BLOCKS = ("DROP", "REJECT", "TARPIT", "STEAL")
-HANDED_ON = ("NFQUEUE", "QUEUE")  # what a program then accepts, ufw does not see any more
+QUEUES = ("NFQUEUE", "QUEUE")  # packets that a program then accepts bypass ufw
 DHCP = ("67", "68", "67:68", "546", "547", "546:547")
-# Matches that say nothing about who it is that comes in.
-PLAIN = ("tcp", "udp", "multiport", "conntrack", "state", "comment", "addrtype", "pkttype", "sctp", "dccp")
-# Matches that leave few: an accept with one of them is not for anywhere.
-CHOOSY = ("mark", "connmark", "policy", "physdev", "mac", "set", "iprange", "geoip", "owner", "socket", "asn", "cgroup")
+# Matches that do not restrict the source.
+COMMON = ("tcp", "udp", "multiport", "conntrack", "state", "comment", "addrtype", "pkttype", "sctp", "dccp")
+# Matches that select few sources: an accept with one of them is not for anywhere.
+SELECTIVE = ("mark", "connmark", "policy", "physdev", "mac", "set", "iprange", "geoip", "owner", "socket", "asn", "cgroup")
 Options = t.Dict[str, t.Tuple[bool, t.Tuple[str, ...]]]  # noqa: UP006
 
 
 @dataclasses.dataclass(frozen=True)
 class Surroundings:
-    """What an interface or an address stands for on this host."""
+    """The interfaces and networks of this host, by what they lead to."""
 
     inner: t.Collection[str] = ()  # interfaces that lead to guests, containers and tunnels of this host only
     outer: t.Collection[str] = ()  # interfaces that have a default route
@@ -55,7 +55,7 @@ class Surroundings:
         return name not in there and INNER.match(name) is not None
 
     def holds(self, network: str) -> bool:
-        """Whether a network is one behind this host."""
+        """Whether a network is behind this host."""
         there = _network(network)
         if there is None:
             return False
@@ -63,7 +63,7 @@ class Surroundings:
         return any(there.version == one.version and there.subnet_of(one) for one in own)  # type: ignore[arg-type]
 
 
-# As those who make them name them, for rules about an interface that is not there now.
+# By the names that their programs use, for rules about an interface that does not exist now.
 INNER = re.compile(
     r"docker|br-\+|br-[0-9a-f]{12}$|virbr|lxdbr|lxcbr|incusbr|cni|podman|veth|cali|flannel|kube|vnet|tap|tun|wg|tailscale|zt|nm-|waydroid"
 )
@@ -71,7 +71,7 @@ INNER = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One rule that decides. `ports` is empty for all; `source` names a network if it is about that alone."""
+    """One rule that decides on connections. `ports` is empty for all; `source` names a network if the rule is limited to it."""
 
     line: str
     verdict: str  # accept or block
@@ -98,13 +98,13 @@ class Line:
 
 
 def is_anywhere(network: str) -> bool:
-    """Whether a network is wider than any that is used privately (10.0.0.0/8, fc00::/7)."""
+    """Whether a network is larger than the largest private ones (10.0.0.0/8, fc00::/7)."""
     there = _network(network)
     return there is not None and there.prefixlen < (8 if there.version == 4 else 7)
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """None for a mask with holes, which iptables takes and which is a choice of few."""
+    """Parse a network. None for a mask with holes, which iptables accepts and which selects few addresses."""
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
@@ -112,7 +112,7 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 
 
 def parse(text: str) -> Line:
-    """One `-A` line; of an option that comes twice the last counts, but all the matches are kept."""
+    """Parse an `-A` line. Of a repeated option the last one counts, but all matches (`-m`) are kept."""
     words = shlex.split(text)
     options: dict[str, tuple[bool, tuple[str, ...]]] = {}
     at, negated = 2, False
@@ -134,9 +134,9 @@ def parse(text: str) -> Line:
 
 
 def judge(listing: str, family: str, around: Surroundings, program: str = "", final: bool = True) -> list[Finding]:
-    """The rules of a listing that decide about new connections from anywhere.
+    """The rules of a listing that decide on new connections from anywhere.
 
-    Where it is not the table that ufw has (`final` is false), an accept is not the last word, but a block is, and so is a policy.
+    In a table other than ufw's (`final` is false), an accept is not final, but a block is, and so is a policy.
     """
     chains = _chains(listing)
     program = program or ("iptables" if family == "v4" else "ip6tables")
@@ -149,7 +149,7 @@ def judge(listing: str, family: str, around: Surroundings, program: str = "", fi
                 counts = verdict == "block" if not final else verdict == "accept" or at <= ufw
                 if counts and not any(_is_narrow(step, verdict, base, around) for step in path):
                     found += _finding(path, verdict, base, (family, program))
-        # Docker sets FORWARD to DROP in the table that it has, and says itself what is forwarded all the same.
+        # Docker sets FORWARD to DROP in its own table, with rules for the traffic that is forwarded.
         if not final and base == "INPUT" and re.search(rf"^-P {base} DROP$", listing, re.MULTILINE):
             found.append(Finding(f"{program} -P {base} DROP", "block", base, family))
     return list(dict.fromkeys(found))
@@ -165,7 +165,7 @@ def _chains(listing: str) -> dict[str, list[Line]]:
 
 
 def _jump_to_ufw(own: t.Sequence[Line], listing: str) -> int:
-    """Where a chain comes to ufw's; its end if it does not, or ufw is off: its jumps stay until the next boot then."""
+    """Position of the jump to ufw's chains; the end if there is none, or ufw is off: then its jumps stay until the next boot."""
     jumps = (at for at, line in enumerate(own) if UFW.match(line.target) and RUNS.search(listing))
     return next(jumps, len(own))
 
@@ -173,13 +173,13 @@ def _jump_to_ufw(own: t.Sequence[Line], listing: str) -> int:
 def _decisions(
     line: Line, chains: t.Mapping[str, list[Line]], before: tuple[Line, ...], base: str
 ) -> t.Iterator[tuple[tuple[Line, ...], str]]:
-    """Each way through a rule that ends in a decision: the rules on it, and which it is."""
+    """Yield each path through a rule that ends in a decision: the rules on the path, and the decision."""
     path = (*before, line)
-    if line.target == "ACCEPT" or line.target in HANDED_ON:
+    if line.target == "ACCEPT" or line.target in QUEUES:
         yield path, "accept"
     elif line.target in BLOCKS or (line.target == "RETURN" and line.chain == base):
-        yield path, "block"  # to leave INPUT or FORWARD is to go to its policy, which ufw sets to DROP
-    elif line.target in chains and not NEIGHBOURS.match(line.target):  # the kernel lets no chain lead back to itself
+        yield path, "block"  # a packet that leaves INPUT or FORWARD gets its policy, which ufw sets to DROP
+    elif line.target in chains and not KNOWN_CHAINS.match(line.target):  # the kernel allows no loops between chains
         for inner in chains[line.target]:
             yield from _decisions(inner, chains, path, base)
 
@@ -195,19 +195,19 @@ def _finding(path: t.Sequence[Line], verdict: str, base: str, table: tuple[str, 
 
 
 def _is_narrow(line: Line, verdict: str, base: str, around: Surroundings) -> bool:
-    """Whether a rule is about something else than new connections from anywhere."""
+    """Whether a rule matches only other things than new connections from anywhere."""
     return (
         _is_old(line)
         or _is_other_protocol(line)
         or _is_inside(line, base, around)
         or _is_local_destination(line, base, around)
-        or _is_choosy(line, verdict)
+        or _is_selective(line, verdict)
         or set(_ports(line)) & set(DHCP) != set()
     )
 
 
 def _is_old(line: Line) -> bool:
-    """About connections that are there already, or none at all."""
+    """Whether a rule matches established connections only, or none at all."""
     negated, states = line.get("--ctstate", "--state") or (True, ("",))
     names = states[0].split(",")
     return "NEW" in names if negated else not {"NEW", "DNAT", "SNAT"} & set(names)
@@ -224,7 +224,7 @@ def _is_inside(line: Line, base: str, around: Surroundings) -> bool:
         if not negated and around.is_inner(name[0]):
             return True
         if key == "-o" and not negated and base == "FORWARD" and name[0] in around.outer and line.target == "ACCEPT":
-            return True  # what goes out opens nothing
+            return True  # outgoing traffic opens nothing
     return False
 
 
@@ -245,20 +245,20 @@ def _is_local_destination(line: Line, base: str, around: Surroundings) -> bool:
     return False
 
 
-def _is_choosy(line: Line, verdict: str) -> bool:
-    """A block with a match that is not understood is one of few, such as a ban; an accept only if the match says who."""
+def _is_selective(line: Line, verdict: str) -> bool:
+    """Whether a rule applies to few sources: a block with an unknown match, such as a ban; an accept only with some matches."""
     negated, kind = line.get("--src-type") or (True, ("",))
     if not negated and kind[0] == "LOCAL":
         return True
     if verdict == "accept":
-        few = [name for name in line.matches if name in CHOOSY and not (name == "iprange" and _is_any_range(line))]
+        few = [name for name in line.matches if name in SELECTIVE and not (name == "iprange" and _is_any_range(line))]
         return bool(few) or line.get("--rcheck", "--update") is not None
     flags = line.get("--tcp-flags")
-    return any(name not in PLAIN for name in line.matches) or "-f" in line.options or (flags is not None and not _is_syn(flags))
+    return any(name not in COMMON for name in line.matches) or "-f" in line.options or (flags is not None and not _is_syn(flags))
 
 
 def _is_any_range(line: Line) -> bool:
-    """Whether a range of source addresses has room for more than any private network; a negated one leaves out that much only."""
+    """Whether a range of source addresses is larger than any private network; a negated range is."""
     negated, text = line.get("--src-range") or (True, ("",))
     first, _dash, last = text[0].partition("-")
     try:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `nft --json list ruleset` lists in addition to iptables' own tables, judged: pure functions.
+"""Find blocking rules in the output of `nft --json list ruleset`, in addition to iptables' own tables: pure functions.
 
-Every base chain of a hook is asked. An accept in one is not the last word, so ufw still decides; a drop is.
+A packet passes every base chain of a hook. An accept in one is not final, so ufw still decides; a drop is final.
 
 Private to this collection: it may change in any release.
 """
@@ -25,11 +25,11 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host._iptables i
 Json = t.Mapping[str, t.Any]
 HOOKS = {"input": "INPUT", "forward": "FORWARD"}
 FAMILIES = {"ip": "v4", "ip6": "v6", "inet": "v4 and v6"}
-# Tables of programs that many hosts have, where they are about bans, guests and containers.
-NEIGHBOURS = re.compile(
+# Tables of common programs, for bans, guests and containers.
+KNOWN_TABLES = re.compile(
     r"f2b|fail2ban|crowdsec|sshguard|lxd|incus|netavark|docker|libvirt|kube|calico|cilium|nm-shared|io\.systemd|tailscale|mullvad"
 )
-LIMITED = 16  # jumps
+MAX_DEPTH = 16  # jumps
 
 
 def judge(ruleset: t.Iterable[Json], around: Surroundings, own: bool = True) -> list[Finding]:
@@ -46,7 +46,7 @@ def judge(ruleset: t.Iterable[Json], around: Surroundings, own: bool = True) -> 
         family, table, name = key
         if chain.get("type") != "filter" or chain.get("hook") not in HOOKS or family not in FAMILIES:
             continue
-        if NEIGHBOURS.match(table) or (own and family in ("ip", "ip6") and (table, name) in _IPTABLES):
+        if KNOWN_TABLES.match(table) or (own and family in ("ip", "ip6") and (table, name) in _IPTABLES):
             continue
         hook = HOOKS[chain["hook"]]
         if chain.get("policy") == "drop":
@@ -54,7 +54,7 @@ def judge(ruleset: t.Iterable[Json], around: Surroundings, own: bool = True) -> 
             found.append(Finding(line, "block", hook, FAMILIES[family]))
         for rule in rules.get(key, []):
             for protocol, ports in _blocks(rule, rules, around, 0):
-                line = f"nft rule {family} {table} {name} handle {rule.get('handle', '?')} ({_said(rule)})"
+                line = f"nft rule {family} {table} {name} handle {rule.get('handle', '?')} ({_summary(rule)})"
                 found.append(Finding(line, "block", hook, FAMILIES[family], protocol, ports))
     return list(dict.fromkeys(found))
 
@@ -69,7 +69,7 @@ def _key(item: Json, name: str) -> tuple[str, str, str]:
 def _blocks(
     rule: Json, rules: t.Mapping[tuple[str, str, str], list[Json]], around: Surroundings, depth: int
 ) -> t.Iterator[tuple[str, tuple[str, ...]]]:
-    """Protocol and ports of what a rule, or one that it jumps to, blocks from anywhere."""
+    """Yield protocol and ports that a rule, or a rule that it jumps to, blocks from anywhere."""
     protocol = ""
     ports: tuple[str, ...] = ()
     for item in rule.get("expr", []):
@@ -90,8 +90,8 @@ def _blocks(
 
 
 def _chain_of(item: Json, rule: Json, rules: t.Mapping[tuple[str, str, str], list[Json]], depth: int) -> list[Json]:
-    """The rules of the chain that a rule jumps to; none where it goes too deep."""
-    if depth >= LIMITED:
+    """The rules of the chain that a rule jumps to; none beyond the maximum depth."""
+    if depth >= MAX_DEPTH:
         return []
     target = (item.get("jump") or item["goto"])["target"]
     return rules.get((rule["family"], rule["table"], target), [])
@@ -117,7 +117,7 @@ def _is_narrow(match: Json, around: Surroundings) -> bool:
 
 
 def _is_few_ports(values: t.Sequence[str]) -> bool:
-    return any(value.startswith("@") for value in values) or all(value in DHCP for value in values)  # a set is a few
+    return any(value.startswith("@") for value in values) or all(value in DHCP for value in values)  # a set selects few
 
 
 def _is_inner(name: str, around: Surroundings) -> bool:
@@ -125,7 +125,7 @@ def _is_inner(name: str, around: Surroundings) -> bool:
 
 
 def _values(right: t.Any) -> list[str]:
-    """What a match is compared with: words, networks, and ranges as iptables writes them."""
+    """The values that a match compares with: words, networks, and ranges in iptables' form."""
     if isinstance(right, list):
         return [value for item in right for value in _values(item)]
     if isinstance(right, dict):
@@ -164,8 +164,8 @@ def _port(match: Json) -> tuple[str, tuple[str, ...]]:
     return ("" if payload["protocol"] == "th" else str(payload["protocol"])), tuple(_values(match["right"]))
 
 
-def _said(rule: Json) -> str:
-    """A rule in few words, for people to find it."""
+def _summary(rule: Json) -> str:
+    """A short text for a rule, so that a user can find it."""
     words = []
     for item in rule.get("expr", []):
         if "match" in item:

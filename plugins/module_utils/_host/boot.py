@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the tailscaled that answers at a socket is there again after a restart of the host.
+"""Find out whether the tailscaled that answers at a socket starts again after a restart of the host.
 
 Private to this collection: it may change in any release.
 """
@@ -23,7 +23,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 def gather(execute: Execute, path: str, root: Path = Path("/proc")) -> dict[str, t.Any]:
-    """Of the process behind a socket: its unit, whether that starts at boot (None: not known), and how it keeps its state."""
+    """Gather the unit of the process behind a socket, whether it starts at boot (None: not known), and how it keeps its state."""
     pid = listener(path)
     unit = unit_of(_read(root / str(pid) / "cgroup")) if pid else ""
     starts, state = starts_at_boot(execute, unit) if unit.endswith(".service") else (False if unit else None, "")
@@ -40,7 +40,7 @@ def gather(execute: Execute, path: str, root: Path = Path("/proc")) -> dict[str,
 
 
 def listener(path: str) -> int:
-    """The process that listens at a unix socket, by the kernel's word (SO_PEERCRED); 0 if none does, or it cannot be seen."""
+    """The process that listens at a unix socket, from the kernel (SO_PEERCRED); 0 if there is none, or it is not visible."""
     with contextlib.suppress(OSError), contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
         connection.settimeout(5)
         connection.connect(path)
@@ -50,7 +50,7 @@ def listener(path: str) -> int:
 
 
 def unit_of(cgroups: str) -> str:
-    """The systemd service, or login session, that a process is in, out of /proc/PID/cgroup; empty in a container's scope."""
+    """The systemd service, or login session, of a process, from /proc/PID/cgroup; empty in a container's scope."""
     for line in reversed(cgroups.splitlines()):  # that of version 2 comes last
         hierarchy, controllers, path = [*line.split(":", 2), "", ""][:3]
         if (hierarchy, controllers) == ("0", "") or controllers == "name=systemd":
@@ -65,14 +65,14 @@ def unit_of(cgroups: str) -> str:
 
 
 def starts_at_boot(execute: Execute, unit: str) -> tuple[bool | None, str]:
-    """Whether systemd starts a unit at boot, and its word for it; None if that cannot be said."""
+    """Whether systemd starts a unit at boot (None: not known), and the unit's UnitFileState."""
     code, shown, _error = execute(["systemctl", "show", f"--property={','.join(PROPERTIES)}", unit])
     if code != 0:
         return None, ""
     found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     state = found.get("UnitFileState", "")
     pulled = any(found.get(name) for name in PROPERTIES[2:])
-    if state in NEVER or state.endswith("-runtime"):  # gone with the restart
+    if state in NEVER or state.endswith("-runtime"):  # lost at a restart
         return False, state
     if state in STARTS or pulled:
         return True, state

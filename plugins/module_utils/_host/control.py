@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a control server is, and whether this host can open a new connection to it.
+"""Find out where a control server runs, and whether this host can open a new connection to it.
 
 Private to this collection: it may change in any release.
 """
@@ -20,7 +20,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 def gather(url: str, own: t.Collection[str], timeout: float, wait: float = 0) -> dict[str, t.Any]:
-    """The server of a URL, and a new connection to it, which is tried again for a while."""
+    """Gather facts about the server of a URL, and try a new connection to it until it works or `wait` seconds are over."""
     name, port = split(url)
     addresses = resolve(name, port)
     error = dial(name, port, timeout) if name else "it is no URL"
@@ -38,8 +38,8 @@ def gather(url: str, own: t.Collection[str], timeout: float, wait: float = 0) ->
     }
 
 
-def here(urls: t.Iterable[str], own: t.Collection[str]) -> list[dict[str, t.Any]]:
-    """The servers among these that are on this host; nothing is dialed."""
+def on_this_host(urls: t.Iterable[str], own: t.Collection[str]) -> list[dict[str, t.Any]]:
+    """The servers among these that run on this host; no connection is made."""
     found = []
     for url in dict.fromkeys(urls):
         name, port = split(url)
@@ -49,7 +49,7 @@ def here(urls: t.Iterable[str], own: t.Collection[str]) -> list[dict[str, t.Any]
 
 
 def split(url: str) -> tuple[str, int]:
-    """Host and port of a URL; an empty host if it is none."""
+    """Host and port of a URL; an empty host if the text is no URL."""
     with contextlib.suppress(ValueError):
         parts = urllib.parse.urlsplit(url)
         return parts.hostname or "", parts.port or PORTS.get(parts.scheme, 443)
@@ -64,7 +64,7 @@ def resolve(name: str, port: int) -> list[str]:
 
 
 def is_own(name: str, addresses: t.Iterable[str], own: t.Collection[str]) -> bool:
-    """Whether a name leads to this host, for other machines as well: a loopback address written as such leads each to itself."""
+    """Whether a name leads to this host for other machines as well. A literal loopback address does not."""
     if name == "localhost" or _is_loopback(name):
         return False
     # A host's own name often leads to a loopback address on the host itself (127.0.1.1 in /etc/hosts), and only there.
@@ -72,7 +72,7 @@ def is_own(name: str, addresses: t.Iterable[str], own: t.Collection[str]) -> boo
 
 
 def dial(name: str, port: int, timeout: float) -> str | None:
-    """None if a TCP connection comes about, else why not."""
+    """Try a TCP connection: None if it can be opened, else the error."""
     try:
         socket.create_connection((name, port), timeout=timeout).close()
     except (OSError, UnicodeError) as error:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that the roles of this collection write, as far as it takes to see whether they are as declared.
+"""Facts about the files that the roles of this collection write, enough to see whether they match.
 
 Private to this collection: it may change in any release.
 """
@@ -26,7 +26,7 @@ FILES = (
     "/etc/apt/sources.list.d/syncthing.list",
 )
 DROP_INS = "/etc/systemd/system/syncthing@{user}.service.d"
-# Files of a package in which a role has a block of its own.
+# Files of a package in which a role manages a block.
 SETTINGS = ("/etc/default/tailscaled", "/etc/conf.d/tailscale")
 BLOCK = re.compile(
     r"^# BEGIN ANSIBLE MANAGED BLOCK \(homelab\.tailsync\.tailscale\)\n(.*?)"
@@ -37,16 +37,16 @@ LARGEST = 1 << 20
 
 
 def gather(user: str, root: Path = Path("/")) -> Found:
-    """By path what is there, and null where nothing is; changes nothing."""
+    """Describe the files by path, None for a missing one; changes nothing."""
     drop_ins = DROP_INS.format(user=user)
     return {
-        **{path: described(root / path[1:]) for path in (*FILES, drop_ins, f"{drop_ins}/50-tailsync.conf")},
+        **{path: describe(root / path[1:]) for path in (*FILES, drop_ins, f"{drop_ins}/50-tailsync.conf")},
         **{path: _with_blocks(root / path[1:]) for path in SETTINGS},
     }
 
 
-def described(path: Path) -> dict[str, t.Any] | None:
-    """Kind and mode, of a link where it leads, of a file a checksum."""
+def describe(path: Path) -> dict[str, t.Any] | None:
+    """Kind and mode, the target of a link, the checksum of a file; None if there is nothing."""
     try:
         status = path.lstat()
         kind = stat.S_IFMT(status.st_mode)
@@ -55,7 +55,7 @@ def described(path: Path) -> dict[str, t.Any] | None:
             found["target"] = str(path.readlink())
         if kind == stat.S_IFREG and status.st_size <= LARGEST:
             found["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:  # of a disk that fails as well: the role's own modules say it better
+    except OSError:  # also for a faulty disk, which the role's own modules report better
         return None
     return found
 
@@ -64,12 +64,12 @@ KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
 def blocks(text: str) -> list[str]:
-    """What the role tailscale has written into a file of a package."""
+    """The blocks that the role tailscale has written into a file of a package."""
     return [found.rstrip("\n") for found in BLOCK.findall(text)]
 
 
 def _with_blocks(path: Path) -> dict[str, t.Any] | None:
-    found = described(path.resolve())
+    found = describe(path.resolve())
     if found is None:
         return None
     try:

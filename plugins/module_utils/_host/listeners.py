@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sockets that other machines can reach, with the processes that hold them, and what ufw allows in now.
+"""The sockets that other machines can reach, with their processes, and the incoming rules of ufw.
 
 Private to this collection: it may change in any release.
 """
@@ -20,13 +20,13 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host.packet_filt
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _docker, _files, _rules, _state
 
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
-# The kernel's states of a socket that waits: TCP_LISTEN, and for UDP one without a peer (include/net/tcp_states.h).
+# The kernel's states of a listening socket: TCP_LISTEN, and for UDP one without a peer (include/net/tcp_states.h).
 WAITS = {"tcp": "0A", "udp": "07"}
 DNAT = re.compile(r"^-A DOCKER (?P<match>.*)-j DNAT", re.MULTILINE)
 
 
 class Socket(t.NamedTuple):
-    """One that waits for others."""
+    """A listening socket."""
 
     proto: str
     address: str
@@ -35,7 +35,7 @@ class Socket(t.NamedTuple):
 
 
 def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What is there now; changes nothing, and leaves nothing behind."""
+    """Gather the present state; changes nothing on the host."""
     del params
     found = [socket for name in ("tcp", "tcp6", "udp", "udp6") for socket in parse(_read(f"/proc/net/{name}"), name[:3])]
     owners = processes({socket.inode for socket in found})
@@ -43,7 +43,7 @@ def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     published = [line for program in programs for line in parse_published(rules_of(execute, program, "nat"))]
     filtered = rules_of(execute, "iptables")
     return {
-        "sockets": described(found, owners, _first_ephemeral(_read("/proc/sys/net/ipv4/ip_local_port_range"))),
+        "sockets": describe(found, owners, _first_ephemeral(_read("/proc/sys/net/ipv4/ip_local_port_range"))),
         "published": sorted({(line["proto"], line["port"]) for line in published}),
         "docker_closed": bool(_docker.live(filtered)),
         "ufw": ufw(Path("/"), "-N ufw-user-input" in filtered.splitlines()),
@@ -54,7 +54,7 @@ def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def parse(text: str, proto: str) -> list[Socket]:
-    """The sockets of /proc/net/tcp, tcp6, udp or udp6 that wait. An address is 32-bit words in the machine's byte order."""
+    """Parse the listening sockets in /proc/net/tcp, tcp6, udp or udp6. Addresses are 32-bit words in the machine's byte order."""
     found = []
     for line in text.splitlines()[1:]:
         fields = line.split()
@@ -67,12 +67,12 @@ def parse(text: str, proto: str) -> list[Socket]:
     return found
 
 
-def described(found: t.Iterable[Socket], owners: t.Mapping[str, str], ephemeral: int) -> list[dict[str, t.Any]]:
-    """Those that more than this host itself can reach, each port once for each address, without the clients' own ends."""
+def describe(found: t.Iterable[Socket], owners: t.Mapping[str, str], ephemeral: int) -> list[dict[str, t.Any]]:
+    """The sockets that other machines can reach, each port once for each address, without the sockets of clients."""
     listed = set()
     for socket in found:
         address = ipaddress.ip_address(socket.address)
-        # The kernel's own, such as WireGuard's, have no owner and are no client's end.
+        # Sockets of the kernel, such as WireGuard's, have no owner and do not belong to clients.
         client = socket.proto == "udp" and socket.port >= ephemeral and socket.inode in owners
         if address.is_loopback or address.is_link_local or client:
             continue
@@ -83,7 +83,7 @@ def described(found: t.Iterable[Socket], owners: t.Mapping[str, str], ephemeral:
 
 
 def processes(inodes: t.Collection[str], root: Path = Path("/proc")) -> dict[str, str]:
-    """The name of a process that has the socket; the kernel's own have none."""
+    """Map sockets to the name of a process that has them open; sockets of the kernel have none."""
     found: dict[str, str] = {}
     for folder in root.glob("[0-9]*"):
         for inode in _sockets(folder / "fd"):
@@ -94,7 +94,7 @@ def processes(inodes: t.Collection[str], root: Path = Path("/proc")) -> dict[str
 
 
 def _sockets(folder: Path) -> list[str]:
-    """The inodes of the sockets that a process has open; it may end, or close one, meanwhile."""
+    """The inodes of the sockets that a process has open. The process may end, or close one, meanwhile."""
     found = []
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):  # noqa: PTH208  (a thousand files each: no objects)
@@ -106,7 +106,7 @@ def _sockets(folder: Path) -> list[str]:
 
 
 def parse_published(listing: str) -> list[dict[str, t.Any]]:
-    """The ports that Docker sends on to containers, out of `iptables -t nat -S`; not those of loopback alone."""
+    """Parse the ports that Docker forwards to containers in `iptables -t nat -S`, without those of loopback alone."""
     found = []
     for rule in DNAT.finditer(listing):
         words = rule["match"]
@@ -117,7 +117,7 @@ def parse_published(listing: str) -> list[dict[str, t.Any]]:
 
 
 def ufw(root: Path, running: bool) -> dict[str, t.Any]:
-    """Whether ufw filters, what it does with what no rule matches, and its incoming rules."""
+    """Describe ufw: whether it filters, its default policy for incoming traffic, and its incoming rules."""
     settings = _state.parse_settings(_files.read(root / "etc/default/ufw"))
     lines = {path: _files.read(root / path.lstrip("/")) for path in _state.USER_FILES.values()}
     rules = [rule for text in lines.values() for line in text.splitlines() for rule in _rule(line)]
@@ -129,7 +129,7 @@ def ufw(root: Path, running: bool) -> dict[str, t.Any]:
 
 
 def _rule(line: str) -> t.Iterator[dict[str, t.Any]]:
-    """Of a line of user.rules who is allowed in; a profile is in the file with the ports that it stands for."""
+    """Parse a line of user.rules if it is an incoming rule. For a profile, the file has the ports of the profile."""
     if not line.startswith(_rules.TUPLE):
         return
     with contextlib.suppress(ValueError):
@@ -141,7 +141,7 @@ def _rule(line: str) -> t.Iterator[dict[str, t.Any]]:
 
 
 def profiles(texts: t.Iterable[str]) -> dict[str, str]:
-    """The ports of each application profile, as its file has them: `80,443/tcp|53`."""
+    """The ports of each application profile, in the form of its file: `80,443/tcp|53`."""
     found: dict[str, str] = {}
     for text in texts:
         name = ""

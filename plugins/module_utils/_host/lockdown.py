@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lockdown_info does: look at what a host depends on once only the tailnet is allowed in.
+"""The implementation of lockdown_info: gather what a host depends on once only the tailnet can reach it.
 
 Private to this collection: it may change in any release.
 """
@@ -20,7 +20,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._login
 
 
 def gather(execute: boot.Execute, params: t.Mapping[str, t.Any], ip: str | None) -> dict[str, t.Any]:
-    """`ip` is the program of that name; without it no interface is known."""
+    """Gather the facts. `ip` is the path of the program ip; without it no interface is known."""
     addresses = interfaces(_links(execute, ip) if ip else [])
     own = [address for name in addresses for address in addresses[name]]
     url = _control_url(params["socket"])
@@ -45,7 +45,7 @@ def _links(execute: boot.Execute, ip: str) -> list[t.Any]:
 
 
 def _control_url(path: str) -> str | None:
-    """Where tailscaled logs in; None if it does not answer."""
+    """The control server that tailscaled logs in at; None if tailscaled does not answer."""
     try:
         return server_of(LocalAPI(path).prefs())
     except NodeError:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What member_info does: the host, its node and its Syncthing in one call. A part that does not answer says why.
+"""The implementation of member_info: gather the host, its node and its Syncthing in one call.
 
 Private to this collection: it may change in any release.
 """
@@ -35,10 +35,10 @@ def gather(params: Params) -> Result:
     }
 
 
-def _part(look: t.Callable[[], Result], otherwise: Result) -> Result:
-    """What one part says, with C(msg); or why it says nothing."""
+def _part(gather_part: t.Callable[[], Result], otherwise: Result) -> Result:
+    """The values of one part, with C(msg) set to None; if it fails, `otherwise` with the error as C(msg)."""
     try:
-        return {**look(), "msg": None}
+        return {**gather_part(), "msg": None}
     except MissingLibrary as error:
         return {
             **otherwise,

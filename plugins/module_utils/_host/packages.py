@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The packages that the roles of this collection install: which of them are there, in which version, and whether they are held.
+"""Facts about the packages that the roles of this collection install: presence, version, and whether they are held.
 
 Private to this collection: it may change in any release.
 """
@@ -20,7 +20,7 @@ WORLD = Path("/etc/apk/world")
 
 
 def gather(execute: Execute, manager: str | None, world: Path = WORLD) -> Found:
-    """By name, what the host's package manager has installed as a whole; changes nothing."""
+    """The completely installed packages by name, from the host's package manager; changes nothing."""
     if manager == "apt":
         form = r"--showformat=${Package}\t${db:Status-Abbrev}\t${Version}\n"
         return dpkg(_run(execute, ["dpkg-query", "--show", form, *DEBIAN]))
@@ -34,7 +34,7 @@ def gather(execute: Execute, manager: str | None, world: Path = WORLD) -> Found:
 
 
 def dpkg(text: str) -> Found:
-    """Of dpkg-query's lines those that are installed and configured: `ii`, or `hi` for one that is held."""
+    """Parse the lines of dpkg-query for packages that are installed and configured: `ii`, or `hi` for a held one."""
     found: Found = {}
     for name, status, version in _fields(text, 3):
         if status.rstrip() in ("ii", "hi"):
@@ -43,7 +43,7 @@ def dpkg(text: str) -> Found:
 
 
 def rpm(text: str) -> Found:
-    """Of rpm's lines; of a package that is not there it has a sentence."""
+    """Parse the lines of rpm; for a missing package it prints a message, which is skipped."""
     return {name: {"version": version, "release": release} for name, version, release in _fields(text, 3)}
 
 
@@ -52,7 +52,7 @@ def pacman(text: str) -> Found:
 
 
 def apk(text: str) -> Found:
-    """What apk is to see to, which is how it keeps a version: `tailscale~1.88.4`."""
+    """Parse the lines of apk's world file, which can pin a version: `tailscale~1.88.4`."""
     lines = [word for word in text.split() if word.startswith("tailscale") and word[9:10] in ("", "=", "~", "<", ">", "@")]
     return {"tailscale": {"world": lines}} if lines else {}
 
@@ -65,7 +65,7 @@ def _fields(text: str, number: int) -> t.Iterator[list[str]]:
 
 
 def _run(execute: Execute, command: list[str]) -> str:
-    """Its output, also where it ends with an error because one of several packages is not there."""
+    """The command's output, also if it fails because one of several packages is missing."""
     path = shutil.which(command[0])
     return execute([path, *command[1:]])[1] if path else ""
 

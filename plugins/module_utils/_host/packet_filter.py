@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the kernel's packet filter does before ufw's chains are asked, or after they left it undecided.
+"""Rules of the kernel's packet filter that apply before ufw's chains, or after them to packets they do not decide on.
 
 Private to this collection: it may change in any release.
 """
@@ -24,12 +24,12 @@ PROGRAMS = {"v4": "iptables", "v6": "ip6tables"}
 # Kinds of links (`ip -details link`) that lead to guests, containers and tunnels of this host.
 INNER_KINDS = ("wireguard", "tun", "dummy", "vxlan", "ipip", "gre", "sit", "ifb", "vcan")
 SYSTEM_PATH = "/usr/sbin:/sbin:/usr/local/sbin"
-# Who would take ufw's rules away, or add to them, behind its back.
+# Services that would remove ufw's rules or add to them.
 SERVICES = ("firewalld", "nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall", "shorewall6", "ferm")
 
 
 def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What is there now; changes nothing, and leaves nothing behind."""
+    """Gather the present state; changes nothing on the host."""
     del params
     links = _json(execute, ["ip", "-json", "-details", "address", "show"])
     routes = [route for family in ("-4", "-6") for route in _json(execute, ["ip", "-json", family, "route", "show", "default"])]
@@ -43,7 +43,7 @@ def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def services(shown: str) -> list[str]:
-    """The services among those of `systemctl show` that manage a packet filter of their own, now or at the next boot."""
+    """The services in the output of `systemctl show` that manage the packet filter, now or from the next boot on."""
     found = []
     for block in shown.strip().split("\n\n"):
         unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -58,7 +58,7 @@ def interfaces(links: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, list[str]]
 
 
 def surroundings(links: t.Sequence[t.Mapping[str, t.Any]], routes: t.Iterable[t.Mapping[str, t.Any]]) -> Surroundings:
-    """Which interfaces lead to this host's own guests and tunnels, and not to a LAN."""
+    """Sort the interfaces into those that lead to this host's own guests and tunnels, and those that lead elsewhere."""
     outer = {route["dev"] for route in routes if "dev" in route}
     kinds = {link["ifname"]: (link.get("linkinfo") or {}).get("info_kind", "") for link in links}
     ports: dict[str, list[str]] = {}
@@ -77,14 +77,14 @@ def surroundings(links: t.Sequence[t.Mapping[str, t.Any]], routes: t.Iterable[t.
 
 
 def _is_inner(name: str, kind: str, ports: t.Iterable[str]) -> bool:
-    """Whether an interface leads to guests or tunnels; `ports` are the kinds of those that a bridge has."""
-    # A bridge is one of guests unless it has a port that leads out of the host.
+    """Whether an interface leads to guests or tunnels; `ports` are the kinds of a bridge's ports."""
+    # A bridge belongs to guests unless one of its ports leads out of the host.
     guests = all(port in ("veth", "tun") for port in ports)
     return kind in INNER_KINDS or (kind == "bridge" and guests) or (kind == "veth" and bool(_iptables.INNER.match(name)))
 
 
 def lan_networks(links: t.Iterable[t.Mapping[str, t.Any]], around: Surroundings) -> list[str]:
-    """The private networks that this host is in by an interface of its own: where its neighbours are."""
+    """The private networks that this host is directly connected to."""
     found = []
     for link in links:
         for item in link.get("addr_info", []):
@@ -109,13 +109,13 @@ def _findings(execute: Execute, around: Surroundings) -> list[Finding]:
 
 
 def is_legacy(program: str) -> bool:
-    """Whether it is of the older kind: what it is a link to says so (xtables-nft-multi, xtables-legacy-multi, xtables-multi)."""
+    """Whether a program is iptables-legacy, from its link's target (xtables-nft-multi, xtables-legacy-multi, xtables-multi)."""
     path = _path(program)
     return path is not None and "nft" not in Path(path).resolve().name
 
 
 def rules_of(execute: Execute, program: str, table: str = "filter") -> str:
-    """What `iptables -S` lists; to list tables of the older kind that are not there would make them, so that is not done."""
+    """The output of `iptables -S`. Listing a legacy table that does not exist would create it, so that is not done."""
     names = Path(f"/proc/net/{'ip6' if program.startswith('ip6') else 'ip'}_tables_names")
     if is_legacy(program):
         try:
@@ -135,7 +135,7 @@ def _path(program: str) -> str | None:
 
 
 def _run(execute: Execute, command: list[str]) -> str:
-    """Its output, or nothing where there is no such program or it fails."""
+    """The command's output; empty if the program is missing or fails."""
     path = _path(command[0])
     if not path:
         return ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is there of Syncthing: its home, its identity, and the account that it would run as.
+"""Facts about Syncthing: its home, its identity, and the account that it runs or would run as.
 
 Private to this collection: it may change in any release.
 """
@@ -27,7 +27,7 @@ DROP_IN = "/etc/systemd/system/syncthing@{user}.service.d/50-tailsync.conf"
 
 
 def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What is there now; changes nothing, and leaves nothing behind."""
+    """Gather the present state; changes nothing on the host."""
     del execute
     home, user = params["syncthing_home"], params["syncthing_user"]
     unreadable = None
@@ -57,14 +57,14 @@ def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _device_id(home: Path) -> str | None:
-    """What the host is to its peers; null where there is no certificate yet."""
+    """The host's device ID; None if there is no certificate yet."""
     with contextlib.suppress(OSError, ValueError):
         return device_id_of_certificate((home / "cert.pem").read_text(encoding="ascii"))
     return None
 
 
 def _access(directory: Path) -> dict[str, t.Any] | None:
-    """Who may use a directory."""
+    """Owner, group and mode of a directory."""
     with contextlib.suppress(OSError):
         status = directory.stat()
         return {"uid": status.st_uid, "gid": status.st_gid, "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
@@ -72,7 +72,7 @@ def _access(directory: Path) -> dict[str, t.Any] | None:
 
 
 def _group(name: str | None) -> dict[str, t.Any]:
-    """By the host's own name service, so that groups of a directory are known."""
+    """Look a group up in the host's name service, which also knows the groups of a directory service."""
     if name:
         with contextlib.suppress(KeyError):
             return {"name": name, "gid": grp.getgrnam(name).gr_gid}
@@ -80,7 +80,7 @@ def _group(name: str | None) -> dict[str, t.Any]:
 
 
 def _account(name: str) -> dict[str, t.Any]:
-    """By the host's own name service, so that accounts of a directory are known."""
+    """Look an account up in the host's name service, which also knows the accounts of a directory service."""
     try:
         found = pwd.getpwnam(name)
     except KeyError:
@@ -113,7 +113,7 @@ def _owner(uid: int) -> dict[str, t.Any]:
 
 
 def _text(drop_in: Path) -> str:
-    """The unit's drop-in of an earlier run."""
+    """The text of the unit's drop-in, as an earlier run wrote it."""
     try:
         return drop_in.read_text(encoding="utf-8", errors="replace").replace("%%", "%")
     except OSError:
@@ -121,13 +121,13 @@ def _text(drop_in: Path) -> str:
 
 
 def _gui_directory(drop_in: str) -> str:
-    """Where the web interface's socket can be, now and after a restart."""
+    """The directory that can hold the web interface's socket, now and after a restart."""
     found = re.search(r"^ExecStartPre=\+\S*install -d .*?(/\S+)$", drop_in, re.MULTILINE)
     return found.group(1) if found and Path(found.group(1)).is_dir() else ""
 
 
 def _elsewhere(home: str) -> list[dict[str, str]]:
-    """Accounts and homes that earlier runs brought Syncthing up with, but this home."""
+    """Accounts and homes that earlier runs started Syncthing with, without this home."""
     found = []
     folder, _slash, name = DROP_IN.rpartition("/syncthing@")
     before, after = f"syncthing@{name}".split("{user}") if folder else ("", "")
@@ -140,5 +140,5 @@ def _elsewhere(home: str) -> list[dict[str, str]]:
 
 
 def _was_set_up(text: str, home: str) -> bool:
-    """Whether an earlier run brought Syncthing up with this home; the drop-in is written after the identity."""
+    """Whether an earlier run started Syncthing with this home; the drop-in is written after the identity."""
     return any(f"--home={home}{end}" in text for end in ('"', " "))

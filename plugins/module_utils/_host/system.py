@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which system the host runs: as Ansible's own facts name it, but without the rest of them.
+"""Facts about the operating system of the host: a few of Ansible's own facts, by the same names.
 
 Private to this collection: it may change in any release.
 """
@@ -23,16 +23,16 @@ NAMES = ("distribution", "distribution_release", "distribution_version", "distri
 
 
 def gather(module: t.Any) -> dict[str, t.Any]:
-    """What is there now; changes nothing, and leaves nothing behind."""
+    """Gather the present state; changes nothing on the host."""
     found: dict[str, t.Any] = DistributionFactCollector().collect(module=module)
-    # ansible-core's collectors know each other's facts by the names that they have in a playbook.
+    # ansible-core's collectors use each other's facts by their names in a playbook.
     known = {"ansible_system": platform.system(), **{f"ansible_{name}": value for name, value in found.items()}}
     found.update(PkgMgrFactCollector().collect(module=module, collected_facts=known))
     found.update(ServiceMgrFactCollector().collect(module=module, collected_facts=known))
     return {
         **{name: found.get(name) for name in (*NAMES, "pkg_mgr", "service_mgr")},
         "architecture": platform.machine(),
-        "userspace_bits": str(8 * struct.calcsize("P")),  # of the Python, which a kernel of 64 bits may run with 32
+        "userspace_bits": str(8 * struct.calcsize("P")),  # of Python, which may be a 32-bit program on a 64-bit kernel
         "os_release": _read(OS_RELEASE),
     }
 

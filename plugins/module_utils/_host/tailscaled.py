@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which Tailscale is on the host: its processes, sockets, interface and units.
+"""Facts about Tailscale on the host: its processes, sockets, interface and units.
 
-Two of them on one host take each other's interface, routes and packet filter chains away, so the one that a run comes in by
-must be known before another is started. What each finding means is decided on the controller (plugin_utils/tailscale_host.py).
+Two tailscaleds on one host remove each other's interface, routes and packet filter chains, so an existing one must be known
+before another is started. The facts are evaluated on the controller (plugin_utils/tailscale_host.py).
 
 Private to this collection: it may change in any release.
 """
@@ -32,7 +32,7 @@ INTERFACE = "tailscale0"
 STATE_FILE = "var/lib/tailscale/tailscaled.state"
 OUR_MARK = "Managed by Ansible (homelab.tailsync.tailscale)"
 PACKAGED_UNITS = ("/usr/lib/systemd/system/", "/lib/systemd/system/")
-# Where packages and this role's archive put the program; asked of the package manager only where that is not enough.
+# Where packages and this role's archive install the program; the package manager is asked only about other places.
 PROGRAMS = re.compile(r"(/usr/s?bin/tailscaled|/opt/tailscale/[^/]+/bin/tailscaled)( \(deleted\))?$")
 OWNERS = (
     ("dpkg-query", "--search"),
@@ -40,10 +40,10 @@ OWNERS = (
     ("pacman", "--query", "--owns"),
     ("apk", "info", "--who-owns"),
 )
-# Calls of the same program that are no daemon, such as the sessions of Tailscale SSH.
+# Subcommands of the same program that are not the daemon, such as the sessions of Tailscale SSH.
 NO_DAEMON = ("be-child", "cleanup", "version", "debug", "install-system-daemon", "uninstall-system-daemon")
 SIOCGIFADDR = 0x8915
-# What deciding about a login takes (module_utils/_tailscale/_login.py), and nothing else of it.
+# The values that the decision about a login needs (module_utils/_tailscale/_login.py), and no others.
 STATUS = ("BackendState", "HaveNodeKey", "Health", "TailscaleIPs", "TUN")
 SELF = ("DNSName", "HostName", "KeyExpiry", "Expired", "Tags", "Online")
 PREFS = ("ControlURL", "LoggedOut", "WantRunning", "Hostname")
@@ -53,7 +53,7 @@ Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 def gather(
     execute: Execute, params: t.Mapping[str, t.Any], root: Path = Path("/"), connect: t.Callable[[str], LocalAPI] = LocalAPI
 ) -> Json:
-    """What is there now; changes nothing, and leaves nothing behind."""
+    """Gather the present state; changes nothing on the host."""
     path = params["tailscale_socket"]
     unit = _unit(execute, "tailscaled.service", root)
     daemons = _daemons(root, unit)
@@ -78,7 +78,7 @@ def _has_systemd(root: Path) -> bool:
 
 
 def _unit(execute: Execute, name: str, root: Path) -> Json | None:
-    """The service, unless systemd does not know it; `own` if a package or this role has brought it."""
+    """Describe a service, None if systemd does not know it; `own` if a package or this role has installed it."""
     if not _has_systemd(root):
         return None
     names = "LoadState,ActiveState,UnitFileState,FragmentPath,MainPID,ControlGroup,ExecStart"
@@ -110,7 +110,7 @@ def _is_ours(root: Path, path: str) -> bool:
 
 
 def _is_packaged(execute: Execute, program: str) -> bool:
-    """Whether the package manager has brought it, as under a copy of its unit that `systemctl edit --full` makes."""
+    """Whether a program belongs to a package, also if its unit is a copy that `systemctl edit --full` made."""
     managers = [command for command in OWNERS if program and shutil.which(command[0])]
     return any(execute([*command, program])[0] == 0 for command in managers)
 
@@ -136,7 +136,7 @@ def _other_units(execute: Execute, root: Path, known: t.Collection[str]) -> list
 
 
 def _daemons(root: Path, unit: Json | None) -> list[Json]:
-    """The tailscaleds of this host's network; one in a guest's or container's own network is none of its."""
+    """The tailscaled processes in this host's network namespace; those of guests and containers have another one."""
     network = _namespace(root, "self", "net")
     found = []
     for place in sorted((root / "proc").glob("[0-9]*"), key=lambda one: int(one.name)):
@@ -179,7 +179,7 @@ def _is_daemon(place: Path, arguments: list[str]) -> bool:
 
 
 def _flag(arguments: list[str], name: str) -> str:
-    """A flag's value, as Go's programs take them: -name=value, --name=value, --name value."""
+    """The value of a flag in Go's forms: -name=value, --name=value, --name value."""
     for number, argument in enumerate(arguments):
         key, equals, value = argument.lstrip("-").partition("=")
         if argument.startswith("-") and key == name:
@@ -206,7 +206,7 @@ def _plain(path: str) -> str:
 
 
 def _interface(root: Path, daemons: list[Json]) -> Json:
-    """Whether there is a tailscale0, and who holds it if no tailscaled that was found can."""
+    """Whether there is an interface tailscale0, and the process that holds it if no tailscaled was found for it."""
     present = (root / "sys/class/net" / INTERFACE).exists()
     explained = any(daemon["tun"] == INTERFACE for daemon in daemons)
     return {
@@ -229,7 +229,7 @@ def _holder(root: Path) -> Json | None:
 
 
 def _interface_of(node: Json | None, root: Path) -> str | None:
-    """The interface that carries the node's address; the one thing that says which is the tailnet's."""
+    """The interface that has the node's address, which identifies the tailnet's interface."""
     addresses = {str(ipaddress.ip_address(one)) for one in ((node or {}).get("status") or {}).get("TailscaleIPs") or []}
     if not addresses:
         return None
@@ -255,7 +255,7 @@ def _interface_of(node: Json | None, root: Path) -> str | None:
 
 
 def _node(path: str, connect: t.Callable[[str], LocalAPI]) -> Json | None:
-    """What the tailscaled at the socket says of itself; null if none answers."""
+    """Status and preferences of the tailscaled at the socket; None if none answers."""
     try:
         api = connect(path)
         status, prefs = api.status(), api.prefs()
@@ -269,7 +269,7 @@ def _node(path: str, connect: t.Callable[[str], LocalAPI]) -> Json | None:
 
 
 def _state_kept(path: Path) -> bool | None:
-    """Whether a tailscaled that does not run was logged in when it ended; null if its file does not say, as an encrypted one."""
+    """Whether a stopped tailscaled was logged in when it ended; None if its state file does not tell (it may be encrypted)."""
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
         profile = base64.b64decode(state.get("_current-profile") or "").decode()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What host_info does: gather all topics in one call.
+"""The implementation of host_info: gather all topics in one call.
 
 Private to this collection: it may change in any release.
 """
@@ -24,9 +24,9 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
 
 
 def runner(module: t.Any) -> t.Callable[..., tuple[int, str, str]]:
-    """Runs commands; a program that is not there ends with 127, as in a shell.
+    """Return a function that runs commands; for a missing program it returns 127, as a shell does.
 
-    What is no UTF-8, such as an old comment of a rule, is replaced, because Ansible refuses it in a result.
+    Bytes that are no UTF-8, such as in an old comment of a rule, are replaced, because Ansible refuses them in a result.
     """
 
     def execute(command: list[str], **options: t.Any) -> tuple[int, str, str]:
@@ -40,7 +40,7 @@ def runner(module: t.Any) -> t.Callable[..., tuple[int, str, str]]:
 
 
 def gather(module: t.Any) -> dict[str, t.Any]:
-    """For an AnsibleModule, which ansible-core's own collectors of facts want as well."""
+    """Gather all topics. `module` is an AnsibleModule, which ansible-core's fact collectors need."""
     execute, params = runner(module), module.params
     filters, around = packet_filter.gather(execute, params), system.gather(module)
     own = [address for addresses in filters["interfaces"].values() for address in addresses]
@@ -53,5 +53,5 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         "packages": packages.gather(execute, around["pkg_mgr"]),
         "files": files.gather(params["syncthing_user"]),
         "syncthing_unit": units.gather(execute, params["syncthing_user"]),
-        "control_servers": control.here(params["login_servers"], own),
+        "control_servers": control.on_this_host(params["login_servers"], own),
     }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of Syncthing's unit, as systemd has it.
+"""The state of Syncthing's systemd unit.
 
 Private to this collection: it may change in any release.
 """
@@ -16,7 +16,7 @@ PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
 
 
 def gather(execute: Execute, user: str) -> dict[str, str]:
-    """Systemd's own words for it, empty where there is no systemd; changes nothing."""
+    """The unit's properties in systemd's own words; empty without systemd. Changes nothing."""
     if not shutil.which("systemctl"):
         return {}
     command = ["systemctl", "show", f"syncthing@{user}.service", f"--property={','.join(PROPERTIES)}"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the Syncthing modules do: read once, plan, write, read back.
+"""The implementation of the Syncthing modules: gather once, plan, write, read back.
 
 Private to this collection: it may change in any release.
 """
@@ -37,27 +37,27 @@ Params = t.Mapping[str, t.Any]
 
 
 def own_device_id(home: str) -> str | None:
-    """From the certificate, which costs no request."""
+    """This host's device ID from the certificate, without a request; None if there is no certificate."""
     path = Path(home) / "cert.pem"
     return device_id_of_certificate(path.read_text(encoding="ascii")) if path.exists() else None
 
 
 def apply(params: Params, check_mode: bool) -> dict[str, t.Any]:
-    """Make one host's Syncthing what is declared. Parameters that a module does not have count as not declared."""
+    """Apply the declared configuration to one host's Syncthing. Options that a module does not have count as not declared."""
     declared = _with_canonical_ids(params)
     _refuse.empty_secrets(declared)
     _refuse.wrong_values(declared)
     client = _client(params, check_mode)
     config = client.config()
-    left_out = _places_of(declared["folders"], config, params["home"], bool(params.get("allow_moves")))
-    seen = _see(client, config, params, declared, {one["id"] for one in left_out})
+    left_out = _check_places(declared["folders"], config, params["home"], bool(params.get("allow_moves")))
+    seen = _gather(client, config, params, declared, {one["id"] for one in left_out})
     plan = _plan.plan(config, seen, declared)
     if isinstance(client, Client) and plan.writes:
         _refuse_unbindable_gui_address(plan, params, check_mode)
         if not check_mode:
             _prepare_disk(plan, params.get("folder_owner"))
             _write(client, plan)
-            _prove(client, plan)
+            _verify(client, plan)
     return {
         "changed": bool(plan.writes),
         "device_id": seen.own_id or None,
@@ -76,7 +76,7 @@ def _client(params: Params, check_mode: bool) -> Client | NotStarted:
     except NotConfigured:
         if not check_mode:
             raise
-        return NotStarted()  # what a check can say before the first start is what it would say of an empty Syncthing
+        return NotStarted()  # in check mode a Syncthing that never started counts as empty
 
 
 def _refuse_unbindable_gui_address(plan: _plan.Plan, params: Params, check_mode: bool) -> None:
@@ -85,8 +85,8 @@ def _refuse_unbindable_gui_address(plan: _plan.Plan, params: Params, check_mode:
         _listen.refuse_unbindable(address, params["home"], check_mode)
 
 
-def _places_of(declared: list[dict[str, t.Any]], config: Params, home: str, allow_moves: bool) -> list[_disk.LeftOut]:
-    """Refuse places where no folder may be, and tell those that cannot be served now."""
+def _check_places(declared: list[dict[str, t.Any]], config: Params, home: str, allow_moves: bool) -> list[_disk.LeftOut]:
+    """Refuse forbidden places of folders, and return the folders that are left out now."""
     present = {folder["id"]: folder["path"] for folder in config.get("folders") or []}
     stays = {
         folder["id"]
@@ -98,7 +98,7 @@ def _places_of(declared: list[dict[str, t.Any]], config: Params, home: str, allo
     left_out = _disk.left_out(placed, stays)
     away = {one["id"] for one in left_out}
     for folder in declared:
-        # Old versions are others' files as well. What a link leads to on a disk that is away cannot be seen, nor is it used.
+        # Old versions come from other devices as well. Links on a disk that is not mounted can be neither resolved nor used.
         refusal = _places.refusal if folder["id"] in away else _places.refusal_here
         for option, path in (("path", folder.get("path")), ("versioning.path", (folder.get("versioning") or {}).get("path"))):
             reason = refusal(path, home) if path and (option == "path" or path.startswith("/")) else None
@@ -107,10 +107,10 @@ def _places_of(declared: list[dict[str, t.Any]], config: Params, home: str, allo
     return left_out
 
 
-def _see(
+def _gather(
     client: Client | NotStarted, config: Params, params: Params, declared: Params, left_out: t.Collection[str]
 ) -> _plan.Seen:
-    """What the plan has to know besides the configuration; each only if it is declared."""
+    """Gather the facts that the plan needs in addition to the configuration, each only if it is declared."""
     own_id = own_device_id(params["home"]) or client.device_id()
     present = {folder["id"] for folder in config.get("folders") or []} - set(left_out)
     ignores = {
@@ -127,7 +127,7 @@ def _see(
 
 def _prepare_disk(plan: _plan.Plan, owner: str | None) -> None:
     for folder in plan.new_folders:
-        if owner and folder["path"].startswith("/"):  # Syncthing itself makes one that begins with ~, in its user's home
+        if owner and folder["path"].startswith("/"):  # Syncthing itself creates a path that begins with ~
             _disk.make_root(folder["id"], folder["path"], owner)
         if folder["id"] in plan.new_ignores:
             _disk.write_ignores(folder["id"], folder["path"], plan.new_ignores[folder["id"]])
@@ -136,14 +136,14 @@ def _prepare_disk(plan: _plan.Plan, owner: str | None) -> None:
 def _write(client: Client, plan: _plan.Plan) -> None:
     for write in plan.writes:
         if write.path == "config/gui":
-            # It goes away before it has answered; what came of it is read back.
+            # The web interface may restart before it has answered; the result is read back.
             with contextlib.suppress(NotReady):
                 client.write(*write)
         else:
             client.write(*write)
 
 
-def _prove(client: Client, plan: _plan.Plan) -> None:
+def _verify(client: Client, plan: _plan.Plan) -> None:
     moved = any(write.path == "config/gui" for write in plan.writes)
     config = client.get_again("config") if moved else client.config()
     declared = [folder["id"] for folder in plan.declared["folders"] if folder.get("ignores") is not None]
@@ -151,8 +151,8 @@ def _prove(client: Client, plan: _plan.Plan) -> None:
     lost = _describe.not_applied(config, ignores, plan)
     if lost:
         raise SyncthingError(
-            f"Syncthing {client.version} took the change but did not keep all of it: {'; '.join(lost)}. "
-            "It drops what it finds inconsistent; its log has the reason"
+            f"Syncthing {client.version} accepted the change but did not keep all of it: {'; '.join(lost)}. "
+            "It drops values that it finds inconsistent; its log has the reason"
         )
 
 

@@ -40,7 +40,7 @@ NEVER_REHASHES = (1, 25)  # from this version on, a bcrypt hash is stored as it 
 
 
 class Endpoint(t.NamedTuple):
-    """Where the REST API is and what it asks for, from config.xml."""
+    """Address, key and TLS of the REST API, from config.xml."""
 
     address: str  # host:port, or the path of a unix socket
     api_key: str
@@ -60,9 +60,9 @@ class Endpoint(t.NamedTuple):
 
 
 def _gui_element(text: str) -> ET.Element | None:
-    """Of a config.xml, the part about the web interface; the rest may be as long as the mesh is large.
+    """The element gui of a config.xml. It is cut out first, because the rest of the file can be long in a large mesh.
 
-    Where it cannot be cut out for certain, because there is a comment or the file is not whole, all of it is parsed.
+    If it cannot be cut out safely, because there is a comment or the file is incomplete, the whole file is parsed.
     """
     begin, end = text.find("<gui"), text.find("</gui>")
     whole = text.rstrip().endswith("</configuration>") and "<!" not in text
@@ -72,7 +72,7 @@ def _gui_element(text: str) -> ET.Element | None:
 
 
 def reachable(address: str) -> str:
-    """A listen address as one to connect to: that of every interface is answered on loopback, too."""
+    """The address to connect to for a listen address; for all interfaces it is loopback."""
     host, _colon, port = address.rpartition(":")
     return f"{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
 
@@ -98,7 +98,7 @@ def read_endpoint(home: str) -> Endpoint:
 
 
 class NotStarted:
-    """What can be said of a Syncthing that was never started: it is empty."""
+    """The client of a Syncthing that was never started: its configuration is empty."""
 
     version = None
     reads = writes = 0
@@ -122,7 +122,7 @@ class NotStarted:
 
 
 class Client:
-    """Reads are repeated until Syncthing is ready or `timeout` seconds are over; writes never are."""
+    """A client of the REST API. Reads are repeated until Syncthing is ready or `timeout` seconds are over; writes never are."""
 
     def __init__(self, home: str, timeout: float) -> None:
         self.home = home
@@ -134,7 +134,7 @@ class Client:
         self.transport = self._connected()
 
     def open(self) -> None:
-        """Where config.xml says that the API is; again after the web interface was changed."""
+        """Connect to the API at its address in config.xml, again after the web interface was changed."""
         self.endpoint = read_endpoint(self.home)
         self.transport.close()
         self.transport = self._connected()
@@ -165,28 +165,28 @@ class Client:
         return answer.get("ignore") or []
 
     def rehashes(self) -> bool:
-        """Whether a hash that is given as a password would be hashed once more."""
+        """Whether Syncthing would hash a hash that is given as a password again."""
         found = re.match(r"v?(\d+)\.(\d+)", self.version)
         return bool(found) and (int(found.group(1)), int(found.group(2))) < NEVER_REHASHES  # type: ignore[union-attr]
 
     def password_fits(self, user: str, password: str) -> bool:
-        """Whether one can log in with it now; asked before it is written, because it is stored as a hash only."""
+        """Whether a login with this password works now. It is tested before a write, because only a hash is stored."""
         self.reads += 1
         body = {"Username": user, "Password": password}
         answer = self._send("POST", "noauth/auth/password", body=body, with_key=False)
         if answer.status in (204, 403):
             return answer.status == 204
-        # Before 1.26 there is no such page, and a wrong password is told from a missing API key by the status.
+        # Before 1.26 this endpoint does not exist; the status tells a wrong password from a missing API key.
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
         answer = self._send("GET", "system/ping", with_key=False, headers={"Authorization": f"Basic {login}"})
         return answer.status != 401
 
     def get(self, path: str, **query: str) -> t.Any:
-        """GET, again and again until Syncthing is ready or the time is up."""
+        """Send a GET request, and repeat it until Syncthing is ready or the time is over."""
         return self._retried(lambda: self._read(path, query))
 
     def get_again(self, path: str) -> t.Any:
-        """The same after the web interface was changed: it moves, and for a moment the old one still answers."""
+        """Get a path after a change of the web interface, which may have a new address while the old one still answers."""
 
         def attempt() -> t.Any:
             self.open()
@@ -205,7 +205,7 @@ class Client:
         if answer.status >= 400:
             raise SyncthingError(f"Syncthing refused {method} {path}: {_reason(answer)}")
 
-    # --- how --------------------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------------
 
     def _retried(self, attempt: t.Callable[[], t.Any]) -> t.Any:
         deadline = time.monotonic() + self.timeout
@@ -220,7 +220,7 @@ class Client:
     def _read(self, path: str, query: t.Mapping[str, str]) -> t.Any:
         self.reads += 1
         answer = self._send("GET", f"{path}?{urlencode(query)}" if query else path)
-        # While version 2 converts its database, something else answers everything with 200 and plain text.
+        # While version 2 converts its database, a temporary server answers everything with 200 and plain text.
         if answer.status < 400 and (VERSION_HEADER not in answer.headers or not _is_json(answer)):
             raise Starting(
                 f"Syncthing at {self.endpoint.place} is not ready yet: {answer.text.strip()[:200] or 'an empty answer'}"
@@ -228,7 +228,7 @@ class Client:
         if answer.status == 403 and "Host check" in answer.text:
             raise SyncthingError(f"Syncthing refuses the name in {self.endpoint.place} (host check): use a loopback address")
         if answer.status in (401, 403):
-            raise SyncthingError(f"Syncthing at {self.endpoint.place} does not take the API key that its config.xml names")
+            raise SyncthingError(f"Syncthing at {self.endpoint.place} does not accept the API key of its config.xml")
         if answer.status >= 400:
             raise SyncthingError(f"Syncthing refused GET {path}: {_reason(answer)}")
         self.version = answer.headers[VERSION_HEADER]
@@ -251,7 +251,7 @@ class Client:
                 f"({error})"
             ) from error
         if 300 <= answer.status < 400:
-            raise NotReady(f"Syncthing at {self.endpoint.place} wants TLS, which its config.xml does not say (yet)")
+            raise NotReady(f"Syncthing at {self.endpoint.place} wants TLS, which is not in its config.xml (yet)")
         return answer
 
 

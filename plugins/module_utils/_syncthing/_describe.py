@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module returns of a plan, and whether Syncthing kept all of it: pure functions.
+"""Describe a plan for a module's result, and find the changes that Syncthing did not keep: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -23,14 +23,14 @@ FOLDER_KEYS = {**_schema.FOLDER_KEYS, **_schema.FOLDER_PARTS}
 
 
 class State(t.NamedTuple):
-    """A configuration, as it is or as it will be, and the ignore patterns of the folders that declare some."""
+    """A present or planned configuration, and the ignore patterns of the folders that declare some."""
 
     config: Json
     ignores: Ignores
 
 
 class _Item(t.NamedTuple):
-    """A device or folder that is described: its place, the name that it is told by, and which keys are told."""
+    """A device or folder to describe: its kind, the name for the result, and the keys to include."""
 
     kind: str
     name: str
@@ -52,7 +52,7 @@ def _items(declared: Json, to_remove: t.Mapping[str, list[str]]) -> t.Iterator[_
 
 
 def describe(state: State, declared: Json, to_remove: t.Mapping[str, list[str]]) -> Json:
-    """Of a configuration, what the user declared, in Syncthing's words, secrets and all."""
+    """The declared part of a configuration, with Syncthing's names, including secrets."""
     present = Present(state.config)
     found: Json = {kind: {} for kind in OBJECTS}
     for item in _items(declared, to_remove):
@@ -61,9 +61,9 @@ def describe(state: State, declared: Json, to_remove: t.Mapping[str, list[str]])
 
 
 def differences(before: State, after: State, declared: Json, to_remove: t.Mapping[str, list[str]]) -> tuple[Json, Json]:
-    """Of all that differs the description before and after, secrets masked.
+    """The descriptions of all differing objects before and after, with secrets masked.
 
-    What is the same is not even described: a large mesh in which nothing changes has nothing to return.
+    Equal objects are not described, so that a run without changes in a large mesh is fast.
     """
     then, now = Present(before.config), Present(after.config)
     found: tuple[Json, Json] = ({}, {})
@@ -121,20 +121,20 @@ def _part(value: Json | None, declared: Json, names: t.Mapping[str, str], always
     return t.cast("Json", _schema.canonical({key: value.get(key) for key in sorted(keys)}))
 
 
-# Keys of a new folder that must be as planned; the others, if not declared, are Syncthing's choice, which differs by version.
-OF_A_NEW_FOLDER = ("devices", "path", "type", "versioning")
-# Keys that Syncthing sets by itself when another has a certain value (lib/config).
-OPTIONS_OF_ITS_OWN = frozenset({"unackedNotificationIDs", "urUniqueId"})
+# Keys of a new folder that must be as planned. Syncthing chooses the other undeclared ones, depending on its version.
+NEW_FOLDER_KEYS = ("devices", "path", "type", "versioning")
+# Keys that Syncthing sets itself when another key has a certain value (lib/config).
+OPTIONS_SET_BY_SYNCTHING = frozenset({"unackedNotificationIDs", "urUniqueId"})
 
 
 def not_applied(config: Json, ignores: Ignores, plan: Plan) -> list[str]:
-    """What did not stick, by name: Syncthing takes some writes with 200 and drops them, or keeps more than was sent.
+    """The objects that are not as planned, by name: Syncthing accepts some writes with 200 and drops them, or adds to them.
 
-    Of declared keys all count; of the others, in all objects of the configuration, those that Syncthing does not set by itself.
+    All declared keys are compared, and in all objects also the undeclared keys that Syncthing does not set itself.
     """
     found = _declared_not_applied(State(config, ignores), plan)
     named = {text.partition(" (")[0] for text in found}
-    return found + [text for text in _changed_besides(config, plan) if text.partition(" (")[0] not in named]
+    return found + [text for text in _unexpected_changes(config, plan) if text.partition(" (")[0] not in named]
 
 
 def _declared_not_applied(state: State, plan: Plan) -> list[str]:
@@ -152,42 +152,42 @@ def _declared_not_applied(state: State, plan: Plan) -> list[str]:
     return found
 
 
-def _changed_besides(config: Json, plan: Plan) -> list[str]:
+def _unexpected_changes(config: Json, plan: Plan) -> list[str]:
     wanted, declared, new = plan.whole, plan.declared, {folder["id"] for folder in plan.new_folders}
     now, then = _schema.Present(config), _schema.Present(wanted)
     found = []
     for device_id, device in then.devices.items():
         if device_id in now.devices or not device.get("introducedBy"):
-            keys = _differing(now.devices.get(device_id), device, _own_of_device(device, then.options))
+            keys = _differing(now.devices.get(device_id), device, _keys_set_for_device(device, then.options))
             found.append((f"devices: {device.get('name') or device_id}", keys))
     for folder_id, folder in then.folders.items():
         actual = now.folders.get(folder_id)
         if folder_id in new:
-            folder = {key: folder[key] for key in OF_A_NEW_FOLDER if key in folder}  # noqa: PLW2901
-        found.append((f"folders: {folder_id}", _differing(_as_shared(actual, folder), folder, _own_of_folder(folder))))
+            folder = {key: folder[key] for key in NEW_FOLDER_KEYS if key in folder}  # noqa: PLW2901
+        found.append((f"folders: {folder_id}", _differing(_as_shared(actual, folder), folder, _keys_set_for_folder(folder))))
     for kind, template in then.defaults.items():
         found.append((f"defaults.{kind}", _differing(now.defaults.get(kind) or {}, template, ())))
-    found.append(("options", _differing(now.options, then.options, OPTIONS_OF_ITS_OWN)))
-    # Of a password Syncthing keeps a hash.
+    found.append(("options", _differing(now.options, then.options, OPTIONS_SET_BY_SYNCTHING)))
+    # Syncthing keeps only a hash of the password.
     found.append(("gui", _differing(now.gui, then.gui, ("password",) if (declared.get("gui") or {}).get("password") else ())))
     found.append(("ldap", _differing(config.get("ldap") or {}, wanted.get("ldap") or {}, ())))
     return [where + (f" ({', '.join(keys)})" if any(keys) else "") for where, keys in found if keys]
 
 
-def _own_of_device(device: Json, options: Json) -> t.Collection[str]:
-    # A folder that was ignored is no longer once it is shared (lib/config/deviceconfiguration.go).
+def _keys_set_for_device(device: Json, options: Json) -> t.Collection[str]:
+    # An ignored folder is no longer ignored once it is shared (lib/config/deviceconfiguration.go).
     own = {"ignoredFolders"} | ({"introducer", "autoAcceptFolders"} if device.get("untrusted") else set())
     if not device.get("name") or options.get("overwriteRemoteDeviceNamesOnConnect"):
-        own.add("name")  # filled in by the device itself
+        own.add("name")  # the device itself sets it
     return own
 
 
-def _own_of_folder(folder: Json) -> t.Collection[str]:
+def _keys_set_for_folder(folder: Json) -> t.Collection[str]:
     return {"ignorePerms", "disableTempIndexes"} if folder.get("type") == "receiveencrypted" else ()
 
 
 def _as_shared(actual: Json | None, wanted: Json) -> Json | None:
-    """Without whom an introducer has brought in the meantime."""
+    """The folder without devices that an introducer has added in the meantime."""
     if actual is None:
         return None
     known = {share["deviceID"] for share in wanted.get("devices") or []}
@@ -196,25 +196,25 @@ def _as_shared(actual: Json | None, wanted: Json) -> Json | None:
 
 
 def _differing(actual: Json | None, wanted: Json, own: t.Collection[str]) -> list[str]:
-    """The keys that differ; one that is empty if there is nothing at all. Nothing and an empty list are the same."""
+    """The keys that differ; one empty key if the object does not exist. A missing value and an empty list are equal."""
     if actual is None:
         return [""]
     return [
         key
         for key, value in _schema.canonical(wanted).items()
-        if key not in own and not _kept(_schema.canonical(actual.get(key)), value)
+        if key not in own and not _includes(_schema.canonical(actual.get(key)), value)
     ]
 
 
-def _kept(actual: t.Any, wanted: t.Any) -> bool:
-    """Whether all of a value is there. An object may have got keys that were never sent; a map of parameters may not."""
+def _includes(actual: t.Any, wanted: t.Any) -> bool:
+    """Whether a value contains all that was sent. An object may have additional keys; a map of parameters may not."""
     if isinstance(wanted, dict) and isinstance(actual, dict):
         return all(
-            (actual.get(key) or {}) == (value or {}) if key == "params" else _kept(actual.get(key), value)
+            (actual.get(key) or {}) == (value or {}) if key == "params" else _includes(actual.get(key), value)
             for key, value in wanted.items()
         )
     if isinstance(wanted, list) and isinstance(actual, list):
-        return len(wanted) == len(actual) and all(map(_kept, actual, wanted))
+        return len(wanted) == len(actual) and all(map(_includes, actual, wanted))
     return (actual or None) == (wanted or None)
 
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Syncthing's device IDs, computed and checked without Syncthing.
 
-The form is documented at https://docs.syncthing.net/dev/device-ids.html; how the check
-characters come about is in lib/protocol/luhn.go, which differs from the usual Luhn mod N.
+The form is documented at https://docs.syncthing.net/dev/device-ids.html; the check characters
+are computed as in lib/protocol/luhn.go, which differs from the usual Luhn mod N.
 
 Private to this collection: it may change in any release.
 """
@@ -18,12 +18,12 @@ import ssl
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 GROUP = 13
-# What people mistype; Syncthing forgives the same.
+# Characters that users confuse; Syncthing accepts the same.
 LOOK_ALIKES = str.maketrans({"0": "O", "1": "I", "8": "B"})
 
 
 class InvalidDeviceID(ValueError):
-    """A text that is no device ID; its message says why."""
+    """A text is no device ID; the message gives the reason."""
 
 
 def check_character(group: str) -> str:
@@ -37,7 +37,7 @@ def check_character(group: str) -> str:
 
 
 def device_id_of_certificate(pem: str) -> str:
-    """The device ID that a certificate in PEM form stands for."""
+    """The device ID of a certificate in PEM form."""
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.strip())).digest()
     plain = base64.b32encode(digest).decode().rstrip("=")
     groups = [plain[at : at + GROUP] for at in range(0, len(plain), GROUP)]

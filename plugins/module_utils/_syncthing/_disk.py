@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A folder's place on the disk, before Syncthing sees it.
+"""Checks and creation of a folder's directory, before Syncthing uses it.
 
-Syncthing makes the root and the marker of a new folder by itself. Where a disk is not there that fills the system
-disk, and when the disk returns with older files, the others take them for the newest. So a folder whose disk is
-away is left out, and where a disk might be away nothing is made but the folder itself.
+Syncthing creates the root and the marker of a new folder itself. If the disk is not mounted, that fills the system disk,
+and when the disk is mounted again with older files, the other devices take them for the newest. So a folder whose disk is
+not mounted is left out, and where a disk might be missing, only the folder itself is created and no parents.
 
 Private to this collection: it may change in any release.
 """
@@ -27,9 +27,9 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError, role
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._places import below, normal
 
-# Below these all missing parents are made; they are the system's own places for data.
+# Below these directories, which the system has for data, all missing parents are created.
 PARENTS_MADE = ("/srv", "/home", "/var/lib", "/opt")
-# Where udisks mounts what a user plugs in.
+# Where udisks mounts removable disks.
 UDISKS = re.compile(r"/(?:run/)?media/([^/]+)/([^/]+)$")
 IGNORE_FILE = ".stignore"  # https://docs.syncthing.net/users/ignoring.html
 TEMPORARY = (".syncthing.", ".tmp")  # around a name that Syncthing itself never syncs
@@ -38,7 +38,7 @@ LeftOut = t.Dict[str, str]  # noqa: UP006  (3.9 at run time)
 
 
 class Found(t.NamedTuple):
-    """What there is of a path: links resolved, the last that is there, and the names of what is not."""
+    """The state of a path: its real path, the deepest existing directory, and the names of the missing ones."""
 
     path: str
     anchor: str
@@ -46,7 +46,7 @@ class Found(t.NamedTuple):
 
 
 def left_out(folders: t.Iterable[t.Mapping[str, t.Any]], present: t.Collection[str] = ()) -> list[LeftOut]:
-    """Which of the folders cannot be served now, and why. `present` are IDs of those that Syncthing has."""
+    """The folders that must be left out now, with the reason. `present` are IDs of folders that Syncthing already has."""
     placed = [one for one in folders if str(one.get("path") or "").startswith("/")]
     table = _mounts.read() if placed else None
     found = []
@@ -58,12 +58,12 @@ def left_out(folders: t.Iterable[t.Mapping[str, t.Any]], present: t.Collection[s
 
 
 def _reason(path: str, required: str | None, present: bool, table: _mounts.Table) -> str | None:
-    # Before the path itself is read: behind an automounter that may take as long as the disk does not come.
+    # Before the path itself is read, which behind an automounter may block until the disk is there.
     for place in (normal(path), normal(required) if required else None):
-        if place and _waiting(place, table.mounted):
-            _mounts.wake(place)
+        if place and _is_automounter(place, table.mounted):
+            _mounts.trigger_automount(place)
             table = table._replace(mounted=_mounts.read().mounted)
-            if _waiting(place, table.mounted):
+            if _is_automounter(place, table.mounted):
                 return not_mounted(place, None, table)
     real = os.path.realpath(path)
     needed = os.path.realpath(required) if required else None
@@ -73,16 +73,16 @@ def _reason(path: str, required: str | None, present: bool, table: _mounts.Table
     try:
         found = locate(real)
     except PermissionError as error:
-        if present:  # such as a FUSE mount of Syncthing's user, which root cannot enter; Syncthing itself tells a real fault
+        if present:  # such as a FUSE mount of Syncthing's user, which root cannot enter; Syncthing itself reports a real error
             return None
         return f"root cannot enter it ({error.strerror}): make the folder in the web interface, or let root enter it"
     except OSError as error:
-        return f"it cannot be used ({error.strerror}): repair the disk, or say another path"
+        return f"it cannot be used ({error.strerror}): repair the disk, or set another path"
     return unusable(found, present, table)
 
 
 def locate(real: str) -> Found:
-    """How much of a path is there. Raises OSError if it cannot be used."""
+    """Find the existing part of a path. Raises OSError if it cannot be used."""
     missing: list[str] = []
     anchor = real
     while True:
@@ -106,8 +106,8 @@ def _above(path: str, points: t.Iterable[str]) -> list[str]:
     return sorted((point for point in points if below(path, point)), key=len)
 
 
-def _waiting(path: str, mounted: t.Mapping[str, str]) -> bool:
-    """Whether the innermost mount above is an automounter's, which mounts the rest on access."""
+def _is_automounter(path: str, mounted: t.Mapping[str, str]) -> bool:
+    """Whether the innermost mount above a path is an automounter, which mounts the disk on access."""
     above = _above(path, mounted)
     return bool(above) and mounted[above[-1]] == _mounts.AUTOMOUNTER
 
@@ -118,7 +118,7 @@ def innermost(path: str, mounted: t.Mapping[str, str]) -> str:
 
 
 def not_mounted(real: str, required: str | None, table: _mounts.Table) -> str | None:
-    """Why the disk of a path is taken for away."""
+    """The reason why the disk of a path counts as not mounted; None if it is mounted."""
     automounted = {point: "an automounter" for point, kind in table.mounted.items() if kind == _mounts.AUTOMOUNTER}
     there = set(table.mounted) - set(automounted)
     if required and required not in there:
@@ -132,32 +132,32 @@ def not_mounted(real: str, required: str | None, table: _mounts.Table) -> str | 
 
 
 def unusable(found: Found, present: bool, table: _mounts.Table) -> str | None:
-    """Why the folder cannot be made where it is to be, or be used where it was."""
+    """The reason why a new folder cannot be created at its path, or an existing one not used; None if it can."""
     if not found.missing:
         return None
     if present:
         return (
             f"its directory {found.path} is not there: mount its disk (and set requires_mount, so that this is noticed), or "
-            "bring the directory back with its files"
+            "restore the directory with its files"
         )
     first = posixpath.join(found.anchor, found.missing[0])
-    user = _whose(found.path, first)
+    user = _absent_home_or_medium(found.path, first)
     if user:
         return user
     if len(found.missing) == 1 or _parents_made(found, table):
         return None
     return (
-        f"{first} is not there, and nothing says whether a disk is to be: mount the disk (and set requires_mount, so that this "
-        f"is noticed), or make the directory {posixpath.dirname(found.path)}. Only below {', '.join(PARENTS_MADE)} are parents "
-        "made"
+        f"{first} is not there, and may be on a disk that is not mounted: mount the disk (and set requires_mount, so that this "
+        f"is noticed), or create the directory {posixpath.dirname(found.path)}. Parents are created only below "
+        f"{', '.join(PARENTS_MADE)}"
     )
 
 
-def _whose(path: str, first: str) -> str | None:
-    """What a login or a plugged-in disk brings is not for us to make."""
+def _absent_home_or_medium(path: str, first: str) -> str | None:
+    """The reason not to create a user's home or the mount point of a removable disk; None if the path is neither."""
     plugged = UDISKS.match(path)
     if plugged and first == path and user_named(plugged.group(1)):
-        return f"{path} is where a disk named {plugged.group(2)} would be mounted: plug it in, or make the directory"
+        return f"{path} is where a disk named {plugged.group(2)} would be mounted: plug it in, or create the directory"
     if posixpath.dirname(first) == "/home":
         owner = user_named(posixpath.basename(first))
         if owner and owner.pw_dir == first:
@@ -169,18 +169,18 @@ def _parents_made(found: Found, table: _mounts.Table) -> bool:
     inner = innermost(found.path, table.mounted)
     for root in PARENTS_MADE:
         real = os.path.realpath(root)
-        # A link that leads nowhere leads to a disk that is away.
+        # A dangling link leads to a disk that is not mounted.
         leads = real == root or below(found.anchor, real)
         if leads and below(found.path, real) and below(real, inner):
             return True
     return False
 
 
-# --- what is made -------------------------------------------------------------------------------
+# --- creation -----------------------------------------------------------------------------------
 
 
 def make_root(folder_id: str, path: str, owner: str) -> bool:
-    """Make a folder's root for the user that Syncthing runs as; whether there was something to do."""
+    """Create a folder's root for the user that Syncthing runs as. Returns whether anything was missing."""
     user = _owner_named(owner)
     try:
         found = locate(os.path.realpath(path))
@@ -196,13 +196,13 @@ def make_root(folder_id: str, path: str, owner: str) -> bool:
             os.close(handle)
     except OSError as error:
         raise SyncthingError(
-            f"folder {folder_id}: {path} cannot be made ({error.strerror}): make it for {owner}, or say another path"
+            f"folder {folder_id}: {path} cannot be created ({error.strerror}): create it for {owner}, or set another path"
         ) from error
     return bool(found.missing)
 
 
 def _owner_of_parents(anchor: str, user: pwd.struct_passwd) -> tuple[int, int]:
-    """Root, or in a home whose it is."""
+    """Root, or in a home the home's owner."""
     homes = [os.path.realpath(user.pw_dir)] if user.pw_dir.count("/") > 1 else []
     in_homes = re.match(r"/home/[^/]+", anchor)
     if in_homes:
@@ -215,9 +215,9 @@ def _owner_of_parents(anchor: str, user: pwd.struct_passwd) -> tuple[int, int]:
 
 
 def _make(parent: int, name: str, uid: int, gid: int, mode: int) -> int:
-    """A directory that appears with its owner and mode or not at all, whatever the umask; no link on the way is followed."""
+    """Create a directory with owner and mode atomically, whatever the umask, without following links."""
     with contextlib.suppress(FileNotFoundError):
-        os.rmdir(NEW, dir_fd=parent)  # of a run that was cut off
+        os.rmdir(NEW, dir_fd=parent)  # left by an interrupted run
     os.mkdir(NEW, 0o700, dir_fd=parent)
     handle = os.open(NEW, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     try:
@@ -225,7 +225,7 @@ def _make(parent: int, name: str, uid: int, gid: int, mode: int) -> int:
             os.fchown(handle, uid, gid)
             os.fchmod(handle, mode)
         except PermissionError:
-            # vfat, exfat and the like have one owner for all files, which the mount's options say.
+            # vfat, exfat and the like have one owner for all files, from the mount options.
             if os.fstat(handle).st_uid != uid:
                 os.rmdir(NEW, dir_fd=parent)
                 raise
@@ -241,19 +241,20 @@ def _owner_named(owner: str) -> pwd.struct_passwd:
     if found is None:
         raise SyncthingError(
             f"folder_owner is {owner!r} {role('syncthing_mesh_user')}, a user who does not exist on this host: "
-            "make the user first"
+            "create the user first"
         )
     return found
 
 
 def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
-    """Ignore patterns of a folder that Syncthing does not have yet, so that its first scan knows them."""
+    """Write the ignore patterns of a folder that Syncthing does not have yet, so that the first scan applies them."""
     root = Path(path)
     if not root.is_absolute():
         raise SyncthingError(f"folder {folder_id}: ignores need a path that begins with /, and it is {path}")
     if not root.is_dir():
         raise SyncthingError(
-            f"folder {folder_id}: ignores are to be there before the first scan, but {path} is not: make it, or set folder_owner"
+            f"folder {folder_id}: ignores must be written before the first scan, but {path} is not there: create it, or set "
+            "folder_owner"
         )
     try:
         owner = root.stat()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why something is not as wanted, in words for the user.
+"""Errors of the Syncthing modules, with messages for the user.
 
 Private to this collection: it may change in any release.
 """
@@ -12,16 +12,16 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors im
 
 
 def role(variable: str) -> str:
-    """A word on the variable of the role that an option comes from, for the message that names the option."""
+    """The part of a message that names the role's variable for an option."""
     return f"(the role's variable is {variable})"
 
 
 class SyncthingError(UserError):
-    """Why Syncthing is not as wanted."""
+    """Syncthing cannot be brought to the declared state."""
 
 
 class IdentityError(SyncthingError):
-    """Why a host cannot get its identity."""
+    """A host cannot get its identity."""
 
 
 class NotConfigured(SyncthingError):
@@ -33,4 +33,4 @@ class NotReady(SyncthingError):
 
 
 class Starting(NotReady):
-    """Syncthing is up and says that it is busy with its start, such as with the conversion of its database."""
+    """Syncthing reports that it is starting, such as while it converts its database."""

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to be there before Syncthing's first start.
+"""The files that must exist before Syncthing's first start.
 
-Each file appears complete or not at all, and the certificate last: a run that dies in between leaves
-no identity, which the next run makes, or one whose other half waits next to it, or a whole one.
+Each file is written atomically, and the certificate last. An interrupted run leaves no identity, which the next run
+creates, or a key whose certificate is in the staging directory, or a whole identity.
 
 Private to this collection: it may change in any release.
 """
@@ -30,14 +30,14 @@ __all__ = ["STAGING", "apply", "identity_problem"]
 
 EMPTY_API_KEY = "<apikey></apikey>"
 MASKED = "<apikey>(made on the host)</apikey>"
-# `generate` may ask no port and make no folder; version 2 knows neither flag, so only the environment will do.
+# `generate` must neither probe ports nor create a folder; version 2 has no flags for that, only the environment.
 GENERATE_ENVIRONMENT = {"STNODEFAULTFOLDER": "1", "STNOPORTPROBING": "1"}
 
 
 def apply(params: t.Mapping[str, t.Any], check_mode: bool, syncthing: str | None) -> dict[str, t.Any]:
     home = Path(params["home"])
     if EMPTY_API_KEY not in params["configuration"]:
-        raise IdentityError(f"configuration has no empty element {EMPTY_API_KEY} for the API key to go to")
+        raise IdentityError(f"configuration has no empty element {EMPTY_API_KEY} for the API key")
     certificate = home / "cert.pem"
     _refuse_half_a_pair(home, params)
     missing = {
@@ -81,12 +81,12 @@ def _refuse_half_a_pair(home: Path, params: t.Mapping[str, t.Any]) -> None:
             present = "another device, whose certificate cannot be parsed"
         if present != wanted:
             raise IdentityError(
-                f"certificate stands for the device {wanted}, but this host is {present} already, and its peers know it by that. "
+                f"certificate is that of the device {wanted}, but this host is {present} already, and its peers know that ID. "
                 f"To replace its identity, stop Syncthing and move {home} away first"
             )
     if _filled(key) and _key_pair.pair_problem(given, key.read_text(encoding="utf-8", errors="replace")):
         raise IdentityError(
-            f"certificate stands for the device {wanted}, but {key} is the key of another one, and may be all that is left of "
+            f"certificate is that of the device {wanted}, but {key} is the key of another one, and may be all that is left of "
             "this host's identity. To replace it, stop Syncthing and move it away first"
         )
 
@@ -98,13 +98,13 @@ def _filled(path: Path) -> bool:
 def _owner(name: str) -> pwd.struct_passwd:
     found = files.user_named(name)
     if found is None:
-        raise IdentityError(f"owner is the user {name!r}, who does not exist on this host: make the user first")
+        raise IdentityError(f"owner is the user {name!r}, who does not exist on this host: create the user first")
     return found
 
 
 def _make_home(home: Path, owner: pwd.struct_passwd) -> None:
     try:
-        # Parents in a user's home are theirs, so that a ~/.local that was not there is not root's.
+        # The user owns new parents in the own home, so that a new ~/.local does not belong to root.
         _disk.make_root("of Syncthing's home", str(home), owner.pw_name)
     except SyncthingError as error:
         raise IdentityError(str(error)) from error
@@ -128,14 +128,14 @@ def _make_key_pair(home: Path, owner: pwd.struct_passwd, params: t.Mapping[str, 
 
 
 def _generate(staging: Path, syncthing: str | None, owner: pwd.struct_passwd) -> None:
-    """A new key pair, made by Syncthing itself."""
+    """Let Syncthing generate a new key pair."""
     if syncthing is None:
         raise IdentityError("syncthing is not installed on this host: install its package first")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(mode=0o700)
     done = subprocess.run(
         [syncthing, "generate", f"--home={staging}"],
-        # HOME, because old versions make a folder Sync there.
+        # HOME, because old versions create a folder Sync there.
         env={**os.environ, **GENERATE_ENVIRONMENT, "HOME": str(staging)},
         capture_output=True,
         text=True,
@@ -145,12 +145,12 @@ def _generate(staging: Path, syncthing: str | None, owner: pwd.struct_passwd) ->
     if done.returncode != 0:
         shutil.rmtree(staging, ignore_errors=True)
         raise IdentityError(f"syncthing generate failed: {done.stderr.strip() or done.stdout.strip()}")
-    # As root may have made them, and under a name that appears when all of it is on the disk.
+    # Written again for the right owner, since root may have created them, and atomically.
     for name in ("key.pem", "cert.pem"):
         _write(staging / name, (staging / name).read_text(encoding="ascii"), owner)
 
 
 def _write(path: Path, text: str, owner: pwd.struct_passwd) -> None:
-    """Put a file in its place at once, readable by its owner only."""
+    """Write a file atomically, readable by its owner only."""
     files.remove_stale(path)
     files.write_whole(path, (text.rstrip("\n") + "\n").encode(), owner=(owner.pw_uid, owner.pw_gid))

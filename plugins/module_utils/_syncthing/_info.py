@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What syncthing_info tells of one host's Syncthing; nothing is changed.
+"""The implementation of syncthing_info: gather the state of one host's Syncthing; nothing is changed.
 
 Private to this collection: it may change in any release.
 """
@@ -18,23 +18,23 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._error
 
 Params = t.Mapping[str, t.Any]
 
-ERRORS = "5"  # of a folder's, how many are told
+ERRORS = "5"  # the number of errors that are returned for a folder
 # https://docs.syncthing.net/users/config.html#config-option-folder.mindiskfree
 UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def gather(params: Params) -> dict[str, t.Any]:
-    """Everything about one host's Syncthing that a check wants to know, waiting for what it is told to; no secrets."""
+    """Gather the state of one host's Syncthing without secrets, after waiting as the options say."""
     deadline = time.monotonic() + (params.get("wait_timeout") or 0)
     client = _open(params, deadline)
     wait_for = params.get("wait_for") or {}
-    found = _settle.until_settled(lambda: _gather(client), wait_for, deadline - time.monotonic())
+    found = _settle.gather_and_wait(lambda: _gather(client), wait_for, deadline - time.monotonic())
     away = _disk.left_out(params.get("folders") or [], present=found["folders"])
     return {**found, "changed": False, "left_out": away}
 
 
 def _open(params: Params, deadline: float) -> Client:
-    """A client of a Syncthing that answers. One that is just starting says so, and may take minutes; a dead one says nothing."""
+    """A client of a Syncthing that answers. One that is starting reports it, and may take minutes; a dead one does not answer."""
     while True:
         client = Client(params["home"], params["timeout"])
         try:
@@ -94,7 +94,7 @@ def _connection(connection: Params) -> dict[str, t.Any]:
 
 def _folder(client: Client, folder: Params, own_id: str) -> dict[str, t.Any]:
     peers = [share["deviceID"] for share in folder["devices"] if share["deviceID"] != own_id]
-    # A paused folder has no status, and Syncthing refuses to speak of its completion.
+    # A paused folder has no status, and Syncthing refuses requests for its completion.
     status = {} if folder["paused"] else client.get("db/status", folder=folder["id"])
     completion = {} if folder["paused"] else {peer: _completion(client, folder["id"], peer) for peer in peers}
     return {
@@ -131,15 +131,15 @@ def _completion(client: Client, folder: str, peer: str) -> dict[str, t.Any]:
 
 
 def _failures(client: Client, folder: str) -> list[dict[str, str]]:
-    """The first of what Syncthing could not scan or bring in."""
+    """The first files that Syncthing could not scan or receive."""
     answer = client.get("folder/errors", folder=folder, perpage=ERRORS)
     return [{"path": one["path"], "error": one["error"]} for one in answer.get("errors") or []]
 
 
 def disk_of(path: str, min_disk_free: Params) -> dict[str, int] | None:
-    """The space at a folder, and how much must be left there for Syncthing to bring anything in."""
+    """The free space on a folder's disk, and the free space below which Syncthing receives nothing."""
     try:
-        disk = os.statvfs(os.path.expanduser(path))  # noqa: PTH111  (what Syncthing keeps is text)
+        disk = os.statvfs(os.path.expanduser(path))  # noqa: PTH111  (Syncthing's paths are text)
     except OSError:
         return None
     total, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a host's key pair is whole; nothing is changed.
+"""Checks of a host's key pair; nothing is changed.
 
-The pair is the device's identity. Where Syncthing finds half of it, it makes a new one over what is left, and the host
-is a stranger to its peers.
+The pair is the device's identity. If Syncthing finds half of it, it overwrites that with a new pair, and the host is an
+unknown device to its peers.
 
 Private to this collection: it may change in any release.
 """
@@ -28,9 +28,9 @@ RESTORE = (
 
 
 def identity_problem(home: str, given: bool = False) -> str | None:
-    """Why the key pair in a home is not to be used as it is, with the fix; None for a whole pair, or where none was made yet.
+    """The problem of the key pair in a home, with the fix; None for a whole pair, or if none was created yet.
 
-    `given`: a pair is to be put there, so that what is missing is no problem.
+    `given` means that a pair is to be written there, so that missing files are no problem.
     """
     away = _disk.not_mounted(os.path.realpath(home), None, _mounts.read())
     if away:
@@ -51,7 +51,7 @@ def identity_problem(home: str, given: bool = False) -> str | None:
 
 
 def _lost(home: Path, lost: list[str], databases: list[str]) -> str | None:
-    """What is said of a half, of files that a power cut has emptied, and of a home that was in use and has no pair."""
+    """The message for half a pair, for files that a power cut has emptied, and for a used home without a pair."""
     emptied = [name for name in lost if (home / name).exists()]
     if len(lost) == 1:
         what, away = f"{home / lost[0]} is {'empty' if emptied else 'not there'}", "both"
@@ -65,7 +65,7 @@ def _lost(home: Path, lost: list[str], databases: list[str]) -> str | None:
 
 
 def unfinished(home: Path) -> bool:
-    """Whether a run was cut off between the two files of a new pair: its other half waits next to it, and fits."""
+    """Whether a run was interrupted between the two files of a new pair: the fitting certificate is in the staging directory."""
     try:
         waiting = _content(home / STAGING / CERTIFICATE)
         key = _content(home / KEY)
@@ -75,7 +75,7 @@ def unfinished(home: Path) -> bool:
 
 
 def pair_problem(certificate: str, key: str) -> str | None:
-    """Why two texts in PEM form are no key pair."""
+    """The reason why two texts in PEM form are no key pair; None if they are one."""
     try:
         device_id_of_certificate(certificate)
     except ValueError:
@@ -95,7 +95,7 @@ def pair_problem(certificate: str, key: str) -> str | None:
 
 
 class _in_memory:  # noqa: N801
-    """A file that is nowhere on a disk, for a library that takes only names of files."""
+    """A file in memory, for a library that accepts only file names."""
 
     def __init__(self, text: str) -> None:
         self.handle = os.memfd_create("pem")

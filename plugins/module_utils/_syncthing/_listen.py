@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether Syncthing's web interface and REST API could listen somewhere, asked before they are moved there.
+"""Check whether Syncthing's web interface and REST API can listen at an address, before they are moved there.
 
-Where they cannot, nothing could reach Syncthing any more to put it right, and it would not start again.
+At an address that cannot be bound, Syncthing could not be reached any more to correct it, and would not start again.
 
 Private to this collection: it may change in any release.
 """
@@ -24,7 +24,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._trans
 def refuse_unbindable(address: str, home: str, check_mode: bool = False) -> None:
     if address.startswith("/"):
         if check_mode and not Path(address).parent.exists():
-            return  # the real run may make it before this
+            return  # a real run may create it before
         problem = socket_problem(address, Path(home).stat().st_uid)
         if problem:
             raise SyncthingError(f"gui.address is the unix socket {address}, and {problem}")
@@ -42,7 +42,7 @@ def refuse_unbindable(address: str, home: str, check_mode: bool = False) -> None
 
 
 def socket_problem(address: str, uid: int) -> str | None:
-    """Why a user could not make a socket there, with the fix."""
+    """The reason why a user cannot create a socket there, with the fix; None if the user can."""
     if len(os.fsencode(address)) > SOCKET_PATH_MAX:
         return f"its path is longer than the {SOCKET_PATH_MAX} bytes that a socket may have: use a shorter one"
     path = Path(address)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between Ansible and the engine: what every Syncthing module that writes does with its result.
+"""The part that all writing Syncthing modules share: run, warnings and result.
 
 Private to this collection: it may change in any release.
 """
@@ -18,7 +18,7 @@ __all__ = ["Module", "run"]
 
 
 def run(module: Module, declared: t.Mapping[str, t.Any]) -> t.NoReturn:
-    """Make Syncthing what is declared, and end the module."""
+    """Apply the declared configuration, and end the module."""
     connection = {name: module.params[name] for name in ("home", "timeout")}
 
     def work() -> dict[str, t.Any]:
@@ -33,7 +33,7 @@ def _warnings(result: t.Mapping[str, t.Any], check_mode: bool) -> list[str]:
     if result["unresolved"] and not check_mode:
         found.append(
             f"left out, because their device ID is not known here yet: {', '.join(result['unresolved'])}. Run once together with "
-            "them; until then folders keep the devices that they have, and nothing is purged"
+            "them; until then folders keep their present devices, and nothing is purged"
         )
     found += [f"folder {one['id']} at {one['path']} is left out: {one['reason']}" for one in result["left_out"]]
     return found

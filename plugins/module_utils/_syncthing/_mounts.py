@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is mounted on this host, and what is announced and should be.
+"""The mounts of this host, and the mount points that are configured.
 
-Units are read as files: those that a generator made lie under /run/systemd, and what systemctl would list besides
-is only what is mounted anyway, or what some other unit merely mentions.
+Units are read as files, including generated ones under /run/systemd. systemctl would also list present mounts, and units
+that other units merely mention.
 
 Private to this collection: it may change in any release.
 """
@@ -25,7 +25,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._place
 MOUNTINFO = Path("/proc/self/mountinfo")
 FSTAB = Path("/etc/fstab")
 AUTO_MASTER = Path("/etc/auto.master")
-# systemd.unit(5), the first wins.
+# In the order of systemd.unit(5), the first wins.
 UNIT_DIRECTORIES = [
     Path(place)
     for place in (
@@ -50,12 +50,12 @@ AUTOMOUNT_TIMEOUT = 20  # seconds
 
 
 class Table(t.NamedTuple):
-    mounted: t.Mapping[str, str]  # mount point to the type of what is on top there
-    announced: t.Mapping[str, str]  # mount point to who names it
+    mounted: t.Mapping[str, str]  # mount point to the type of the topmost mount
+    announced: t.Mapping[str, str]  # configured mount point to the source of its configuration
 
 
 def read() -> Table:
-    """Both, as they are now. Paths are without links."""
+    """Read present and configured mounts. Links in the paths are resolved."""
     announced: dict[str, str] = {}
     for source, points in (
         ("ZFS", _of_zfs()),
@@ -67,8 +67,8 @@ def read() -> Table:
     return Table(of_mountinfo(_text(MOUNTINFO)), announced)
 
 
-def wake(path: str) -> None:
-    """Let an automounter mount what it has, by an access. In a program of its own: that may take as long as the disk does."""
+def trigger_automount(path: str) -> None:
+    """Access a path so that an automounter mounts its disk. A separate program does it, because it may block."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(["stat", "--dereference", f"{path}/."], capture_output=True, check=False, timeout=AUTOMOUNT_TIMEOUT)  # noqa: S607
 
@@ -77,7 +77,7 @@ def wake(path: str) -> None:
 
 
 def unescaped(text: str) -> str:
-    """Blanks and the like in fstab and mountinfo are octal: \\040 (fstab(5), proc(5))."""
+    """Decode octal escapes of fstab and mountinfo: \\040 is a blank (fstab(5), proc(5))."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), text)
 
 
@@ -87,7 +87,7 @@ def of_mountinfo(text: str) -> dict[str, str]:
         before, _dash, after = line.partition(" - ")
         fields = before.split()
         if len(fields) > 4 and after:
-            found[unescaped(fields[4])] = after.split()[0]  # what is mounted later lies on top
+            found[unescaped(fields[4])] = after.split()[0]  # later mounts are on top
     return found
 
 
@@ -97,7 +97,7 @@ def of_fstab(text: str) -> list[str]:
 
 
 def of_unit(name: str, text: str) -> list[str]:
-    """A mount or automount unit's mount point: it is in its name as well (systemd-escape --path)."""
+    """The mount point of a mount or automount unit, also from its name (systemd-escape --path)."""
     escaped = name.rpartition(".")[0]
     by_name = "/" + re.sub(r"\\x([0-9a-f]{2})", lambda found: chr(int(found.group(1), 16)), escaped.replace("-", "/"))
     by_text = re.findall(r"^\s*Where\s*=\s*\"?(/[^%\n]*?)\"?\s*$", text, re.MULTILINE)
@@ -120,10 +120,9 @@ def of_automounter(master: str, read_map: t.Callable[[str], str]) -> list[str]:
 
 
 def of_zfs(text: str, pools: t.Iterable[str]) -> list[str]:
-    """Of `zfs list -H -o name,mountpoint,canmount`: what has canmount=off is there only to be inherited from.
+    """Parse `zfs list -H -o name,mountpoint,canmount`; datasets with canmount=off exist only for inheritance.
 
-    Pools that the host knows and has not imported are not in that list; they are mounted at their name unless
-    another place was set.
+    The list does not have pools that the host knows but has not imported. They are mounted at their name by default.
     """
     rows = [line.split("\t") for line in text.splitlines()]
     imported = {row[0].partition("/")[0] for row in rows}
@@ -143,7 +142,7 @@ def of_zpool_cache(data: bytes) -> list[str]:
     return found
 
 
-# --- how it is read -----------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------
 
 
 def _text(path: Path) -> str:
@@ -154,7 +153,7 @@ def _text(path: Path) -> str:
 
 
 def _map(name: str) -> str:
-    """A map of the automounter: a file, or a directory of more of what is in auto.master."""
+    """Read a map of the automounter: a file, or a directory with additions to auto.master."""
     path = Path(name.rsplit(":", maxsplit=1)[-1])
     if path.is_dir():
         return "\n".join(_text(file) for file in sorted(path.glob("*.autofs")))

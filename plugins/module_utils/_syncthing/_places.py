@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where no folder may be: Syncthing's own files, and the system's.
+"""Forbidden places of folders: Syncthing's own files, and the system's.
 
-A folder is copied to other machines, and filled by them. On Syncthing's home that gives away the private
-key and every password; on a system directory it gives away the machine.
+A folder is copied to other machines, and they write to it. With Syncthing's home, they would get the private key and all
+passwords; with a system directory, they would control the machine.
 
 Private to this collection: it may change in any release.
 """
@@ -15,11 +15,11 @@ import os
 import posixpath
 import re
 
-# Places that hold other things; a folder of its own below them is what they are for.
-WHOLE = frozenset({"/", "/home", "/srv", "/opt", "/mnt", "/media", "/run/media", "/var", "/var/lib"})
-# The system's, with everything below.
+# Directories that contain more than one folder; subdirectories of them are allowed.
+SHARED_PLACES = frozenset({"/", "/home", "/srv", "/opt", "/mnt", "/media", "/run/media", "/var", "/var/lib"})
+# Directories of the system, with everything below.
 SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib(32|64|x32|exec)?|proc|run(?!/media/.)|sbin|sys|tmp|usr|var/tmp)(/|$)")
-# What Syncthing keeps in its home (lib/locations/locations.go), all versions; "gui" is what it serves as its web interface.
+# Syncthing's files in its home, in all versions (lib/locations/locations.go); "gui" replaces files of its web interface.
 OWN_FILE = re.compile(
     r"(config\.xml|cert\.pem|key\.pem|https-cert\.pem|https-key\.pem|csrftokens\.txt|syncthing\.(log|lock)|index-v\d|audit-\d|panic-\d)"
     r".*|gui|gui\.sock|\.(config\.xml|cert\.pem|key\.pem)\..*|\.tailsync-new"
@@ -27,7 +27,7 @@ OWN_FILE = re.compile(
 
 
 def normal(path: str) -> str:
-    """A path without doubled slashes, dots and a slash at its end; POSIX keeps two slashes at the beginning, which mean one."""
+    """A path without doubled slashes, dots and a trailing slash, and with one slash at the beginning, where POSIX allows two."""
     return re.sub(r"^//+", "/", posixpath.normpath(path))
 
 
@@ -37,7 +37,7 @@ def below(path: str, place: str) -> bool:
 
 
 def refusal(path: str, home: str) -> str | None:
-    """Why no folder may be at this path, None if one may. Links are not followed: see refusal_here."""
+    """The reason why no folder may be at this path, None if one may. Links are not followed: see refusal_here."""
     if not path:
         return None
     place, own = normal(path), normal(home)
@@ -46,7 +46,7 @@ def refusal(path: str, home: str) -> str | None:
     inside = posixpath.relpath(place, own).split("/")[0] if below(place, own) else ""
     if inside and OWN_FILE.fullmatch(inside):
         return f"{path} is one of Syncthing's own files in its home {home}: {_FIX}"
-    if place in WHOLE:
+    if place in SHARED_PLACES:
         return f"{path} holds more than one folder's files: {_FIX}"
     if SYSTEM.match(place):
         return f"{path} is a directory of the system, or of temporary files: {_FIX}"
@@ -57,7 +57,7 @@ _FIX = "give the folder a directory of its own, such as /srv/sync/NAME"
 
 
 def refusal_here(path: str, home: str) -> str | None:
-    """The same on the host itself: where the files would really go."""
+    """The reason like `refusal`, on the host itself with links resolved."""
     if not path.startswith("/"):
         return refusal(path, home)
     real = os.path.realpath(path)

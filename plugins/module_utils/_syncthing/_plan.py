@@ -1,11 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what Syncthing has and what is declared to the smallest ordered set of writes: pure functions.
+"""Plan the smallest ordered set of writes from the present to the declared configuration: pure functions.
 
-Always whole objects, never a PATCH of a folder or a device: some versions reset what a
-PATCH leaves out, and all of them merge lists by position (syncthing#10746). The web interface's
-settings are the exception; they hold no lists.
+Folders and devices are always written as whole objects, never with PATCH: some versions reset keys that a PATCH leaves out,
+and all of them merge lists by position (syncthing#10746). The web interface's settings are the exception; they have no lists.
 
 Private to this collection: it may change in any release.
 """
@@ -16,7 +15,7 @@ import copy
 import typing as t
 from urllib.parse import quote
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _describe, _refuse, _schema, _who
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _describe, _devices, _refuse, _schema
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json, Present, same
 
@@ -28,35 +27,35 @@ class Write(t.NamedTuple):
 
 
 class Seen(t.NamedTuple):
-    """What is known of the host besides its configuration."""
+    """Facts about the host in addition to its configuration."""
 
     own_id: str
-    ignores: t.Mapping[str, list[str]] = {}  # of the declared folders that are there
-    password_fits: bool = False  # the declared plain password, to the stored hash
-    rehashes: bool = False  # before 1.25 a hash is hashed once more
-    left_out: t.Collection[str] = ()  # IDs of the declared folders whose disk is away
+    ignores: t.Mapping[str, list[str]] = {}  # present patterns of the declared folders
+    password_fits: bool = False  # whether the declared plain password fits the stored hash
+    rehashes: bool = False  # whether Syncthing hashes a hash again (before 1.25)
+    left_out: t.Collection[str] = ()  # IDs of the declared folders whose disk is not mounted
 
 
 class Plan(t.NamedTuple):
     writes: list[Write]
-    before: Json  # what is declared of everything that changes, secrets masked
+    before: Json  # the declared keys of everything that changes, secrets masked
     after: Json
     declared: Json  # with the IDs of the devices that are known by name
     to_remove: t.Mapping[str, list[str]]  # IDs, by kind of object
-    whole: Json  # the configuration as it will be, whole and with secrets
-    ignores: t.Mapping[str, list[str]]  # as they will be, likewise
+    whole: Json  # the complete planned configuration, with secrets
+    ignores: t.Mapping[str, list[str]]  # the planned patterns
     unresolved: list[str]  # names of devices whose ID is not known
     new_folders: list[Json]
 
     @property
     def described(self) -> Json:
-        """What is declared of everything, as it will be, secrets masked."""
+        """The planned values of all declared keys, secrets masked."""
         state = _describe.State(self.whole, self.ignores)
         return t.cast("Json", _schema.without_secrets(_describe.describe(state, self.declared, self.to_remove)))
 
     @property
     def new_ignores(self) -> t.Mapping[str, list[str]]:
-        """Of new folders, to be there before the first scan."""
+        """The patterns of new folders, which must be written before the first scan."""
         return {one["id"]: self.ignores[one["id"]] for one in self.new_folders if one["id"] in self.ignores}
 
 
@@ -64,8 +63,8 @@ def plan(config: Json, seen: Seen, declared: Json) -> Plan:
     """The plan for one host. `config` is its GET /rest/config."""
     present = Present(config)
     resolved, unresolved = _resolved(config, seen, declared)
-    replaced = _who.replaced(present, resolved["devices"], seen.own_id, declared.get("replace_devices", False))
-    to_remove = _who.to_remove(present, resolved, seen.own_id, replaced, bool(unresolved))
+    replaced = _devices.replaced(present, resolved["devices"], seen.own_id, declared.get("replace_devices", False))
+    to_remove = _devices.to_remove(present, resolved, seen.own_id, replaced, bool(unresolved))
     resolved["folders"] = [one for one in resolved["folders"] if one["id"] not in seen.left_out]
     wanted = _wanted(present, seen, resolved, replaced, to_remove)
     _refuse.nesting(present.folders, wanted.folders, to_remove["folders"])
@@ -88,17 +87,17 @@ def plan(config: Json, seen: Seen, declared: Json) -> Plan:
 
 
 def _resolved(config: Json, seen: Seen, declared: Json) -> tuple[Json, list[str]]:
-    """What is declared, with IDs instead of names, and the names whose ID is not known."""
-    # Syncthing calls the host itself by its host name, which may be an inventory name of another's; a mesh never means itself.
+    """The declared objects with IDs instead of names, and the names whose ID is not known."""
+    # Syncthing names this host by its host name, which may be another host's inventory name; in a mesh no name means this host.
     others = [one for one in config.get("devices") or [] if declared.get("all_known") or one["deviceID"] != seen.own_id]
-    devices, folders, unresolved = _who.resolve(declared.get("devices") or [], declared.get("folders") or [], others)
+    devices, folders, unresolved = _devices.resolve(declared.get("devices") or [], declared.get("folders") or [], others)
     if unresolved and declared.get("all_known"):
         raise SyncthingError(f"{', '.join(unresolved)} is no device that is known here: give its device_id")
     return {**declared, "devices": devices, "folders": folders}, unresolved
 
 
 class _Wanted(t.NamedTuple):
-    """What is to be there: only what is declared, and what has to change with it."""
+    """The wanted objects: only declared ones, and those that have to change with them."""
 
     devices: dict[str, Json]
     folders: dict[str, Json]
@@ -108,7 +107,7 @@ class _Wanted(t.NamedTuple):
     to_remove: t.Mapping[str, list[str]]
 
     def over(self, config: Json) -> Json:
-        """The configuration as it will be."""
+        """The complete planned configuration."""
         present = Present(config)
         devices = set(self.to_remove["devices"])
         folders = _without({**present.folders, **self.folders}, self.to_remove["folders"])
@@ -118,7 +117,7 @@ class _Wanted(t.NamedTuple):
         return {
             **config,
             "devices": _without({**present.devices, **self.devices}, devices),
-            "folders": [_shared_without(one, devices) for one in folders],  # with a device its shares go
+            "folders": [_shared_without(one, devices) for one in folders],  # removing a device removes its shares
             "options": self.options,
             "gui": self.gui,
             "defaults": defaults,
@@ -135,14 +134,14 @@ def _without(items: t.Mapping[str, Json], removed: t.Collection[str]) -> list[Js
     return [item for key, item in items.items() if key not in removed]
 
 
-# --- what is wanted of each ---------------------------------------------------------------------
+# --- wanted objects -----------------------------------------------------------------------------
 
 
 def _wanted(
     present: Present, seen: Seen, declared: Json, replaced: t.Mapping[str, str], to_remove: t.Mapping[str, list[str]]
 ) -> _Wanted:
     defaults = _defaults(present, declared.get("defaults") or {})
-    # Before the first start the declared defaults are no whole object, by which it could be told what a version lacks.
+    # Before the first start the declared defaults are no complete object, so they do not show which keys a version lacks.
     templates = {kind: defaults[kind] if present.defaults.get(kind) else {} for kind in ("device", "folder")}
     folders = _wanted_folders(present, declared, templates["folder"], seen.own_id, replaced)
     known = {*present.devices, seen.own_id} | {one["device_id"] for one in declared["devices"]}
@@ -159,7 +158,7 @@ def _wanted(
 
 
 def _defaults(present: Present, declared: Json) -> Json:
-    """The template of new objects; also when none is declared."""
+    """The templates of new objects, also if none are declared."""
     found = copy.deepcopy(present.defaults)
     for kind, make_one in (("device", _schema.device_defaults), ("folder", _schema.folder_defaults)):
         found[kind] = make_one(found.get(kind) or {}, declared.get(kind) or {})
@@ -197,7 +196,7 @@ def _wanted_folders(
             _refuse.encryption(base, one)
             _refuse.passwords(present.folders.get(one["id"]) or {}, one, declared.get("allow_moves", False))
         elif not one.get("path"):
-            raise SyncthingError(f"folder {one['id']} is not here yet, and has no path: say where it is to be")
+            raise SyncthingError(f"folder {one['id']} is not here yet, and has no path: set its path")
         # A new folder is shared with the declared devices only, whatever the template says.
         wanted[one["id"]] = _schema.folder(base or ({**template, "devices": []} if template else {}), one, own_id)
     return wanted
@@ -218,21 +217,21 @@ def _wanted_gui(present: Present, declared: Json, seen: Seen) -> Json:
     password = declared.get("password")
     if password and _schema.is_hash(password) and seen.rehashes and password != present.gui.get("password"):
         raise SyncthingError(
-            "gui: password is a hash, which this Syncthing (before 1.25) would hash once more: give the password itself"
+            "gui: password is a hash, which this Syncthing (before 1.25) would hash again: give the password itself"
         )
     wanted = _schema.gui(present.gui, declared, seen.password_fits)
     _refuse.tls_in_a_socket(present.gui, wanted)
     return wanted
 
 
-# --- what to write, and what it shows -----------------------------------------------------------
+# --- writes -------------------------------------------------------------------------------------
 
 
 def _writes(
     present: Present, wanted: _Wanted, ignores: t.Mapping[str, list[str]], present_ignores: t.Mapping[str, list[str]]
 ) -> list[Write]:
-    """Devices before folders, because Syncthing silently drops a folder's device that it does not know;
-    removals after that, and the web interface last, because it restarts what answers here.
+    """The writes in order: devices before folders, because Syncthing silently drops unknown devices of a folder;
+    then removals, and the web interface last, because it restarts the API.
     """
     writes = []
     for kind, path in (("device", "device"), ("folder", "folder"), ("ignores", "ignores")):
@@ -253,7 +252,7 @@ def _writes(
         writes.append(Write("PUT", "config/options", wanted.options))
     gui = {key: value for key, value in wanted.gui.items() if key not in present.gui or present.gui[key] != value}
     if gui:
-        # Only what changes: before 1.25 a PUT hashes the stored hash of the password once more.
+        # Only changed keys: before 1.25 a PUT hashes the stored hash of the password again.
         writes.append(Write("PATCH", "config/gui", gui))
     return writes
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is refused before anything is written, because it would lose files, leak them, or never come true: pure functions.
+"""Refuse declarations before anything is written, if they would lose files, leak them, or have no effect: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -17,21 +17,21 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schem
 
 
 def moves(present: Json, declared: Json, allowed: bool) -> None:
-    """A folder that suddenly is elsewhere, or of another type, can delete files on every other device."""
+    """Refuse another path, type or marker: such a change can delete files on every other device."""
     for option, key in (("path", "path"), ("type", "type"), ("marker_name", "markerName")):
         value, now = declared.get(option), present.get(key)
         if value is None or allowed:
             continue
         if not (_schema.same_path(value, now) if option == "path" else value == now):
             raise SyncthingError(
-                f"folder {declared['id']}: its {option} is {now}, and is to be {value}. Changing that can lose files, so it is "
-                f"not done by the way: put {option} back, or move the files and set allow_moves: true for one run "
+                f"folder {declared['id']}: its {option} is {now}, and is to be {value}. Changing that can lose files, so it "
+                f"needs a confirmation: put {option} back, or move the files and set allow_moves: true for one run "
                 f"{role('syncthing_mesh_allow_moves')}"
             )
 
 
 def encryption(present: Json, declared: Json) -> None:
-    """Syncthing never makes a folder of files one of ciphertext, or the other way round (lib/model, VerifyConfiguration)."""
+    """Refuse a change from or to ciphertext, which Syncthing does not do (lib/model, VerifyConfiguration)."""
     kind, now = declared.get("type"), present.get("type")
     if kind and now and kind != now and "receiveencrypted" in (kind, now):
         raise SyncthingError(
@@ -41,17 +41,17 @@ def encryption(present: Json, declared: Json) -> None:
 
 
 def untrusted(wanted: Json, declared: Json) -> None:
-    """What Syncthing takes back of a device that is untrusted (lib/config, DeviceConfiguration.prepare)."""
+    """Refuse options that Syncthing turns off for an untrusted device (lib/config, DeviceConfiguration.prepare)."""
     for option, key in (("introducer", "introducer"), ("auto_accept_folders", "autoAcceptFolders")):
         if declared.get(option) and wanted.get("untrusted") and wanted.get(key):
             raise SyncthingError(
-                f"device {declared['name']}: {option} is to be true, but the device is untrusted here, where Syncthing takes it "
-                f"back: set untrusted: false as well, or take {option} out"
+                f"device {declared['name']}: {option} is to be true, but the device is untrusted here, and Syncthing turns it "
+                f"off: set untrusted: false as well, or take {option} out"
             )
 
 
 def passwords(present: Json, declared: Json, allowed: bool) -> None:
-    """A device that has a folder's files encrypted with one password takes no connection of this host with another."""
+    """Refuse a changed password: a device with files encrypted by one password refuses connections with another."""
     known = {share["deviceID"]: share for share in present.get("devices") or []}
     for one in declared.get("devices") or []:
         share, password = known.get(one["device_id"]), one.get("encryption_password")
@@ -67,25 +67,25 @@ def passwords(present: Json, declared: Json, allowed: bool) -> None:
 
 
 def wrong_values(declared: Json) -> None:
-    """Values that are of their types and still wrong: all of them at once, by the tables' checks."""
+    """Refuse values that fail the tables' checks, all of them at once."""
     found = []
     for device in declared.get("devices") or []:
-        found += [_told(f"device {device['name']}", path, text) for path, text in _tables.device_problems(device)]
+        found += [_message(f"device {device['name']}", path, text) for path, text in _tables.device_problems(device)]
     for folder in declared.get("folders") or []:
-        found += [_told(f"folder {folder['id']}", path, text) for path, text in _tables.folder_problems(folder)]
+        found += [_message(f"folder {folder['id']}", path, text) for path, text in _tables.folder_problems(folder)]
     for kind, problems in _tables.SYSTEM_PROBLEMS.items():
         where = f"{kind} {role(f'syncthing_mesh_{kind}')}"
-        found += [_told(where, path, text) for path, text in problems(declared.get(kind) or {})]
+        found += [_message(where, path, text) for path, text in problems(declared.get(kind) or {})]
     if found:
         raise SyncthingError("; ".join(found))
 
 
-def _told(where: str, path: t.Iterable[str], reason: str) -> str:
+def _message(where: str, path: t.Iterable[str], reason: str) -> str:
     return f"{where}: {'.'.join(path)} {reason}"
 
 
 def empty_secrets(declared: Json) -> None:
-    """A password that came out empty, of a variable that is not set say, must not mean that there is none."""
+    """Refuse empty passwords: an unset variable must not turn protection off."""
     for folder in declared.get("folders") or []:
         for one in folder.get("devices") or []:
             if _blank(one.get("encryption_password")):
@@ -106,7 +106,7 @@ def _blank(value: t.Any) -> bool:
 
 
 def tls_in_a_socket(present: Json, wanted: Json) -> None:
-    """Who can open a unix socket is on this host already, and what asks there, asks without TLS."""
+    """Refuse TLS in a unix socket: it protects nothing there, and clients do not use it."""
     now, then = ((str(gui.get("address") or ""), bool(gui.get("useTLS"))) for gui in (present, wanted))
     if now != then and then[0].startswith("/") and then[1]:
         raise SyncthingError(
@@ -124,7 +124,7 @@ def unknown_members(folder: Json, known: t.Collection[str]) -> None:
 
 
 def nesting(present: t.Mapping[str, Json], wanted: t.Mapping[str, Json], removed: t.Collection[str]) -> None:
-    """No folder is put into another. Those that were nested by hand are left alone."""
+    """Refuse a folder inside another one. Folders that were nested by hand are not changed."""
     paths = {key: _below(one) for key, one in {**present, **wanted}.items() if key not in removed}
     placed = [key for key, one in wanted.items() if key not in present or _below(one) != _below(present[key])]
     for key in placed:
@@ -143,7 +143,7 @@ def _below(folder: Json) -> str:
 
 
 def contradictions(devices: t.Mapping[str, Json], wanted: t.Mapping[str, Json], folders: list[Json], own_id: str) -> None:
-    """What Syncthing would take with status 200 and drop, with an error in its log at most."""
+    """Refuse values that Syncthing would accept with status 200 and then drop, at most with an error in its log."""
     untrusted_ids = {key for key, device in devices.items() if device.get("untrusted") and key != own_id}
     for one in folders:
         folder = wanted[one["id"]]

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Module options and Syncthing's configuration objects: pure functions.
 
-What an object looks like comes from the server's own answer, so that each version's keys
-are known; this file only knows the names that the modules give to common ones, and where
-Syncthing rewrites what it is given (lib/config).
+The keys of an object come from the server's own answer, so that each version's keys are known.
+This file only has the modules' names for common keys, and the values that Syncthing rewrites
+(lib/config).
 
 Private to this collection: it may change in any release.
 """
@@ -23,28 +23,28 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._error
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 Keys = t.Mapping[str, str]
 
-# Option to Syncthing's key, for values that are taken as they are.
+# Option to Syncthing's key, for values that are passed unchanged.
 DEVICE_KEYS: Keys = wire_of(_tables.DEVICE_ROWS, DIRECT)
 FOLDER_KEYS: Keys = wire_of(_tables.FOLDER_ROWS, DIRECT)
 OPTIONS_KEYS: Keys = wire_of(_tables.OPTIONS_ROWS, DIRECT)
 GUI_KEYS: Keys = wire_of(_tables.GUI_ROWS, DIRECT)
 MEMBER_KEYS: Keys = wire_of(_tables.MEMBER_ROWS, DIRECT)
 VERSIONING_KEYS: Keys = wire_of(_tables.VERSIONING_ROWS, DIRECT)
-# Of a folder, what has a form of its own here.
+# Options of a folder that need a translation.
 FOLDER_PARTS: Keys = wire_of(_tables.FOLDER_ROWS, PART)
 ID_KEYS = frozenset({"deviceID", "id", "introducedBy"})
 MASK = "********"
 NEW_MASK = "******** (new)"
 SECRET_KEYS = frozenset({"encryptionPassword", "password", "apiKey"})
-# What a version lacks in its answer when it is new, and so must be spelt out when an element is sent:
-# Syncthing decodes into the elements that were there, and a key that is left out keeps the old one's value.
+# Keys that must be sent with each element, even if a version leaves them out of its answers: Syncthing decodes into the
+# existing elements, so a missing key keeps the value of the old element.
 EMPTY_SHARE: Json = {"deviceID": "", "introducedBy": "", "encryptionPassword": ""}
-# As Syncthing itself tells a hash from a password (lib/config/guiconfiguration.go).
+# Syncthing's own test for a hash (lib/config/guiconfiguration.go).
 BCRYPT = re.compile(r"^\$2[aby]\$\d+\$.{50,}")
 
 
 class Present:
-    """What a configuration (GET /rest/config) has, by ID."""
+    """The objects of a configuration (GET /rest/config), by ID."""
 
     def __init__(self, config: Json) -> None:
         self.devices: dict[str, Json] = {device["deviceID"]: device for device in config.get("devices") or []}
@@ -63,21 +63,21 @@ def is_hash(password: str) -> bool:
 
 
 def text_of(value: t.Any) -> str:
-    """Versioning parameters are texts, whatever YAML made of them."""
+    """A versioning parameter as text, whatever type YAML gave it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
 
 
 def size_of(text: str) -> Json:
-    """`1 %`, `10 GB` or `0` as Syncthing's size (lib/config/size.go)."""
+    """Parse `1 %`, `10 GB` or `0` into Syncthing's size (lib/config/size.go)."""
     found = t.cast("re.Match[str]", _tables.SIZE.match(text))  # the table has checked it
     value, unit = float(found.group(1)), found.group(2)
     return {"value": int(value) if value.is_integer() else value, "unit": unit}
 
 
 def fit(value: t.Any, present: t.Any, where: str, key: str) -> t.Any:
-    """A value in the type that the server's own has: templates make texts of numbers and truths."""
+    """Convert a value to the type of the server's own: templates turn numbers and booleans into text."""
     if isinstance(value, str) and isinstance(present, bool):
         if value.lower() in ("true", "yes", "false", "no"):
             return value.lower() in ("true", "yes")
@@ -103,15 +103,15 @@ def _alike(value: t.Any, present: t.Any) -> bool:
 
 
 def overlay(base: Json, declared: Json, keys: Keys, where: str, typed: t.Collection[str] = ()) -> Json:
-    """An object with the declared keys on top; what is not declared stays.
+    """An object with the declared keys replaced; undeclared keys are kept.
 
-    An empty base means that nothing is known of the server: a check before its first start.
+    The base is empty if nothing is known about the server, in check mode before its first start.
     """
     own = {keys[name]: value for name, value in declared.items() if name in keys and value is not None}
     names = {key: name for name, key in keys.items()}
     for key in own:
         if base and key not in base:
-            raise SyncthingError(f"{where}: this Syncthing is of a version that has no {names[key]} ({key})")
+            raise SyncthingError(f"{where}: this version of Syncthing has no {names[key]} ({key})")
     settings = declared.get("settings") or {}
     for key in settings:
         if key in names or key in typed or key in ID_KEYS:
@@ -128,7 +128,7 @@ def overlay(base: Json, declared: Json, keys: Keys, where: str, typed: t.Collect
 def device(base: Json, declared: Json) -> Json:
     wanted = overlay(base, declared, DEVICE_KEYS, f"device {declared['name']}")
     wanted["deviceID"] = declared["device_id"]
-    # As Syncthing does itself (lib/config/deviceconfiguration.go): no address means to look for one.
+    # Like Syncthing itself (lib/config/deviceconfiguration.go): without an address, discovery is used.
     wanted["addresses"] = wanted.get("addresses") or ["dynamic"]
     return wanted
 
@@ -149,7 +149,7 @@ def folder(base: Json, declared: Json, own_id: str) -> Json:
         complete = not declared.get("unresolved")
         wanted["devices"] = members(base.get("devices") or [], declared["devices"], own_id, complete)
     elif own_id not in {share["deviceID"] for share in base.get("devices") or []}:
-        wanted["devices"] = members(base.get("devices") or [], [], own_id, complete=False)  # as Syncthing does itself
+        wanted["devices"] = members(base.get("devices") or [], [], own_id, complete=False)  # like Syncthing itself
     wanted.setdefault("type", "sendreceive")
     return wanted
 
@@ -172,7 +172,7 @@ def same_path(one: str | None, other: str | None) -> bool:
 
 
 def versioning(present: Json, declared: Json) -> Json:
-    """The whole object: parameters of another kind of versioning must not stay behind."""
+    """The whole versioning object, so that no parameters of another type are left."""
     kind = declared["type"]
     own = {key: declared.get(option) for option, key in VERSIONING_KEYS.items()}
     return {
@@ -184,9 +184,9 @@ def versioning(present: Json, declared: Json) -> Json:
 
 
 def members(present: list[Json], declared: list[Json], own_id: str, complete: bool = True) -> list[Json]:
-    """With whom a folder is shared: who is declared, the device itself, and whom an introducer brought.
+    """The devices that share a folder: the declared ones, the device itself, and those added by an introducer.
 
-    If not all who are declared are known, those who are there stay. A password that is not declared stays, too.
+    If not all declared devices are known, all present ones are kept. An undeclared password is kept as well.
     """
     known = {share["deviceID"]: share for share in present}
     whole = EMPTY_SHARE.keys()
@@ -209,7 +209,7 @@ def options(present: Json, declared: Json) -> Json:
 
 
 def gui(present: Json, declared: Json, password_fits: bool) -> Json:
-    """A plain password that fits the stored hash is no change."""
+    """The wanted settings of the web interface. A plain password that fits the stored hash is no change."""
     wanted = overlay(present, declared, GUI_KEYS, f"gui {role('syncthing_mesh_gui')}")
     if declared.get("password") is not None and password_fits:
         wanted["password"] = present.get("password", "")
@@ -217,12 +217,12 @@ def gui(present: Json, declared: Json, password_fits: bool) -> Json:
 
 
 def patterns(lines: t.Iterable[str]) -> list[str]:
-    """Ignore patterns as Syncthing gives them back: without the line ends, empty lines kept."""
+    """Ignore patterns in the form that Syncthing returns: without line ends, with empty lines."""
     return [line.rstrip("\r\n") for line in lines]
 
 
 def canonical(value: t.Any) -> t.Any:
-    """The same for what Syncthing treats as the same: it sorts devices of a folder by ID."""
+    """A canonical form, equal for values that Syncthing treats as equal: it sorts the devices of a folder by ID."""
     if isinstance(value, dict):
         return {key: canonical(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -234,11 +234,11 @@ def canonical(value: t.Any) -> t.Any:
 
 
 def exact(value: t.Any) -> t.Any:
-    """An object in the form that Syncthing takes as it is, and not as an addition to what its defaults have.
+    """An object in a form that Syncthing stores unchanged, and does not merge with its defaults.
 
-    It decodes each new or changed object over defaults/folder or defaults/device, where a map keeps its other keys, and
-    the elements of a list theirs. A null empties both, and Go takes a key in any case, in the order of the text: so a
-    twin of the key, in another case, is null first.
+    Syncthing decodes each new or changed object over defaults/folder or defaults/device, where maps and list elements keep
+    their other keys. A null empties both. Go matches keys in any case, in the order of the text. So each such key is sent
+    twice: first as null with an upper-case initial, then with its value.
     """
     if isinstance(value, list):
         return [exact(item) for item in value]
@@ -253,7 +253,7 @@ def exact(value: t.Any) -> t.Any:
 
 
 def masked_pair(before: t.Any, after: t.Any) -> tuple[t.Any, t.Any]:
-    """Both for a diff, without secrets; that one is another than before can be seen."""
+    """Both values for a diff, with secrets masked so that a changed one can be recognized."""
     return without_secrets(before), _marked(before, after)
 
 
@@ -267,7 +267,7 @@ def _marked(before: t.Any, after: t.Any) -> t.Any:
             for key, item in after.items()
         }
     if isinstance(after, list):
-        # Shares are told apart by their device.
+        # Shares are identified by their device.
         old_items = before if isinstance(before, list) else []
         known = {item.get("deviceID"): item for item in old_items if isinstance(item, dict)}
         return [_marked(known.get(item.get("deviceID")) if isinstance(item, dict) else None, item) for item in after]
@@ -275,7 +275,7 @@ def _marked(before: t.Any, after: t.Any) -> t.Any:
 
 
 def without_secrets(value: t.Any) -> t.Any:
-    """The same with secrets masked: that there is one can be seen."""
+    """The value with secrets masked; an empty one stays empty."""
     if isinstance(value, dict):
         return {key: (MASK if item else item) if key in SECRET_KEYS else without_secrets(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for devices to connect and folders to come into step, and seeing whether data moves.
+"""Wait until devices are connected and folders in sync, and find out whether folders make progress.
 
-Whether it moves is judged by what is still needed: Syncthing takes off what it has of the files that it is just bringing in, in
-blocks of up to 16 MiB. On a slow line one of these takes minutes, so what came in over the connections counts as well, unless
-another folder has taken it.
+A folder makes progress if its needed data become less: Syncthing subtracts the received blocks, of up to 16 MiB, of files in
+transfer. On a slow line one block takes minutes, so data that arrive over the connections count as well, unless another folder
+can have received them.
 
 Private to this collection: it may change in any release.
 """
@@ -20,53 +20,53 @@ Found = t.Dict[str, t.Any]  # noqa: UP006
 Params = t.Mapping[str, t.Any]
 
 POLL = 2.0  # seconds
-STALLED_AFTER = 30.0  # seconds in which nothing moved
-LEAST_TO_JUDGE = 8.0  # seconds; after less than that it cannot be said that nothing moves
+STALLED_AFTER = 30.0  # seconds without progress
+LEAST_TO_JUDGE = 8.0  # seconds; a shorter time without progress proves nothing
 WINDOW = 10.0  # seconds
-CHATTER = 512  # bytes a second that devices say to each other without sending data
-# While one of these goes on, a folder brings nothing in (lib/model/folderstate.go).
+CHATTER = 512  # bytes a second of protocol messages without data
+# States in which a folder receives nothing (lib/model/folderstate.go).
 SCANNING = ("scanning", "scan-waiting", "starting")
 PREPARING = ("sync-waiting", "sync-preparing", "cleaning", "clean-waiting")
-# Of what Syncthing says of a file, what it will cure by itself (lib/model/folder_sendrecv.go).
+# Errors of a file that Syncthing resolves by itself (lib/model/folder_sendrecv.go).
 PASSING = ("will retry later", "will try again later", "scheduling scan", "no connected device has")
 
 
 def passes(failures: t.Iterable[Params]) -> bool:
-    """Whether all that failed is of a kind that Syncthing tries again with success."""
+    """Whether Syncthing resolves all of these errors by itself."""
     return all(any(text in one["error"] for text in PASSING) for one in failures)
 
 
 def needs(folder: Params) -> bool:
-    """Whether a folder waits for data. One that only sends waits for none, whatever the others have."""
+    """Whether a folder waits for data. A folder that only sends never does."""
     return folder.get("type") != "sendonly" and bool(folder.get("need_items") or folder.get("need_bytes"))
 
 
 @dataclasses.dataclass
 class Watched:
-    """What is known of one folder's movement."""
+    """The observed progress of one folder."""
 
     most_items: int
     most_bytes: int
-    quiet: float = 0.0  # seconds in which nothing moved although it could have
+    quiet: float = 0.0  # seconds without progress although it was possible
     moving: bool = False
 
-    def see(self, items: int, size: int) -> None:
+    def update(self, items: int, size: int) -> None:
         self.moving = self.moving or items < self.most_items or size < self.most_bytes
         self.most_items, self.most_bytes = max(items, self.most_items), max(size, self.most_bytes)
 
 
 class Arrivals:
-    """Whether more comes in over the connections, and keeps coming, than talk and what the folders have got of it."""
+    """Data that arrive over the connections, without protocol messages and data that folders are known to have received."""
 
     def __init__(self, now: float) -> None:
         self.begin = now
         self.unexplained = 0
         self.windows = 0
 
-    def see(self, before: Found, found: Found, now: float) -> None:
+    def update(self, before: Found, found: Found, now: float) -> None:
         for key, one in found["connections"].items():
             earlier = (before["connections"].get(key) or {}).get("received_bytes", 0)
-            self.unexplained += max(0, one["received_bytes"] - earlier)  # it begins again with each connection
+            self.unexplained += max(0, one["received_bytes"] - earlier)  # each new connection starts at 0
         for name, folder in found["folders"].items():
             earlier = (before["folders"].get(name) or {}).get("need_bytes") or 0
             self.unexplained -= max(0, earlier - (folder.get("need_bytes") or 0))
@@ -76,11 +76,11 @@ class Arrivals:
 
     @property
     def steady(self) -> bool:
-        return self.windows > 1  # one may be the first exchange of what there is, without a byte of data
+        return self.windows > 1  # the first may be only the exchange of indexes, without data
 
 
 class Watch:
-    """Folders from one reading to the next."""
+    """The progress of all folders over successive readings."""
 
     def __init__(self, found: Found, now: float, stalled_after: float = STALLED_AFTER) -> None:
         self.begin = self.last = now
@@ -89,22 +89,22 @@ class Watch:
         self.arrivals = Arrivals(now)
         self.folders = {name: Watched(*_needed(folder)) for name, folder in found["folders"].items()}
 
-    def see(self, found: Found, now: float) -> None:
+    def update(self, found: Found, now: float) -> None:
         passed, self.last = now - self.last, now
-        self.arrivals.see(self.found, found, now)
+        self.arrivals.update(self.found, found, now)
         scanning = any(folder.get("state") in SCANNING for folder in found["folders"].values())
         waiting = [name for name, folder in found["folders"].items() if needs(folder)]
         for name, folder in found["folders"].items():
             watched = self.folders.setdefault(name, Watched(*_needed(folder)))
-            watched.see(*_needed(folder))
-            # Only if no other folder can have got what came in, it is this one's.
+            watched.update(*_needed(folder))
+            # Arriving data belong to this folder only if no other folder can have received them.
             watched.moving = watched.moving or (waiting == [name] and self.arrivals.steady)
             if not scanning and folder.get("state") not in PREPARING:
                 watched.quiet += passed
         self.found = found
 
     def moves(self, name: str) -> bool | None:
-        """Whether data moved; None if that cannot be said (yet)."""
+        """Whether the folder made progress; None if that is not known (yet)."""
         watched = self.folders.get(name)
         if watched is None or not needs(self.found["folders"].get(name) or {}):
             return None
@@ -112,18 +112,18 @@ class Watch:
             return True
         return False if watched.quiet >= self.stalled_after else None
 
-    def open_ends(self, wait_for: Params) -> bool:
-        """Whether there is still something that waiting may cure."""
+    def may_improve(self, wait_for: Params) -> bool:
+        """Whether further waiting may improve anything in `wait_for`."""
         connections, folders = self.found["connections"], self.found["folders"]
         if any(not (connections.get(device) or {}).get("connected") for device in wait_for.get("devices") or []):
             return True
         return any(
-            self._is_open(folders[name], name, peers)
+            self._folder_may_improve(folders[name], name, peers)
             for name, peers in (wait_for.get("folders") or {}).items()
             if name in folders and not folders[name]["paused"] and not folders[name]["error"]
         )
 
-    def _is_open(self, folder: Params, name: str, peers: t.Iterable[str]) -> bool:
+    def _folder_may_improve(self, folder: Params, name: str, peers: t.Iterable[str]) -> bool:
         states = ((folder["completion"].get(peer) or {}).get("remote_state") for peer in peers)
         if any(state in ("unknown", "notSharing") for state in states):
             return True
@@ -132,25 +132,25 @@ class Watch:
             return False
         if not needs(folder) or failures:
             return bool(failures) and not self.moves(name)
-        # What is scanned or prepared for so long is left to itself.
+        # The wait ends for a folder that is scanned or prepared for so long.
         return self.moves(name) is None and self.last - self.begin < 2 * self.stalled_after
 
 
-def until_settled(
+def gather_and_wait(
     gather: t.Callable[[], Found],
     wait_for: Params,
     seconds: float,
     clock: t.Callable[[], float] = time.monotonic,
     sleep: t.Callable[[float], None] = time.sleep,
 ) -> Found:
-    """What was found last, and what moved: gathered until waiting cures nothing that is left of wait_for, or the time is over."""
+    """Gather until waiting improves nothing in `wait_for` or the time is over. Returns the last facts, with the progress."""
     begin = clock()
     found = gather()
     watch = Watch(found, clock(), max(LEAST_TO_JUDGE, min(STALLED_AFTER, seconds - POLL)))
-    pause = max(POLL, 4 * (clock() - begin))  # so that looking is not what keeps Syncthing busy
-    while watch.open_ends(wait_for) and clock() - begin < seconds:
+    pause = max(POLL, 4 * (clock() - begin))  # so that gathering does not keep Syncthing busy
+    while watch.may_improve(wait_for) and clock() - begin < seconds:
         sleep(max(0.0, min(pause, seconds - (clock() - begin))))
-        watch.see(gather(), clock())
+        watch.update(gather(), clock())
     found = watch.found
     for name, folder in found["folders"].items():
         folder["moving"] = watch.moves(name)

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Syncthing's objects as tables: each row is an option of the modules, its key in the REST API, its specification and its check.
 
-To add an option is to add a row here, its documentation (plugins/doc_fragments/syncthing.py) and a row of the test table
-(tests/support/syncthing_options.py). A check refuses what Syncthing itself refuses, or replaces without a word (the prepare
-functions of lib/config): it runs before anything is written, and on the controller before any host is touched.
+To add an option, add a row here, its documentation (plugins/doc_fragments/syncthing.py) and a row of the test table
+(tests/support/syncthing_options.py). A check refuses values that Syncthing itself refuses or silently replaces (the prepare
+functions of lib/config). It runs before anything is written, and on the controller before any host is changed.
 
 Private to this collection: it may change in any release.
 """
@@ -36,8 +36,8 @@ SECRET: Spec = {"type": "str", "no_log": True}
 SETTINGS: Spec = {"type": "dict"}
 STATE: Spec = {"type": "str", "choices": ["present", "absent"], "default": "present"}
 
-LARGEST = 2**31 - 1  # a whole number of Go on a machine of 32 bits
-YEAR = 365 * 24 * 60 * 60  # seconds; the longest interval that Syncthing takes (lib/config, MaxRescanIntervalS)
+LARGEST = 2**31 - 1  # Go's largest int on a 32-bit machine
+YEAR = 365 * 24 * 60 * 60  # seconds; the longest interval that Syncthing accepts (lib/config, MaxRescanIntervalS)
 SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(%|[kMGT]?B?|)\s*$")
 CONCURRENT_WRITES_MAX = 256  # of version 2 (lib/config, maxConcurrentWritesLimit)
 
@@ -47,7 +47,7 @@ def _size(value: t.Any) -> str | None:
 
 
 def _no_kcp(value: t.Any) -> str | None:
-    """Syncthing drops addresses of a protocol that it no longer has (lib/config, removeDeprecatedProtocols)."""
+    """Refuse a protocol that Syncthing no longer has: it drops such addresses (lib/config, removeDeprecatedProtocols)."""
     if not str(value).strip():
         return "an address must not be empty"
     return "Syncthing no longer has KCP: use tcp://" if str(value).startswith("kcp") else None
@@ -58,7 +58,7 @@ def _listen(value: t.Any) -> str | None:
 
 
 def _gui_address(value: t.Any) -> str | None:
-    """As Go's net.ResolveTCPAddr takes it, or the path of a unix socket."""
+    """Refuse addresses that are neither valid for Go's net.ResolveTCPAddr nor the path of a unix socket."""
     text = str(value)
     if text.startswith("/"):
         return None
@@ -70,7 +70,7 @@ def _gui_address(value: t.Any) -> str | None:
     return None
 
 
-# What a device has besides its name and ID; also the defaults of new ones.
+# The options of a device without name and ID; also the defaults of new devices.
 DEVICE_DEFAULTS_ROWS: Table = (
     Key("addresses", "addresses", STRINGS, check=checks.each(_no_kcp)),
     Key("allowed_networks", "allowedNetworks", STRINGS, check=checks.each(checks.network_or_not)),
@@ -108,7 +108,7 @@ VERSIONING_ROWS: Table = (
     Key("path", "fsPath", PATH),
     Key("cleanup_interval", "cleanupIntervalS", INT, check=checks.between(0, YEAR)),
 )
-# What a folder has besides what is its own; also the defaults of new ones.
+# The options of a folder that are also defaults of new folders.
 FOLDER_DEFAULTS_ROWS: Table = (
     Key("versioning", "versioning", {"type": "dict", "options": spec_of(VERSIONING_ROWS)}, PART),
     Key("paused", "paused", BOOL),
@@ -158,7 +158,7 @@ OPTIONS_ROWS: Table = (
     Key("announce_lan_addresses", "announceLANAddresses", BOOL),
     Key("relays_enabled", "relaysEnabled", BOOL),
     Key("nat_enabled", "natEnabled", BOOL),
-    # Syncthing takes 0 and all below it for "off", as with auto_upgrade_interval.
+    # For Syncthing 0 and all negative numbers mean "off", as with auto_upgrade_interval.
     Key("stun_keepalive_start", "stunKeepaliveStartS", INT, check=checks.between(-LARGEST, LARGEST)),
     Key("crash_reporting_enabled", "crashReportingEnabled", BOOL),
     Key("ur_accepted", "urAccepted", INT, check=checks.between(-1, LARGEST)),
@@ -193,13 +193,13 @@ DEFAULTS_ROWS: Table = (
     Key("folder", "folder", {"type": "dict", "options": spec_of(FOLDER_DEFAULTS_ROWS)}, PART),
     Key("ignores", "ignores", STRINGS, PART),
 )
-# Of the keys that have no option, those that Syncthing gives another value.
+# Keys without an option whose values Syncthing may replace.
 SETTINGS_ROWS: Table = (
     Key("maxConcurrentWrites", "maxConcurrentWrites", INT, check=checks.between(1, CONCURRENT_WRITES_MAX)),
     Key("connectionLimitEnough", "connectionLimitEnough", INT, check=checks.between(0, LARGEST)),
     Key("connectionLimitMax", "connectionLimitMax", INT, check=checks.between(0, LARGEST)),
 )
-# Each object by the name that messages give it.
+# The objects by their names in messages.
 OBJECTS: t.Mapping[str, Table] = {
     "device": DEVICE_ROWS,
     "folder": FOLDER_ROWS,
@@ -216,7 +216,7 @@ CONNECTION: Spec = {
     "home": {"type": "path", "default": "/var/lib/syncthing"},
     "timeout": {"type": "int", "default": 60},
 }
-# Where a folder is to be, for those that ask whether its disk is there.
+# The place of a folder, for modules that check whether its disk is mounted.
 PLACE: Spec = {"id": {"type": "str", "required": True}, "path": {"type": "str"}, "requires_mount": {"type": "path"}}
 DEVICE_DEFAULTS = spec_of(DEVICE_DEFAULTS_ROWS)
 DEVICE = spec_of(DEVICE_ROWS)
@@ -248,23 +248,23 @@ CLUSTER: Spec = {
     **FOLDER_GUARDS,
 }
 
-# --- checks, of what is declared alone: pure, for the modules and for the controller -------------
+# --- checks of declared values: pure, for the modules and for the controller ---------------------
 
 Path = t.Tuple[str, ...]  # noqa: UP006  (3.9 at run time)
-Problem = t.Tuple[Path, str]  # noqa: UP006  where in the object, and what is wrong there
+Problem = t.Tuple[Path, str]  # noqa: UP006  the place in the object, and the reason
 Declared = t.Mapping[str, t.Any]
 
 
 def device_problems(declared: Declared) -> t.Iterator[Problem]:
-    """What is wrong with a device (or with the defaults of devices) whose values are of their types."""
+    """Problems of a device (or of the defaults of devices) whose values have the right types."""
     yield from _problems(DEVICE_DEFAULTS_ROWS, declared)
     for option in ("introducer", "auto_accept_folders"):
         if declared.get("untrusted") and declared.get(option):
-            yield (option,), "is true, and untrusted as well, where Syncthing takes it back: set one of them to false"
+            yield (option,), "is true, and untrusted as well, for which Syncthing turns it off: set one of them to false"
 
 
 def folder_problems(declared: Declared) -> t.Iterator[Problem]:
-    """The same of a folder, its versioning included."""
+    """Problems of a folder, including its versioning."""
     yield from _problems(FOLDER_ROWS, declared)
     for option, reason in problems(VERSIONING_ROWS, declared.get("versioning") or {}):
         yield ("versioning", option), reason

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a request gets to Syncthing: over TCP by requests, over a unix socket by Python's own client.
+"""Transports for requests to Syncthing: TCP with the library requests, a unix socket with Python's own client.
 
 Private to this collection: it may change in any release.
 """
@@ -34,10 +34,10 @@ class WrongCertificate(SyncthingError):
 
 
 class Tcp:
-    """`fingerprint` is that of the only certificate to trust: Syncthing signs its own, for whatever name the host had."""
+    """TCP. Only the certificate with this `fingerprint` is trusted: Syncthing's is self-signed, for any name of the host."""
 
     def __init__(self, url: str, fingerprint: str | None) -> None:
-        # Imported only here: that takes longer than all requests of a run, and a unix socket needs none of it.
+        # Imported only here: the import takes longer than all requests of a run, and a unix socket does not need it.
         try:
             import requests  # noqa: PLC0415
             from requests.adapters import HTTPAdapter  # noqa: PLC0415
@@ -51,10 +51,10 @@ class Tcp:
         self.url = url
         self.requests = requests
         self.session = requests.Session()
-        self.session.trust_env = False  # a proxy of the environment is not for this host itself
+        self.session.trust_env = False  # a proxy in the environment is not meant for this host itself
         if fingerprint:
             self.session.mount("https://", Pinned())
-            self.session.verify = False  # by authorities; the fingerprint is what is verified
+            self.session.verify = False  # no check by authorities; the fingerprint is verified
 
     def send(self, method: str, path: str, data: bytes | None, headers: t.Mapping[str, str]) -> Answer:
         try:
@@ -72,14 +72,14 @@ class Tcp:
 
 
 class Unix:
-    """The same over a unix socket; there may be TLS in it, if that was turned on."""
+    """A unix socket, with TLS if Syncthing has it turned on."""
 
     def __init__(self, path: str, fingerprint: str | None) -> None:
         self.path = path
         self.connection = _UnixConnection(path, fingerprint)
 
     def send(self, method: str, path: str, data: bytes | None, headers: t.Mapping[str, str]) -> Answer:
-        # Syncthing closes a connection that was idle for some seconds, such as while a disk was waited for.
+        # Syncthing closes a connection that was idle for some seconds, such as during a wait for a disk.
         if self.connection.sock is not None and select.select([self.connection.sock], [], [], 0)[0]:
             self.connection.close()
         try:
@@ -124,7 +124,7 @@ class _UnixConnection(http.client.HTTPConnection):
     def _with_tls(self, plain: socket.socket) -> socket.socket:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # by authorities; the fingerprint is what is verified
+        context.verify_mode = ssl.CERT_NONE  # no check by authorities; the fingerprint is verified
         wrapped = context.wrap_socket(plain)
         if hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest() != self.fingerprint:
             wrapped.close()

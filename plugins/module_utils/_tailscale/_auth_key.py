@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tailscale_auth_key does: have the control server make a key.
+"""The implementation of tailscale_auth_key: request a key from the control server.
 
 Private to this collection: it may change in any release.
 """
@@ -17,7 +17,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._table
 
 
 def mint(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """A new key; none in check mode."""
+    """Request a new key; none in check mode."""
     if check_mode:
         return {"changed": True, "key": None, "id": None, "expires": None}
     headscale = params["api"] == "headscale"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The administrative API of a control server, Tailscale's or Headscale's: what is sent, and what came back.
+"""The administrative API of a control server, Tailscale's or Headscale's: requests and answers.
 
 Tailscale: https://tailscale.com/api. Headscale: its /api/v1, described by its own swagger document.
 
@@ -31,7 +31,7 @@ Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 REQUEST_TIMEOUT = 30  # seconds
 ATTEMPTS = 4
 PAUSE = 1.0  # seconds, doubled each time
-LONGEST_PAUSE = 60  # seconds; what a server asks for beyond that is left to the user
+LONGEST_PAUSE = 60  # seconds; if a server asks for a longer wait, the user has to wait
 
 MESSAGES = {
     401: "does not accept the credentials (401{reason}): are they of this control server, and not expired?",
@@ -40,7 +40,7 @@ MESSAGES = {
 
 
 class Control:
-    """One client for both; `base_url` without a path."""
+    """A client for both APIs; `base_url` has no path."""
 
     def __init__(self, base_url: str, sleep: t.Callable[[float], None] = time.sleep) -> None:
         if REQUESTS_ERROR:
@@ -50,7 +50,7 @@ class Control:
         self.session = requests.Session()
 
     def log_in(self, client_id: str | None, client_secret: str) -> None:
-        """An OAuth client's secret for a token that lasts an hour. The ID is part of the secret for Tailscale."""
+        """Exchange an OAuth client's secret for a token that is valid for an hour. Tailscale's secrets contain the ID."""
         form = {"client_secret": client_secret, "grant_type": "client_credentials"}
         if client_id:
             form["client_id"] = client_id
@@ -105,9 +105,9 @@ class Control:
         return self._request("GET", "/api/v1/node", repeatable=True)
 
     def _request(self, method: str, path: str, repeatable: bool, **options: t.Any) -> Json:
-        """Repeats what is safe to repeat: whatever was turned away unread, and what changes nothing.
+        """Send a request, and repeat it if that is safe: if the server rejected it unread, or it changes nothing.
 
-        A request that makes a key and got no answer may have made one, so it is not sent again.
+        A request for a key that got no answer may have created one, so it is not sent again.
         """
         pause = PAUSE
         for attempt in range(1, ATTEMPTS + 1):
@@ -129,7 +129,7 @@ class Control:
 
     @staticmethod
     def _wait_for(answer: requests.Response, pause: float, repeatable: bool) -> float | None:
-        """How long to wait before the same again; None if that makes no sense."""
+        """The time to wait before another attempt; None if there must be none."""
         if answer.status_code == 429:
             asked = answer.headers.get("Retry-After", "")
             seconds = float(asked) if asked.isdigit() else pause
@@ -169,8 +169,8 @@ def _minting() -> t.Iterator[None]:
 
 
 def _unsent(error: requests.exceptions.RequestException) -> bool:
-    """Whether it failed before the server had anything: a bad address, a name unknown, a connection refused."""
-    # What fails after the sending urllib3 hands on as it is, since it is told not to repeat it.
+    """Whether a request failed before anything was sent: a bad address, an unknown name, a refused connection."""
+    # Errors after sending are not wrapped in MaxRetryError, since urllib3 does not retry here.
     return isinstance(error, ValueError) or isinstance(next(iter(error.args), None), urllib3.exceptions.MaxRetryError)
 
 

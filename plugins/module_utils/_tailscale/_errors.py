@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong with a node or its control server.
+"""Errors of the Tailscale modules.
 
 Private to this collection: it may change in any release.
 """
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors import UserError
 
-# Users of the role have no module options, but variables.
+# Messages also name the role's variable, because users of the role do not set module options.
 OR_ACCEPT = "or set accept_risk: true (for the role in tailscale_preferences) if you have another access path"
 
 
 class NodeError(UserError):
-    """Why the node is not as wanted."""
+    """The node cannot be brought to the declared state."""
 
 
 class DaemonUnavailable(NodeError):
@@ -23,16 +23,16 @@ class DaemonUnavailable(NodeError):
 
 
 class NoAnswer(DaemonUnavailable):
-    """tailscaled took the request and did not answer it in time."""
+    """tailscaled accepted the request and did not answer it in time."""
 
 
 class LoginFailed(NodeError):
-    """The control server did not take the login."""
+    """The control server did not accept the login."""
 
 
 class ControlError(UserError):
-    """Why the control server's administrative API did not do it."""
+    """A request to the control server's administrative API failed."""
 
 
 class OutcomeUnknown(ControlError):
-    """It may have done it all the same."""
+    """The request may have been executed nevertheless."""

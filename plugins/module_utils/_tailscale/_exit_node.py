@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which peer an exit node is: pure functions. tailscaled wants its ID, people have its name or address.
+"""Find the peer for an exit node: pure functions. tailscaled needs its ID; users give its name or address.
 
 Private to this collection: it may change in any release.
 """
@@ -18,7 +18,7 @@ Options = t.Mapping[str, t.Any]
 
 
 def by_id(options: Options, status: Status, with_login: bool) -> tuple[dict[str, t.Any], bool]:
-    """The options with the exit node by its ID; without it, and true, if that can be known only later."""
+    """The options with the exit node's ID, and False; if the ID is not known yet, the options without it, and True."""
     given = options.get("exit_node", "")
     if not given or given.startswith(AUTO):
         return dict(options), False
@@ -31,7 +31,7 @@ def by_id(options: Options, status: Status, with_login: bool) -> tuple[dict[str,
 
 
 def find(given: str, status: Status) -> str | None:
-    """The stable ID of the peer that is meant, whichever of its names or addresses was given."""
+    """The stable ID of the peer with this name, address or ID; None if there is none."""
     for peer in peers_of(status):
         full_name = (peer.get("DNSName") or "").rstrip(".")
         names = {peer.get("ID"), peer.get("HostName"), full_name, full_name.split(".")[0], *(peer.get("TailscaleIPs") or [])}
@@ -43,6 +43,6 @@ def find(given: str, status: Status) -> str | None:
 
 
 def missing(given: str, status: Status, why: str = "which is no peer of this node") -> str:
-    """Why there is no such exit node, and which there are."""
+    """The message for a missing exit node, with a list of the available ones."""
     offers = sorted(peer.get("HostName", "") for peer in peers_of(status) if peer.get("ExitNodeOption"))
     return f"exit_node is {given}, {why}; peers that offer to be one: {', '.join(offers) or 'none'}"

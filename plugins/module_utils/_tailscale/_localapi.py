@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tailscaled's LocalAPI: endpoints and errors, no decisions.
 
-It is plain HTTP over a unix socket (tailscale.com/ipn/localapi). A key that is sent in a
-request's body is in no process's arguments and on no disk, which the command line cannot offer.
+It is plain HTTP over a unix socket (tailscale.com/ipn/localapi). A key in a request's body appears
+in no command line and on no disk, which the program tailscale cannot offer.
 
 Private to this collection: it may change in any release.
 """
@@ -40,11 +40,11 @@ class LocalAPI:
         return _without_keys(self._request("GET", "prefs"))
 
     def edit_prefs(self, masked: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Returns the preferences as they are then, which need not be what was sent."""
+        """Change preferences. Returns the resulting preferences, which may differ from the sent ones."""
         return _without_keys(self._request("PATCH", "prefs", masked))
 
     def check_prefs(self, prefs: dict[str, t.Any]) -> None:
-        """The daemon's own opinion of preferences, without taking them. Raises NodeError if it would refuse them."""
+        """Let the daemon check preferences without applying them. Raises NodeError if it would refuse them."""
         self.reads += 1
         self.writes -= 1  # a POST that writes nothing
         answer = self._request("POST", "check-prefs", prefs) or {}
@@ -52,15 +52,15 @@ class LocalAPI:
             raise NodeError(f"tailscaled would refuse these preferences: {answer['Error']}")
 
     def start(self, auth_key: str, prefs: dict[str, t.Any]) -> None:
-        """Begin again with these preferences; an empty key keeps the login that there is."""
+        """Restart the backend with these preferences; an empty key keeps the present login."""
         self._request("POST", "start", {"AuthKey": auth_key, "UpdatePrefs": prefs})
 
     def login_interactive(self) -> None:
-        """Log in with what start was given; despite its name no user is asked."""
+        """Log in with the key and preferences of the last `start`; despite its name it asks no user."""
         self._request("POST", "login-interactive")
 
     def logout(self, timeout: int) -> None:
-        """Answers when the control server has been told."""
+        """Log out. The call returns when the control server has been informed."""
         self._request("POST", "logout", timeout=timeout)
 
     def _request(self, method: str, path: str, body: t.Any = None, timeout: int = REQUEST_TIMEOUT) -> t.Any:
@@ -83,7 +83,7 @@ class LocalAPI:
         except urllib.error.HTTPError as error:
             raise NodeError(f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(error)}") from error
         except (OSError, http.client.HTTPException) as error:
-            late = isinstance(getattr(error, "reason", error), socket.timeout)  # which is TimeoutError itself since Python 3.10
+            late = isinstance(getattr(error, "reason", error), socket.timeout)  # the same as TimeoutError since Python 3.10
             raise (NoAnswer if late else DaemonUnavailable)(f"tailscaled does not answer at {self.socket}: {error}") from error
         if not answer:
             return None
@@ -100,7 +100,7 @@ def _without_keys(prefs: dict[str, t.Any] | None) -> dict[str, t.Any]:
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
-    """What tailscaled says, which is JSON for some endpoints and plain text for others."""
+    """The error message of tailscaled, which is JSON for some endpoints and plain text for others."""
     text = error.read().decode(errors="replace").strip()
     try:
         return str(json.loads(text)["Error"])

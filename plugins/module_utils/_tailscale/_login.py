@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a node must log in, and what a login is given: pure functions.
+"""Decide whether a node must log in, and with which preferences: pure functions.
 
-Seen on tailscaled 1.102: `start` with a key and `login-interactive` renews an expired login, changes tags and moves to another
-control server, each without logging out first, so that nothing is lost that no option speaks of.
+Observed with tailscaled 1.102: `start` with a key and `login-interactive` renew an expired login, change tags and move to another
+control server, each without logging out first, so that undeclared preferences are kept.
 
 Private to this collection: it may change in any release.
 """
@@ -30,15 +30,16 @@ SYNONYMS = (DEFAULT_LOGIN_SERVER, "https://login.tailscale.com")
 
 
 class Login(t.NamedTuple):
-    """Why a login is needed, what to do instead over the tailnet, and whether the one that there is still works."""
+    """A login that is needed."""
 
     reason: str
-    way: str = ""  # empty if there is no connection yet that a login could end
-    returns: bool = False
+    advice: str = ""  # what to do instead if the run came over the tailnet; empty if there is no connection to lose
+    can_be_restored: bool = False  # whether the present login still works
 
 
 def needed(status: Status, prefs: Status, params: Params) -> Login | None:
-    if not has_login(status) or prefs.get("LoggedOut"):  # a logout that the control server did not answer leaves the key behind
+    # After a logout that the control server did not answer, the key is still there.
+    if not has_login(status) or prefs.get("LoggedOut"):
         return Login("this node is logged out of its tailnet")
     if login_is_over(status):
         expired = describe(status)["key_expired"] or (status.get("Self") or {}).get("Expired")
@@ -53,7 +54,7 @@ def needed(status: Status, prefs: Status, params: Params) -> Login | None:
             f"login_server is {server}, but this node is logged in at {present}",
             "run it with an auth_key of the new server from the LAN or a console, or set login_server (for the role "
             "tailscale_login_server) to where the node is",
-            returns=True,
+            can_be_restored=True,
         )
     tags, own = params["tags"], tags_of(status)
     # A node that is down does not know its tags.
@@ -61,29 +62,29 @@ def needed(status: Status, prefs: Status, params: Params) -> Login | None:
         return Login(
             f"tags are to be {listed(tags)}, but this node has {listed(own)}",
             "change them in the admin console or by its API, or run it with an auth_key from the LAN or a console",
-            returns=True,
+            can_be_restored=True,
         )
     return None
 
 
 def forbidden(login: Login, over_tailnet: bool, params: Params) -> str | None:
-    """Why a login must not be tried: it would end the connection that the run came in by."""
-    if not login.way or not over_tailnet or params["accept_risk"]:
+    """The reason not to try a login, because it would end the connection of this run; None if there is none."""
+    if not login.advice or not over_tailnet or params["accept_risk"]:
         return None
     return (
-        f"{login.reason}. A new login would end the connection that this run came in by, which is over the tailnet: "
-        f"{login.way}, {OR_ACCEPT}"
+        f"{login.reason}. A new login would end the connection of this run, which is over the tailnet: "
+        f"{login.advice}, {OR_ACCEPT}"
     )
 
 
 def refuse(login: Login, over_tailnet: bool, params: Params) -> None:
-    """Raises NodeError if this login must not, or cannot, be tried."""
+    """Raise NodeError if this login must not, or cannot, be tried."""
     reason = forbidden(login, over_tailnet, params)
     if reason:
         raise NodeError(reason)
     if params["auth_key"]:
         return
-    if not login.way:
+    if not login.advice:
         raise NodeError(
             f"{login.reason}, and auth_key is empty: give one for this run (the role's variable is tailscale_auth_key); "
             "a node that is logged in needs none"
@@ -95,30 +96,30 @@ def refuse(login: Login, over_tailnet: bool, params: Params) -> None:
 
 
 def describe_need(status: Status, prefs: Status, params: Params, over_tailnet: bool) -> dict[str, t.Any] | None:
-    """As tailscale_node_info returns it."""
+    """Describe a needed login in the form that tailscale_node_info returns; None if none is needed."""
     login = needed(status, prefs, params)
     return {"reason": login.reason, "refused": forbidden(login, over_tailnet, params)} if login else None
 
 
 def preferences(status: Status, prefs: Status, params: Params) -> dict[str, t.Any]:
-    """What a login is given in addition to the preferences that options speak of."""
-    # A node stays where it was logged in unless login_server says otherwise; where a failed attempt went does not count.
+    """The preferences of a login in addition to the declared ones."""
+    # A node keeps its control server unless login_server is another one; the server of a failed attempt does not count.
     stays = server_of(prefs) if has_login(status) else DEFAULT_LOGIN_SERVER
     given: dict[str, t.Any] = {"ControlURL": params["login_server"] or stays}
     if not same_server(given["ControlURL"], server_of(prefs)):
-        given.update({"ExitNodeID": "", "ExitNodeIP": ""})  # which is no peer there, so that no traffic would get out
+        given.update({"ExitNodeID": "", "ExitNodeIP": ""})  # no peer of the other tailnet, so traffic would be lost
     return given if params["tags"] is None else {**given, "AdvertiseTags": params["tags"]}
 
 
-def view(status: Status, prefs: Status, params: Params) -> dict[str, t.Any]:
-    """What of a login the user has declared, as it is."""
+def describe_present(status: Status, prefs: Status, params: Params) -> dict[str, t.Any]:
+    """The present values of the login's declared options."""
     logged_in = has_login(status)
     present = {"login_server": server_of(prefs) if logged_in else None, "tags": tags_of(status) if logged_in else None}
     return {name: value for name, value in present.items() if params[name] is not None}
 
 
 def declared(params: Params, prefs: Status) -> dict[str, t.Any]:
-    """What of a login the user has declared, in the words of `view`."""
+    """The declared values of the login's options, in the form of `describe_present`."""
     server, tags = params["login_server"], params["tags"]
     wish: dict[str, t.Any] = {}
     if server is not None:

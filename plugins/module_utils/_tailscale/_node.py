@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tailscale_node does: read, have it planned, send that, and wait for it. The decisions are in _plan.py and _wait.py.
+"""The implementation of tailscale_node: gather, plan, apply, wait. The decisions are in _plan.py and _wait.py.
 
 Private to this collection: it may change in any release.
 """
@@ -41,7 +41,7 @@ Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 
 def apply(api: LocalAPI, params: t.Mapping[str, t.Any], check_mode: bool, ssh_connection: str = "") -> Json:
-    """Bring the node to what is declared. Each step follows from the state, so when tailscaled restarts they begin again."""
+    """Apply the declared state. Each step follows from the node's state, so if tailscaled restarts they begin again."""
     node = Node(api, _options.wanted(params, ssh_connection), check_mode)
     work = node.leave if params["state"] == "absent" else node.join
     deadline = time.monotonic() + params["timeout"]
@@ -51,7 +51,7 @@ def apply(api: LocalAPI, params: t.Mapping[str, t.Any], check_mode: bool, ssh_co
             return work()
         except DaemonUnavailable:
             if check_mode:
-                # Before the package is installed a check can only say that everything is still to be done.
+                # If the package is not installed yet, check mode can only report that everything is still to be done.
                 node.joined = params["state"] == "present"
                 return node.result({}, {}, unknown_node())
             if last:
@@ -60,19 +60,19 @@ def apply(api: LocalAPI, params: t.Mapping[str, t.Any], check_mode: bool, ssh_co
 
 
 class Node:
-    """Sends what a plan says and waits for it; raises DaemonUnavailable where tailscaled is gone, and NodeError."""
+    """Executes a plan and waits for the result; raises NodeError, and DaemonUnavailable if tailscaled does not answer."""
 
     def __init__(self, api: LocalAPI, wanted: _options.Wanted, check_mode: bool) -> None:
         self.api = api
         self.wanted = wanted
         self.check_mode = check_mode
-        self.first: Json | None = None  # how it was before anything was sent
+        self.first: Json | None = None  # the state before anything was sent
         self.joined = False
 
-    # --- in the tailnet -------------------------------------------------------------------------
+    # --- joining --------------------------------------------------------------------------------
 
     def join(self) -> Json:
-        status, prefs = self.wait(_wait.SETTLED), self.api.prefs()
+        status, prefs = self.wait(_wait.STARTED), self.api.prefs()
         plan = _plan.join(status, prefs, self.wanted)
         if self.check_mode:
             if plan.login or plan.edit:
@@ -92,7 +92,7 @@ class Node:
         login = _login.needed(status, plan.prefs, self.wanted.params)
         if not login:
             return self.wait_for_name(status) if plan.edit.get("HostnameSet") else status
-        # A node that was down did not show that its key has expired, nor its tags.
+        # A node that was down showed neither its tags nor that its key has expired.
         _login.refuse(login, self.wanted.origin.over_tailnet, self.wanted.params)
         wish = {**plan.prefs, **_login.preferences(status, plan.prefs, self.wanted.params)}
         return self.log_in(login, status, plan.prefs, plan._replace(prefs=wish))
@@ -104,22 +104,22 @@ class Node:
         try:
             status = self.wait(goal)
         except LoginFailed as failure:
-            raise NodeError(f"{failure}{self.set_back(prefs) if login.returns else ''}") from failure
+            raise NodeError(f"{failure}{self.restore_login(prefs) if login.can_be_restored else ''}") from failure
         self.joined = True
         _plan.refuse_dropped(plan.options, plan.prefs, self.api.prefs())
         return self.wait_for_name(self.wait_for_tags(status))
 
-    def set_back(self, prefs: Json) -> str:
-        """A login that still works is not given up for one that does not."""
+    def restore_login(self, prefs: Json) -> str:
+        """Restore the earlier login, which still works, after a new one has failed. Returns a text for the message."""
         self.api.start("", {**prefs, "WantRunning": True, "LoggedOut": False})
-        status = self.settle(lambda now: is_up(now) and login_error(now) is None and _is_online(now))
+        status = self.wait_shortly(lambda now: is_up(now) and login_error(now) is None and _is_online(now))
         if status is not None:
-            return ". The node goes on as it was before"
-        return ". The node was set back to how it was before, but the control server has not confirmed that yet"
+            return ". The node keeps its earlier login"
+        return ". The earlier login of the node was restored, but the control server has not confirmed that yet"
 
     def set_exit_node(self, given: str) -> None:
-        """Peers have names only once the node is in the tailnet."""
-        status = self.settle(lambda now: _exit_node.find(given, now) is not None, peers=True)
+        """Set the exit node after a login: peers have names only once the node is in the tailnet."""
+        status = self.wait_shortly(lambda now: _exit_node.find(given, now) is not None, peers=True)
         peer = _exit_node.find(given, status) if status else None
         if peer is None:
             raise NodeError(_exit_node.missing(given, self.api.status(peers=True)))
@@ -129,7 +129,7 @@ class Node:
         if edit:
             _plan.refuse_dropped(option, wish, self.api.edit_prefs(edit))
 
-    # --- out of it ------------------------------------------------------------------------------
+    # --- leaving --------------------------------------------------------------------------------
 
     def leave(self) -> Json:
         status, prefs = self.api.status(), self.api.prefs()
@@ -151,12 +151,12 @@ class Node:
             if isinstance(error, DaemonUnavailable) and not isinstance(error, NoAnswer):
                 raise
             raise NodeError(
-                f"the control server {server} has not taken the logout, for which the run waits {timeout} s at most ({error}): "
+                f"the control server {server} has not confirmed the logout within {timeout} s ({error}): "
                 "the node is down, but still a member of its tailnet. Run again when the server answers, or remove the machine "
                 "there"
             ) from error
 
-    # --- what comes back ------------------------------------------------------------------------
+    # --- result ---------------------------------------------------------------------------------
 
     def result(self, before: Json, after: Json, node: Json) -> Json:
         before = self.first or before
@@ -183,8 +183,8 @@ class Node:
             time.sleep(POLL)
         return status
 
-    def settle(self, done: t.Callable[[Json], bool], peers: bool = False) -> Json | None:
-        """The status once that is so; None if it is not soon after a login."""
+    def wait_shortly(self, done: t.Callable[[Json], bool], peers: bool = False) -> Json | None:
+        """Wait a few seconds for a condition. Returns the status that meets it; None if none did."""
         deadline = time.monotonic() + _wait.SETTLE_TIMEOUT
         while time.monotonic() < deadline:
             status = self.api.status(peers=peers)
@@ -197,22 +197,22 @@ class Node:
         tags = self.wanted.params["tags"]
         if tags is None or tags_of(status) == tags:
             return status
-        found = self.settle(lambda now: tags_of(now) == tags)
+        found = self.wait_shortly(lambda now: tags_of(now) == tags)
         if found is not None:
             return found
         raise NodeError(
             f"the node has joined, but the control server gave it the tags {_login.listed(tags_of(self.api.status()))} where "
-            f"tags asks for {_login.listed(tags)}: a key brings its own tags, and others only an owner of theirs may give "
+            f"tags asks for {_login.listed(tags)}: a key brings its own tags, and only an owner of other tags may assign them "
             "(tagOwners in the access policy). Make a key with exactly these tags, or set tags (for the role tailscale_tags) to "
-            "what the node has"
+            "those of the node"
         )
 
     def wait_for_name(self, status: Json) -> Json:
-        """The control server names a node by its hostname, and tells it soon after; it does not give a name that is taken."""
+        """Wait until the control server has named the node by its hostname; a name that is taken it does not give."""
         names = ("", label_of(self.wanted.options.get("hostname")))
         if not names[1] or _name_of(status) in names:
             return status
-        found = self.settle(lambda now: _name_of(now) in names, self.wanted.needs_peers)
+        found = self.wait_shortly(lambda now: _name_of(now) in names, self.wanted.needs_peers)
         return found or self.api.status(peers=self.wanted.needs_peers)
 
 

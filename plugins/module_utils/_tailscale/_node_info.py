@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tailscale_node_info does: read the node, its peers, and whether it must log in.
+"""The implementation of tailscale_node_info: gather the node, its peers, and whether it must log in.
 
 Private to this collection: it may change in any release.
 """
@@ -27,10 +27,10 @@ Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 
 def gather(api: LocalAPI, params: t.Mapping[str, t.Any], ssh_connection: str = "") -> Json:
-    """`ssh_connection` is sshd's SSH_CONNECTION: whether a login would end that."""
+    """Gather the facts. `ssh_connection` is sshd's SSH_CONNECTION, to see whether a login would end that connection."""
     params = {**params, **_options.login(params)}
     try:
-        status = _settled(api, params["timeout"])
+        status = _wait_for_state(api, params["timeout"])
         prefs = api.prefs()
     except DaemonUnavailable as error:
         if not params["missing_ok"]:
@@ -45,8 +45,8 @@ def gather(api: LocalAPI, params: t.Mapping[str, t.Any], ssh_connection: str = "
     }
 
 
-def _settled(api: LocalAPI, timeout: float) -> Json:
-    """The status, which may be waited for just after tailscaled's start; a timeout of 0 takes it as it is."""
+def _wait_for_state(api: LocalAPI, timeout: float) -> Json:
+    """The status, after waiting for a tailscaled that has just started; with a timeout of 0 the present one."""
     started = time.monotonic()
     while True:
         waited = time.monotonic() - started
@@ -56,9 +56,9 @@ def _settled(api: LocalAPI, timeout: float) -> Json:
             if waited >= timeout:
                 raise
         else:
-            if not timeout or _wait.SETTLED.reached(status):
+            if not timeout or _wait.STARTED.reached(status):
                 return status
-            failure = _wait.failure(_wait.SETTLED, status, waited, timeout)
+            failure = _wait.failure(_wait.STARTED, status, waited, timeout)
             if failure:
                 raise failure
         time.sleep(POLL)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tailscale_node's options, checked before anything is sent, and in the form that tailscaled gives them back: pure functions.
+"""Check tailscale_node's options before anything is sent, and convert them into tailscaled's own form: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -21,7 +21,7 @@ Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 TAG = re.compile(r"tag:[A-Za-z][A-Za-z0-9-]*")  # tailcfg.CheckTag
-# What people have in hand and put where an auth key belongs.
+# Secrets that users confuse with an auth key.
 NOT_AUTH_KEYS = {
     "tskey-api-": "an API token",
     "tskey-client-": "the secret of an OAuth client",
@@ -31,7 +31,7 @@ LAST_PORT = 65535
 
 
 class Wanted(t.NamedTuple):
-    """What is declared, checked, and who says so."""
+    """The checked options, and the origin of the run."""
 
     params: Params  # all options of the module
     options: Params  # the preferences among them that the user has set
@@ -39,26 +39,26 @@ class Wanted(t.NamedTuple):
 
     @property
     def needs_peers(self) -> bool:
-        """Whether deciding about it takes the node's peers."""
+        """Whether the plan needs the node's peers."""
         return bool(self.options.get("exit_node") or self.options.get("accept_routes"))
 
 
 def wanted(params: Params, ssh_connection: str) -> Wanted:
-    """`ssh_connection` is sshd's SSH_CONNECTION. Raises NodeError for what is no value."""
+    """Check the options. `ssh_connection` is sshd's SSH_CONNECTION. Raises NodeError for an invalid value."""
     if params["timeout"] < 1:
         raise NodeError(f"timeout is {params['timeout']}: it is how many seconds to wait, 1 at least")
     return Wanted({**params, **login(params)}, declared(params), origin(ssh_connection))
 
 
 def login(params: Params) -> Json:
-    """What a login is given, the tags in one order; an empty login_server is none."""
+    """The checked options of a login, with sorted tags; an empty login_server counts as not set."""
     _check_login(params)
     tags = params["tags"]
     return {"login_server": params["login_server"] or None, "tags": None if tags is None else sorted(set(tags))}
 
 
 def declared(params: Params) -> Json:
-    """The preferences that the user has set, each list in one order and one spelling."""
+    """The preferences that the user has set, with lists sorted and in canonical spelling."""
     options = {name: params[name] for name in OPTIONS if params.get(name) is not None}
     if "advertise_routes" in options:
         options["advertise_routes"] = sorted({_route(text) for text in options["advertise_routes"]})
@@ -75,8 +75,8 @@ def _check_login(params: Params) -> None:
     for start, what in NOT_AUTH_KEYS.items():
         if (params.get("auth_key") or "").startswith(start):
             raise NodeError(
-                f"auth_key holds {what}, with which no node can join: make an auth key (it begins with tskey-auth-; the module "
-                "tailscale_auth_key makes one) and put that there"
+                f"auth_key holds {what}, with which no node can join: create an auth key (it begins with tskey-auth-; the module "
+                "tailscale_auth_key creates one) and set auth_key to it"
             )
     for tag in params.get("tags") or []:
         if not TAG.fullmatch(tag):

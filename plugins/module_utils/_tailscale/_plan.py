@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From how a node is to how it is to be, or why not: pure functions.
+"""Plan the change of a node from its present to its declared state: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -24,21 +24,21 @@ APPROVAL = (
 
 
 class Join(t.NamedTuple):
-    """How a node gets into its tailnet, with what is declared."""
+    """A plan to join a node to its tailnet with the declared preferences."""
 
     login: Login | None
-    options: Json  # the preferences that are declared, the exit node by its ID, or without it
-    prefs: Json  # as they are to be
-    edit: Json  # what of them changes
-    exit_node: str  # empty, or what can be set only once the node is in the tailnet
+    options: Json  # the declared preferences, with the exit node's ID, or without the exit node
+    prefs: Json  # the wanted preferences
+    edit: Json  # the preferences that change
+    exit_node: str  # an exit node that can be set only once the node is in the tailnet; else empty
     before: Json
     after: Json
 
 
 class Leave(t.NamedTuple):
-    """How a node gets out of it."""
+    """A plan to log a node out of its tailnet."""
 
-    reset: Json | None  # preferences that end an attempt to join, or a logout that was cut off
+    reset: Json | None  # preferences that end an attempt to join, or an interrupted logout
     log_out: bool
     before: Json
     after: Json
@@ -49,7 +49,7 @@ class Leave(t.NamedTuple):
 
 
 def join(status: Status, prefs: Status, wanted: Wanted) -> Join:
-    """Raises NodeError for what would end the run's own connection, and for a login without a key."""
+    """Plan a join. Raises NodeError for a change that would end the run's own connection, and for a login without a key."""
     params = wanted.params
     login = _login.needed(status, prefs, params)
     if status["BackendState"] == "NeedsMachineAuth" and not login:
@@ -60,7 +60,7 @@ def join(status: Status, prefs: Status, wanted: Wanted) -> Join:
         wish.update(_login.preferences(status, prefs, params))
         _login.refuse(login, wanted.origin.over_tailnet, params)
     if not params["accept_risk"]:
-        # For what cuts a connection any exit node is as good as the one whose ID is not known yet.
+        # To decide whether the connection ends, the name of an exit node is as good as its unknown ID.
         foreseen = _prefs.wanted(wish, wanted.options) if later else wish
         _risk.refuse_self_disconnect(prefs, foreseen, wanted.options, status, wanted.origin)
     before = {"state": status["BackendState"], **_describe(status, prefs, options, wanted)}
@@ -76,29 +76,29 @@ def join(status: Status, prefs: Status, wanted: Wanted) -> Join:
 
 
 def _describe(status: Status, prefs: Status, options: Json, wanted: Wanted) -> Json:
-    """What is declared, as it is; an exit node by the name that the user has for it."""
-    present = {**_prefs.view(prefs, wanted.options), **_login.view(status, prefs, wanted.params)}
+    """The present values of the declared options; an exit node by the name that the user gave."""
+    present = {**_prefs.describe(prefs, wanted.options), **_login.describe_present(status, prefs, wanted.params)}
     same_node = "exit_node" in options and present["exit_node"] == options["exit_node"]
     return {**present, "exit_node": wanted.options["exit_node"]} if same_node else present
 
 
 def _declared(wish: Json, wanted: Wanted) -> Json:
     given = {"exit_node": wanted.options["exit_node"]} if "exit_node" in wanted.options else {}
-    return {**_prefs.view(wish, wanted.options), **given}
+    return {**_prefs.describe(wish, wanted.options), **given}
 
 
 def leave(status: Status, prefs: Status, wanted: Wanted) -> Leave:
-    """Raises NodeError if the run came in over the tailnet that the node is to leave."""
+    """Plan a logout. Raises NodeError if the run came over the tailnet that the node is to leave."""
     inside = has_login(status)
-    # A join that was given up goes on in the background until it is told not to.
+    # An unfinished join continues in the background until it is cancelled.
     trying = bool(prefs.get("WantRunning")) and not inside
     if inside and wanted.origin.over_tailnet and not wanted.params["accept_risk"]:
         raise NodeError(
-            "state: absent would end the connection that this run came in by, which is over the tailnet: run it from the LAN "
+            "state: absent would end the connection of this run, which is over the tailnet: run it from the LAN "
             f"or a console, {OR_ACCEPT}"
         )
     before = {"state": status["BackendState"], "logged_in": inside or trying}
-    # Of a logout that was cut off tailscaled remembers only half.
+    # After an interrupted logout tailscaled has only a part of its state.
     ends = trying or (inside and bool(prefs.get("LoggedOut")))
     return Leave(
         reset={**prefs, "WantRunning": False, "LoggedOut": True} if ends else None,
@@ -109,9 +109,9 @@ def leave(status: Status, prefs: Status, wanted: Wanted) -> Leave:
 
 
 def refuse_dropped(options: Json, wish: Json, taken: Json) -> None:
-    """Raises NodeError if tailscaled took the preferences without an error and has others."""
+    """Raise NodeError if tailscaled accepted the preferences without an error but has others."""
     for name, (wanted, found) in _prefs.dropped(wish, taken, options).items():
         raise NodeError(
-            f"{name} is to be {wanted}, and tailscaled took that without an error, but has {found}: this version of it does not "
-            f"know the preference, or a policy of this host or its tailnet holds it. Leave {name} out for this host"
+            f"{name} is to be {wanted}, and tailscaled accepted that without an error, but has {found}: this version of it does "
+            f"not know the preference, or a policy of this host or its tailnet sets it. Leave {name} out for this host"
         )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module options and tailscaled's preferences (tailscale.com/ipn/prefs.go), by the rows of the table: pure functions.
+"""Convert between module options and tailscaled's preferences (tailscale.com/ipn/prefs.go), by the table: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -31,14 +31,14 @@ OPTIONS = tuple(key.option for key in PREFERENCES)
 
 
 class Part(t.NamedTuple):
-    """How an option that has its own code is read from the preferences, and which preferences its value changes."""
+    """The functions of an option with code of its own: they read it from the preferences, and give the preferences to change."""
 
     read: t.Callable[[Prefs], t.Any]
     write: t.Callable[[Prefs, t.Any], Json]
 
 
-def view(prefs: Prefs, names: t.Iterable[str]) -> Json:
-    """The preferences in the module's words; an exit node is named by its ID."""
+def describe(prefs: Prefs, names: t.Iterable[str]) -> Json:
+    """The preferences by the module's option names; an exit node by its ID."""
     return {name: _read(prefs, name) for name in names}
 
 
@@ -58,7 +58,7 @@ def _at(prefs: Prefs, path: tuple[str, ...]) -> t.Any:
 
 
 def wanted(prefs: Prefs, options: t.Mapping[str, t.Any]) -> Json:
-    """The preferences as they are to be: those that no option speaks of stay. The exit node is given by its ID."""
+    """The wanted preferences; undeclared ones are kept. The exit node is given by its ID."""
     after = copy.deepcopy(dict(prefs))
     for name, value in options.items():
         if not _differs(value, _read(after, name)):
@@ -78,7 +78,7 @@ def _put(prefs: Json, key: Key, value: t.Any) -> None:
 
 
 def _differs(one: t.Any, other: t.Any) -> bool:
-    return (one or None) != (other or None)  # what is unset counts as off
+    return (one or None) != (other or None)  # an unset value counts as off
 
 
 def masked(before: Prefs, after: Prefs) -> Json:
@@ -97,9 +97,9 @@ def masked(before: Prefs, after: Prefs) -> Json:
 
 
 def dropped(after: Prefs, taken: Prefs, names: t.Iterable[str]) -> dict[str, tuple[t.Any, t.Any]]:
-    """The options that tailscaled took without an error and yet has otherwise: what was wanted, and what it has."""
+    """The options that tailscaled accepted without an error but did not set, each with the wanted and the actual value."""
     names = list(names)
-    wish, found = view(after, names), view(taken, names)
+    wish, found = describe(after, names), describe(taken, names)
     return {name: (wish[name], found[name]) for name in names if _differs(wish[name], found[name])}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tailscaled itself can say of its peers, its control server and its routes.
+"""Facts from tailscaled about the reachability of its peers, its control server and its routes.
 
 Private to this collection: it may change in any release.
 """
@@ -17,14 +17,14 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host.boot import
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
 
-PING_TIMEOUT = 5  # seconds; the first packet to a peer goes by a relay, which may have to be connected to first
-# What tailscaled tries for a control server whose URL names no port (control/controlhttp): either will do.
+PING_TIMEOUT = 5  # seconds; the first packet to a peer takes a relay, and the connection to the relay may have to be opened first
+# The ports that tailscaled tries for a control server whose URL has no port (control/controlhttp): one of them is enough.
 DEFAULT_PORTS = {"https": (443, 80), "http": (80,)}
 
 
 class Reach(LocalAPI):
     def ping(self, address: str) -> str | None:
-        """None if the peer's tailscaled answers through the tunnel, whatever the access policy lets through; else why not."""
+        """Ping a peer's tailscaled through the tunnel, whatever the access policy allows. None if it answers, else the error."""
         query = urllib.parse.urlencode({"ip": address, "type": "TSMP"})
         error = None
         for _attempt in range(2):
@@ -40,7 +40,7 @@ class Reach(LocalAPI):
 
 
 def closed_to_forwarding(routes: t.Iterable[str], own: t.Collection[str], root: Path = Path("/proc/sys/net")) -> list[str]:
-    """The sysctls that keep a node from forwarding what it offers a way to. A route to an address of its own needs none."""
+    """The sysctls that prevent a node from forwarding traffic to its advertised routes. A route to its own address needs none."""
     found = []
     networks = [ipaddress.ip_network(route, strict=False) for route in routes if route.split("/")[0] not in own]
     if any(network.version == 4 for network in networks) and not _forwards(root / "ipv4" / "conf"):
@@ -51,7 +51,7 @@ def closed_to_forwarding(routes: t.Iterable[str], own: t.Collection[str], root: 
 
 
 def _forwards(interfaces: Path) -> bool:
-    """For IPv4 each interface has a switch of its own; that of all is only the last one that was written."""
+    """Whether an interface forwards IPv4. Each has its own switch; the switch for all only shows what was last written to it."""
     return any(not _is_zero(path) for path in interfaces.glob("*/forwarding") if path.parent.name not in ("lo", "default"))
 
 

@@ -12,23 +12,23 @@ import ipaddress
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import OR_ACCEPT, NodeError
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._prefs import Prefs, view
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._prefs import Prefs, describe
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._ssh_origin import Origin
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import has_login, peers_of
 
-# What ends connections that came in over the tailnet when it is changed to this value, and why.
+# Options that end connections over the tailnet when they are changed to one of these values, and why.
 OVER_TAILNET: t.Mapping[str, tuple[tuple[t.Any, ...], str]] = {
-    "shields_up": ((True,), "it lets no connection in from there"),
-    "ssh": ((True, False), "port 22 there changes hands between sshd and Tailscale SSH"),
-    "netfilter_mode": (("off", "nodivert"), "tailscaled then lets nothing in through the host's packet filter"),
+    "shields_up": ((True,), "it blocks all connections from the tailnet"),
+    "ssh": ((True, False), "port 22 on the tailnet then belongs to another server (sshd or Tailscale SSH)"),
+    "netfilter_mode": (("off", "nodivert"), "tailscaled then no longer opens the host's packet filter for the tailnet"),
 }
 
 
 def refuse_self_disconnect(
     before: Prefs, after: Prefs, options: t.Collection[str], status: t.Mapping[str, t.Any], origin: Origin
 ) -> None:
-    """Raises NodeError if going from one to the other ends the connection that the run came in by."""
-    # Some providers give their customers addresses of the range that Tailscale uses.
+    """Raise NodeError if the change from one to the other ends the SSH connection of this run."""
+    # Some providers give their customers addresses in the range that Tailscale uses.
     origin = origin._replace(over_tailnet=origin.over_tailnet and has_login(status))
     found = _cuts(before, after, options, status, origin)
     if not found:
@@ -40,7 +40,7 @@ def refuse_self_disconnect(
         if "exit_node" in found and not after.get("ExitNodeAllowLANAccess"):
             way += ", set exit_node_allow_lan_access: true if that is its LAN"
     raise NodeError(
-        f"{' and '.join(found)} would end the connection that this run came in by, which is {came}, because "
+        f"{' and '.join(found)} would end the connection of this run, which is {came}, because "
         f"{', and '.join(found.values())}: {way}, {OR_ACCEPT}"
     )
 
@@ -48,11 +48,11 @@ def refuse_self_disconnect(
 def _cuts(
     before: Prefs, after: Prefs, options: t.Collection[str], status: t.Mapping[str, t.Any], origin: Origin
 ) -> dict[str, str]:
-    """The options that end the connection, with the reason."""
+    """The options that end the connection, each with the reason."""
     client = origin.client
     if origin.over_tailnet:
         names = [name for name in OVER_TAILNET if name in options]
-        old, new = view(before, names), view(after, names)
+        old, new = describe(before, names), describe(after, names)
         return {name: OVER_TAILNET[name][1] for name in names if new[name] != old[name] and new[name] in OVER_TAILNET[name][0]}
     if not client:
         return {}
@@ -66,14 +66,14 @@ def _cuts(
 
 
 def _answers_leave(prefs: Prefs, client: str) -> bool:
-    """Whether what goes to the client is sent through an exit node; only a LAN can be left out of that."""
+    """Whether answers to the client leave through an exit node; only a LAN can be excluded from that."""
     in_use = any(prefs.get(key) for key in ("ExitNodeID", "ExitNodeIP", "AutoExitNode"))
     near = bool(prefs.get("ExitNodeAllowLANAccess")) and ipaddress.ip_address(client).is_private
     return bool(prefs.get("WantRunning")) and in_use and not near
 
 
 def _taken_route(prefs: Prefs, status: t.Mapping[str, t.Any], client: str) -> str | None:
-    """The peer whose subnet route the client lies in: its route goes before that of the LAN."""
+    """The peer with a subnet route to the client's address: that route takes precedence over the LAN's."""
     if not (prefs.get("WantRunning") and prefs.get("RouteAll")):
         return None
     address = ipaddress.ip_address(client)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the SSH connection that the running module was reached by comes from.
+"""The origin of the SSH connection over which the module runs.
 
 Private to this collection: it may change in any release.
 """
@@ -20,14 +20,14 @@ VARIABLE = b"SSH_CONNECTION="
 
 
 class Origin(t.NamedTuple):
-    """How the run came in."""
+    """The origin of this run's connection."""
 
     client: str  # an address; empty without SSH
     over_tailnet: bool
 
 
 def origin(connection: str) -> Origin:
-    """By sshd's SSH_CONNECTION: client address and port, server address and port; UNKNOWN, and so none, behind a pipe."""
+    """Parse sshd's SSH_CONNECTION: client address and port, server address and port. Over a pipe the client is UNKNOWN."""
     words = connection.split()
     client = words[0].split("%")[0] if words else ""
     try:
@@ -38,9 +38,9 @@ def origin(connection: str) -> Origin:
 
 
 def ssh_connection(pid: int | None = None, proc: Path = PROC) -> str:
-    """sshd's SSH_CONNECTION ("client port server port") of this process or one that it came from; empty without SSH.
+    """sshd's SSH_CONNECTION ("client port server port") of this process or a parent; empty without SSH.
 
-    sudo takes the variable out of the environment, so the processes above are asked as well.
+    sudo removes the variable from the environment, so the parent processes are searched as well.
     """
     current = os.getpid() if pid is None else pid
     while current > 1:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tailscaled's status says of a node (tailscale.com/ipn/ipnstate): pure functions.
+"""Evaluate tailscaled's status of a node (tailscale.com/ipn/ipnstate): pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -14,9 +14,9 @@ import typing as t
 
 Status = t.Mapping[str, t.Any]
 
-# How tailscaled words a login that failed in its health warnings (health/warnings.go, "login-state").
+# The text for a failed login in tailscaled's health warnings (health/warnings.go, "login-state").
 LOGIN_ERROR = "last login error was: "
-# How those of them begin that are no answer of the control server: tailscaled goes on trying (control/controlclient/direct.go).
+# Beginnings of errors that are no answer of the control server; tailscaled then tries again (control/controlclient/direct.go).
 NO_ANSWER = ("fetch control key", "getNoiseClient", "context ", "register request: ", "node registration rate limited")
 ANSWER = "register request: http 4"
 UNKNOWN_NODE = dict.fromkeys(
@@ -38,7 +38,7 @@ UNKNOWN_NODE = dict.fromkeys(
 
 
 def describe(status: Status) -> dict[str, t.Any]:
-    """A node as the modules return it, from tailscaled's status."""
+    """Describe a node in the form that the modules return, from tailscaled's status."""
     own = status.get("Self") or {}
     tailnet = status.get("CurrentTailnet") or {}
     addresses = status.get("TailscaleIPs") or []
@@ -66,7 +66,7 @@ def describe(status: Status) -> dict[str, t.Any]:
 
 
 def unknown_node() -> dict[str, t.Any]:
-    """A node of which nothing is known: Tailscale is not installed."""
+    """The description of a node without any known values, for a host without Tailscale."""
     return {**UNKNOWN_NODE, "logged_in": False, "key_expired": False, "addresses": [], "tags": [], "tun": False, "health": []}
 
 
@@ -99,12 +99,12 @@ def tags_of(status: Status) -> list[str]:
 
 
 def node_key(status: Status) -> str:
-    """The public half of the key that each login makes again."""
+    """The public node key, which changes with each login."""
     return str((status.get("Self") or {}).get("PublicKey") or "")
 
 
 def has_login(status: Status) -> bool:
-    """Whether the node has logged in, be that expired or refused since."""
+    """Whether the node has logged in, even if the login has expired or was refused since."""
     return bool(status.get("HaveNodeKey"))
 
 
@@ -113,40 +113,40 @@ def is_up(status: Status) -> bool:
 
 
 def login_error(status: Status) -> str | None:
-    """Why the last login came to nothing, if it did."""
+    """The error of the last login; None if there is none."""
     texts = (text.split(LOGIN_ERROR, 1)[1] for text in status.get("Health") or [] if LOGIN_ERROR in text)
     return next(texts, None)
 
 
 def refusal(status: Status) -> str | None:
-    """The control server's own answer to the last login, if it was a no."""
+    """The control server's answer to the last login, if it refused the login; else None."""
     error = login_error(status)
     return error if error and (error.startswith(ANSWER) or not error.startswith(NO_ANSWER)) else None
 
 
 def login_is_over(status: Status) -> bool:
-    """Whether the node had a login that is no longer good. Of its expiry tailscaled is the judge, whose state says so."""
+    """Whether the node's login is no longer valid. For its expiry, tailscaled's own state counts."""
     over = status["BackendState"] == "NeedsLogin" or bool((status.get("Self") or {}).get("Expired"))
     return has_login(status) and (over or refusal(status) is not None)
 
 
 def days_until(expiry: str | None, now: datetime.datetime) -> int | None:
-    """Whole days until a time in RFC 3339, negative when it is over; None without one."""
+    """Whole days until a time in RFC 3339, negative if it is in the past; None without a time."""
     if not expiry or expiry.startswith("0001"):  # Go's zero time
         return None
-    # Fractions of a second have as many digits as Go likes, which Python before 3.11 does not read.
+    # Go writes fractions of a second with any number of digits, which Python before 3.11 cannot parse.
     end = datetime.datetime.strptime(expiry[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
     return (end - now).days
 
 
 def warnings_of(node: t.Mapping[str, t.Any]) -> list[str]:
-    """What has gone or will go wrong with this node, one message each."""
+    """Warnings about the expiry of this node's key."""
     days, when = node.get("key_expiry_days"), node.get("key_expiry")
     if days is None:
         return []
     way = "Disable key expiry for it in the admin console, or let it join with a tag"
     if days < 0:
-        return [f"the key of this node has expired ({when}), so that its peers do not talk to it until it logs in again. {way}"]
+        return [f"the key of this node has expired ({when}), so its peers do not connect to it until it logs in again. {way}"]
     left = {0: "within a day", 1: "in 1 day"}.get(days, f"in {days} days")
     return [
         f"the key of this node expires {left} ({when}): then it leaves the tailnet, and can only be reached from its LAN. {way}"

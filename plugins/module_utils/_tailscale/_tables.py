@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of the Tailscale modules: what each is called, where it stands in tailscaled's preferences, and its specification.
+"""The options of the Tailscale modules: name, place in tailscaled's preferences, and specification of each.
 
 To add a preference of a node, add three things: a row of PREFERENCES, the option in the DOCUMENTATION of tailscale_node, and a
 row of EVERY in tests/support/tailscale_preferences.py. A unit test says which of them is missing.
@@ -27,7 +27,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._common.table imp
 
 SOCKET = "/run/tailscale/tailscaled.sock"
 TAILSCALE_API = "https://api.tailscale.com"
-NETFILTER_MODES = ("off", "nodivert", "on")  # by the numbers that tailscaled has for them
+NETFILTER_MODES = ("off", "nodivert", "on")  # the index is tailscaled's number
 
 TEXT: Spec = {"type": "str"}
 BOOL: Spec = {"type": "bool"}
@@ -36,7 +36,7 @@ TEXTS: Spec = {"type": "list", "elements": "str"}
 
 CONNECTION: Spec = {"socket": {"type": "path", "default": SOCKET}}
 
-# What steers the module, and what a login is given (_login.py).
+# Options of the module itself and of a login (_login.py).
 LOGIN: Table = (
     Key("state", None, {"type": "str", "choices": ["present", "absent"], "default": "present"}, LOCAL),
     Key("auth_key", None, {"type": "str", "no_log": True}, LOCAL),
@@ -69,7 +69,7 @@ PREFERENCES: Table = (
     Key("relay_server_port", "RelayServerPort", INT, PART),
     Key("relay_server_static_endpoints", "RelayServerStaticEndpoints", TEXTS, PART),
 )
-# By option: those that one rule translates.
+# By option: the rows that one common rule translates.
 TRANSLATED = rows(PREFERENCES, DIRECT, INVERTED)
 
 NODE: Spec = spec_of((*LOGIN, *PREFERENCES))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is waited for, and when there is no use in it any more: pure functions.
+"""Goals to wait for, and the conditions to stop waiting: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -22,34 +22,34 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._statu
     refusal,
 )
 
-# What comes with the first network map or soon after it: how long to wait for that.
+# How long to wait for values that come with the first network map or soon after it.
 SETTLE_TIMEOUT = 5  # seconds
 IS_IT_RIGHT = "is login_server (for the role tailscale_login_server) right, and can the host reach it?"
 
 
 class Goal(t.NamedTuple):
-    """A state of the node; `what` says in messages what the node is to do."""
+    """A state of the node to wait for; `what` is a verb phrase for messages."""
 
     what: str
     reached: t.Callable[[Status], bool]
-    server: str | None = None  # where a login goes
-    earlier: str | None = None  # the refusal of the login before it, which may still stand at first
+    server: str | None = None  # the control server of a login
+    earlier: str | None = None  # the refusal of the login before, which tailscaled may still show at first
     may_need_approval: bool = True
 
 
-SETTLED = Goal("settle after its start", lambda now: now.get("BackendState") not in ("NoState", "Starting"))
+STARTED = Goal("finish its start", lambda now: now.get("BackendState") not in ("NoState", "Starting"))
 UP = Goal("come up", lambda now: is_up(now) or login_is_over(now))
 LOGGED_OUT = Goal("log out", lambda now: now["BackendState"] == "NeedsLogin" and not has_login(now), may_need_approval=False)
 
 
 def logged_in(before: Status, server: str) -> Goal:
-    """Until the new login is there, tailscaled shows the old one as if it went on."""
+    """The goal of a new login. Until it succeeds, tailscaled shows the old one as if it were still valid."""
     key = node_key(before)
     return Goal("log in", lambda now: is_up(now) and node_key(now) != key, server=server, earlier=refusal(before))
 
 
 def failure(goal: Goal, status: Status, waited: float, timeout: float) -> NodeError | None:
-    """Why the goal is not waited for any longer; None while it is."""
+    """The reason to stop waiting for the goal; None to continue."""
     no = refusal(status)
     if goal.server and no and (no != goal.earlier or waited > SETTLE_TIMEOUT):
         return LoginFailed(
@@ -67,11 +67,11 @@ def _too_long(goal: Goal, status: Status, timeout: float) -> str:
     if error and refusal(status) is None:
         return (
             f"the node did not {goal.what} within {timeout} s, because the control server {goal.server or 'of this node'} did "
-            f"not answer it ({error}): is it up, {IS_IT_RIGHT} tailscaled goes on trying; run again when it answers"
+            f"not answer it ({error}): is it up, {IS_IT_RIGHT} tailscaled continues to try; run again when it answers"
         )
     health = "; ".join(sorted(status.get("Health") or [])) or "tailscaled gives no reason"
     hint = (
-        f" The control server neither took nor refused auth_key: {IS_IT_RIGHT}"
+        f" The control server neither accepted nor refused auth_key: {IS_IT_RIGHT}"
         if status["BackendState"] == "NeedsLogin" and goal.server
         else ""
     )

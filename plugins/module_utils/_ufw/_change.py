@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what a host has to what is declared, files and kernel included: pure functions.
+"""Plan a change from the present to the declared policy, including files and kernel: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -24,7 +24,7 @@ Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """What is there: ufw's state, its rules files by path, and the kernel's rules as `iptables -S` lists them."""
+    """The present state: ufw's own, its rules files by path, and the kernel's rules in the form of `iptables -S`."""
 
     state: State = dataclasses.field(default_factory=State)
     texts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -35,7 +35,7 @@ class Seen:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """What is to be done, and what there is before and after it."""
+    """The commands and files of a change, and the state before and after it."""
 
     commands: list[Command]
     writes: t.Mapping[str, str]  # the files that are replaced, by path
@@ -47,7 +47,7 @@ class Change:
 
 
 def plan(seen: Seen, params: Params) -> Change:
-    """The same for check mode and a real run. Raises UfwError for what ufw would not take."""
+    """Plan the change, the same for check mode and a real run. Raises UfwError for rules that ufw would refuse."""
     policy = policy_of(params, seen.state, seen.families, seen.profiles)
     texts = _texts(seen, policy, params)
     writes = {path: text for path, text in texts.items() if text != seen.texts.get(path, "")}
@@ -71,7 +71,7 @@ def plan(seen: Seen, params: Params) -> Change:
 
 
 def _texts(seen: Seen, policy: Policy, params: Params) -> dict[str, str]:
-    """ufw's files as they are to be."""
+    """The wanted texts of ufw's files."""
     texts = dict(seen.texts)
     for family in FAMILIES:
         before, after = _before_rules.BEFORE[family], _docker.FILES[family]
@@ -84,7 +84,7 @@ def _texts(seen: Seen, policy: Policy, params: Params) -> dict[str, str]:
 
 
 def _stale(seen: Seen, policy: Policy, texts: t.Mapping[str, str]) -> t.Iterator[Command]:
-    """ufw never empties a chain of Docker's: what is ours in it is deleted where it has no block any more, or is off."""
+    """Commands that delete our rules from Docker's chain if there is no block any more, or ufw is off: ufw never empties it."""
     for family in FAMILIES:
         if not policy.active or not _docker.find(texts.get(_docker.FILES[family], "")):
             for line in reversed(_docker.live(seen.live[family])):
@@ -102,7 +102,7 @@ def _describe(state: State, texts: t.Mapping[str, str], running: bool, docker_ru
 
 
 def describe(change: Change) -> Json:
-    """As ufw_policy returns it."""
+    """Describe a change in the form that ufw_policy returns."""
     declared = set(change.policy.rules)
     before, after = change.old.rules, change.new.rules
     return {

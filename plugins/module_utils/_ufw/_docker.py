@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Docker publishes, behind the policy: a block in ufw's after.rules that fills the chain DOCKER-USER.
+"""The policy for ports that Docker publishes: a block in ufw's after.rules that fills the chain DOCKER-USER.
 
-Docker's published ports are forwarded, so ufw's own chains for what comes in never see them. Docker asks DOCKER-USER first
-for everything that is forwarded, makes it only where it is missing, and leaves its rules alone when it starts again.
-ufw loads after.rules with `iptables-restore -n`, where a chain that is declared is emptied: each load fills it again.
+Docker forwards published ports, so ufw's own chains for incoming traffic never see them. All forwarded traffic passes DOCKER-USER
+first. Docker creates this chain only if it is missing, and keeps its rules when it starts again. ufw loads after.rules with
+`iptables-restore -n`, which empties a declared chain first, so each load fills it again.
 
 Private to this collection: it may change in any release.
 """
@@ -23,14 +23,14 @@ CHAIN = "DOCKER-USER"
 FILES = {"v4": "/etc/ufw/after.rules", "v6": "/etc/ufw/after6.rules"}
 BEGIN = "# BEGIN homelab.tailsync: ports that Docker publishes. Changes in this block are overwritten."
 END = "# END homelab.tailsync"
-# In the comment of each rule, so that the kernel's rules are known for ours, and of which block.
+# In the comment of each rule, to identify our rules in the kernel and the block that they come from.
 MARK = "tailsync"
 
 
 def rules(declared: t.Iterable[Rule], interfaces: t.Iterable[str], family: str) -> list[str]:
-    """The chain's rules for one family: what the policy allows is allowed to a container, too, and nothing else is."""
+    """The chain's rules for one family: they allow the policy's traffic to containers, and no other."""
     found = ["-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"]
-    found += [f"-i {interface} -j RETURN" for interface in interfaces]  # containers among themselves, and what they begin
+    found += [f"-i {interface} -j RETURN" for interface in interfaces]  # connections from containers
     for rule in declared:
         # Profiles and limits are about this host's own daemons.
         if rule.direction == "in" and family in rule.families and not rule.app and rule.action != "limit":
@@ -41,7 +41,7 @@ def rules(declared: t.Iterable[Rule], interfaces: t.Iterable[str], family: str) 
 
 
 def _of(rule: Rule) -> list[str]:
-    """One incoming rule. What it names as its destination and port was so before Docker's translation."""
+    """The chain's rules for one incoming rule. Its destination and port are those before Docker's translation."""
     protocols = ["tcp", "udp"] if rule.protocol == ANY and (rule.port or rule.source_port) else [rule.protocol]
     made = []
     for protocol, source_port, port in itertools.product(protocols, rule.source_port.split(","), rule.port.split(",")):
@@ -64,13 +64,13 @@ def block(lines: t.Sequence[str]) -> str:
 
 
 def find(text: str) -> str:
-    """The block of a file, or nothing."""
+    """The block in a file; empty without one."""
     found = re.search(rf"^{re.escape(BEGIN)}$.*?^{re.escape(END)}$\n?", text, re.MULTILINE | re.DOTALL)
     return found.group() if found else ""
 
 
 def replace(text: str, wanted: str) -> str:
-    """The file with the block as wanted, or without it."""
+    """The text of the file with the wanted block, or without a block."""
     there = find(text)
     if there:
         return text.replace(there, wanted)
@@ -78,16 +78,16 @@ def replace(text: str, wanted: str) -> str:
 
 
 def describe(text: str) -> list[str]:
-    """The rules of a file's block, as the modules return them."""
+    """The rules of a file's block, in the form that the modules return."""
     return re.findall(rf"^-A {CHAIN} (.*) -m comment --comment \"{MARK} \w+\"$", find(text), re.MULTILINE)
 
 
 def live(listing: str) -> list[str]:
-    """Our rules among what `iptables -S` lists."""
+    """Our rules in the output of `iptables -S`."""
     return [line for line in listing.splitlines() if line.startswith(f"-A {CHAIN} ") and f'"{MARK} ' in line]
 
 
 def is_loaded(text: str, listing: str) -> bool:
-    """Whether the kernel has the block: Docker may have made its chain again, or another program emptied it."""
+    """Whether the kernel has the block's rules: Docker may have created its chain again, or another program emptied it."""
     mark = re.search(rf'"{MARK} \w+"', find(text))
     return not mark or sum(mark.group() in line for line in live(listing)) == len(describe(text))

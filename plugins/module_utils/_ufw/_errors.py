@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong with a firewall.
+"""Errors of the ufw modules.
 
 Private to this collection: it may change in any release.
 """
@@ -12,4 +12,4 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors im
 
 
 class UfwError(UserError):
-    """Why the policy cannot be applied."""
+    """The policy cannot be applied."""

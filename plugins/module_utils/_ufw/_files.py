@@ -15,7 +15,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._common.files imp
 
 
 def read(path: Path) -> str:
-    """Byte for byte, whatever is in it; nothing if it is not there."""
+    """Read a file without losing bytes that are no UTF-8; empty if it does not exist."""
     try:
         return path.read_bytes().decode("utf-8", "surrogateescape")
     except FileNotFoundError:
@@ -23,13 +23,13 @@ def read(path: Path) -> str:
 
 
 def not_text(text: str) -> int:
-    """The first line with bytes that are no UTF-8, as `read` keeps them; 0 without any."""
+    """The number of the first line with bytes that are no UTF-8, as `read` keeps them; 0 without any."""
     strange = re.search("[\udc80-\udcff]", text)
     return text.count("\n", 0, strange.start()) + 1 if strange else 0
 
 
 def write(path: Path, text: str) -> None:
-    """Whole or not at all, with owner and mode as they were."""
+    """Replace a file atomically, and keep its owner and mode."""
     before = path.stat()
     content = text.encode("utf-8", "surrogateescape")
     write_whole(path, content, mode=before.st_mode & 0o7777, owner=(before.st_uid, before.st_gid))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the kernel has what ufw's files say, and what keeps access open while ufw loads them: pure functions.
+"""Compare the kernel's rules with ufw's files, and keep access open while ufw loads them: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -17,17 +17,17 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules impor
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._state import USER_FILES, State
 
 PROGRAMS = {"v4": "iptables", "v6": "ip6tables"}
-# The chains whose policy ufw sets last when it stops, by direction. Not FORWARD: Docker sets that, too.
+# The chains whose policy ufw sets last when it stops, by direction. Not FORWARD, which Docker sets as well.
 OPEN_CHAINS = {"incoming": "INPUT", "outgoing": "OUTPUT"}
 RULES_FILES = {family: (_before_rules.BEFORE[family], _docker.FILES[family], USER_FILES[family]) for family in FAMILIES}
-Listings = t.Mapping[str, str]  # by family, as `iptables -S` lists it
+Listings = t.Mapping[str, str]  # by family, the output of `iptables -S`
 Command = t.List[str]  # noqa: UP006  (3.9 at run time)
-# Of ufw's chains, those that its files fill; it adds jumps to the user's itself.
+# The chains that ufw's files fill; ufw adds the jumps to the user's chains itself.
 CHAIN = re.compile(r"^-A ufw6?-(before|after|user)-(?:input|output|forward) (?!-j ufw6?-user-)", re.MULTILINE)
 
 
 def is_loaded(state: State, texts: t.Mapping[str, str], live: Listings, families: t.Iterable[str], with_multicast: bool) -> bool:
-    """Whether the kernel has what the files say: a run that was cut off, or another program, may have prevented that."""
+    """Whether the kernel has the rules of the files. An interrupted run, or another program, may have prevented that."""
     for family in families:
         listing = live[family]
         for name, chain in OPEN_CHAINS.items():
@@ -42,18 +42,18 @@ def is_loaded(state: State, texts: t.Mapping[str, str], live: Listings, families
 
 
 def lacks(listing: str, texts: t.Iterable[str]) -> bool:
-    """Whether what `iptables -S` lists has fewer rules in ufw's chains than the files, or others than those of user.rules.
+    """Whether `iptables -S` lists fewer rules in ufw's chains than the files have, or another number than user.rules.
 
-    By number only: versions of iptables differ in the spelling. Other programs may add rules to those of the files.
+    Only numbers are compared, because versions of iptables differ in spelling. Other programs may add rules to ufw's chains.
     """
     live, filed = (collections.Counter(CHAIN.findall(text)) for text in (listing, "\n".join(texts)))
     return live["user"] != filed["user"] or live["before"] < filed["before"] or live["after"] < filed["after"]
 
 
 def with_open_policies(commands: t.Iterable[Command], state: State, families: t.Collection[str]) -> t.Iterator[Command]:
-    """The commands of ufw, and before each that empties its chains those that keep established access.
+    """Add commands that open the policies before each ufw command that empties its chains.
 
-    ufw stops by emptying its chains first and taking back a closing policy last; this takes it back before.
+    When ufw stops, it empties its chains first and opens a closed policy last; this opens the policy before.
     """
     running, defaults = state.running, dict(state.defaults)
     for words in commands:
@@ -68,9 +68,9 @@ def with_open_policies(commands: t.Iterable[Command], state: State, families: t.
 
 
 def testable(text: str, family: str) -> tuple[str, list[int]]:
-    """The file as `iptables-restore --test` takes it on its own, and of each line the number that it has in the file.
+    """The file in a form that `iptables-restore --test` can check alone, and the number in the file of each line.
 
-    It names chains that ufw has made before it loads the file; they are declared in it.
+    The file uses chains that ufw has created before it loads the file; this adds their declarations.
     """
     prefix = "ufw" if family == "v4" else "ufw6"
     declared = set(re.findall(r"^:(\S+)", text, re.MULTILINE))
@@ -84,7 +84,7 @@ def testable(text: str, family: str) -> tuple[str, list[int]]:
 
 
 def fault_of(message: str, program: str, numbers: t.Sequence[int]) -> tuple[int, str]:
-    """The line that `iptables-restore --test` does not take, and why; `numbers` are those that `testable` gave."""
+    """The number of the line that `iptables-restore --test` refuses, and the reason; `numbers` come from `testable`."""
     line = re.search(r"line:? (\d+)", message)
     number = numbers[min(int(line.group(1)), len(numbers)) - 1] if line else 1
     return number, re.sub(rf"^{program}[^:]*: | at line \d+", "", message.splitlines()[0])

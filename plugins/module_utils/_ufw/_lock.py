@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One change of the firewall at a time: a policy, or the rollback that takes one back.
+"""The lock for changes of the firewall: one policy or rollback at a time.
 
-ufw has a lock of its own, for each of its commands; nothing but this keeps a whole change together.
+ufw's own lock covers only each of its commands; this lock covers a whole change.
 
 Private to this collection: it may change in any release.
 """
@@ -19,16 +19,16 @@ from pathlib import Path
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors import UfwError
 
-LOCK = Path("/run/tailsync-ufw.lock")  # the rollback's script takes it, too
+LOCK = Path("/run/tailsync-ufw.lock")  # the rollback's script takes it as well
 LOCK_TIMEOUT = 60  # seconds
 POLL = 0.2  # seconds
 
 
 @contextlib.contextmanager
 def held(path: Path = LOCK) -> t.Iterator[int]:
-    """The lock's file descriptor: a command that inherits it holds the lock until it is done, whatever becomes of this process.
+    """Hold the lock, and yield its file descriptor. A command that inherits it holds the lock until it ends, even without us.
 
-    Raises UfwError if another change goes on for longer than LOCK_TIMEOUT.
+    Raises UfwError if another change holds the lock for longer than LOCK_TIMEOUT.
     """
     deadline = time.monotonic() + LOCK_TIMEOUT
     try:
@@ -43,11 +43,11 @@ def held(path: Path = LOCK) -> t.Iterator[int]:
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
                     raise UfwError(
-                        f"another change of the firewall has been at work for {LOCK_TIMEOUT} s: wait for it, and run again"
+                        f"another change of the firewall has been running for {LOCK_TIMEOUT} s: wait for it, and run again"
                     ) from error
                 time.sleep(POLL)
         os.truncate(handle, 0)
-        os.write(handle, str(os.getpid()).encode())  # for the rollback, which does not wait for ever
+        os.write(handle, str(os.getpid()).encode())  # for the rollback, which waits only for a limited time
         yield handle
     finally:
         os.close(handle)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module's rules, checked before any command is run: what ufw would refuse, or take for something else.
+"""Checks of the module's rules before any command is run, for rules that ufw would refuse or misunderstand.
 
 Private to this collection: it may change in any release.
 """
@@ -22,7 +22,7 @@ WORDS = ("in", "out", "on", "log", "log-all", "comment", "from", "to", "port", "
 
 
 def rules_of(options: t.Sequence[Option], name: str) -> tuple[Rule, ...]:
-    """The rules of the option with this name. Raises UfwError with a message that says which, and what to do."""
+    """The rules of the option with this name. Raises UfwError with a message that names the rule and the fix."""
     found: dict[Rule, tuple[int, Rule]] = {}
     for number, option in enumerate(options):
         for key, message in complaints(option):
@@ -39,7 +39,7 @@ def rules_of(options: t.Sequence[Option], name: str) -> tuple[Rule, ...]:
 
 
 def complaints(option: Option) -> t.Iterator[tuple[str, str]]:
-    """What is wrong with one rule: the suboption, and a message."""
+    """Yield the problems of one rule: the suboption, and a message."""
     for check in (_interfaces, _addresses, _ports, _protocol, _app, _comment):
         yield from check(option)
 
@@ -64,7 +64,7 @@ def _interfaces(option: Option) -> t.Iterator[tuple[str, str]]:
     if option.get("interface_out") and option["direction"] != "routed":
         yield (
             "interface_out",
-            f"only a routed rule has it: name it in interface, with direction {option['direction']}",
+            f"only a routed rule has this option: use interface, with direction {option['direction']}",
         )
 
 
@@ -82,9 +82,9 @@ def _addresses(option: Option) -> t.Iterator[tuple[str, str]]:
                 f"'{address}' is neither an address nor a network: write one such as 192.168.1.0/24 or fd00::1",
             )
     if len(set(families.values())) > 1:
-        yield "to", "it is of another IP version than from, so nothing would match: make two rules, or leave one out"
+        yield "to", "it has another IP version than from, so nothing would match: write two rules, or leave one out"
     if option.get("proto") in V4_ONLY and 6 in families.values():
-        yield "proto", f"ufw has {option['proto']} for IPv4 only: leave the IPv6 address out"
+        yield "proto", f"ufw supports {option['proto']} for IPv4 only: leave the IPv6 address out"
 
 
 def _ports(option: Option) -> t.Iterator[tuple[str, str]]:
@@ -103,7 +103,10 @@ def _ports(option: Option) -> t.Iterator[tuple[str, str]]:
         if len(several) > 14:
             yield key, "ufw takes at most 15 ports in one rule, a range counting as two: make two rules"
         if several and option.get("proto") not in ("tcp", "udp"):
-            yield key, f"ufw takes several ports ('{ports}') for one protocol only: say proto tcp or udp, or make a rule for each"
+            yield (
+                key,
+                f"ufw takes several ports ('{ports}') for one protocol only: set proto tcp or udp, or write a rule for each",
+            )
 
 
 def _protocol(option: Option) -> t.Iterator[tuple[str, str]]:
@@ -121,29 +124,29 @@ def _app(option: Option) -> t.Iterator[tuple[str, str]]:
         yield "app", f"'{name}' is no name of an application profile: `ufw app list` shows them"
     for key in ("port", "proto"):
         if option.get(key) is not None:
-            yield key, f"the application profile '{name}' says that: leave {key} out, or app"
+            yield key, f"the application profile '{name}' has it already: leave {key} out, or app"
 
 
 def _comment(option: Option) -> t.Iterator[tuple[str, str]]:
     comment = option.get("comment") or ""
     if re.search(r"['\x00-\x1f\x7f]", comment):
-        yield "comment", "ufw takes one line without an apostrophe: leave out what is not"
-    # ufw looks for its own words in what it is given, without regard to where a word ends.
+        yield "comment", "ufw accepts only one line without an apostrophe: remove other characters"
+    # ufw searches its arguments for its own keywords, also inside of a longer word.
     if comment.strip() in WORDS or (option["direction"] == "routed" and re.search(r"(^|\s)(in|out)(\s|$)", comment)):
-        yield "comment", f"ufw would take a word of '{comment}' for one of its own: say it in other words"
+        yield "comment", f"ufw would read a word of '{comment}' as a keyword: use other words"
 
 
 def refuse_unknown_profiles(rules: t.Sequence[Rule], present: t.Collection[Rule], profiles: t.Mapping[str, int]) -> None:
-    """Refuse profiles that ufw does not know, in the spelling in which it lists them."""
+    """Refuse profiles that ufw does not list with this spelling."""
     there = {rule.app for rule in present}
     for rule in rules:
         if rule.app and rule.app not in profiles and rule.app not in there:
             names = ", ".join(sorted(profiles)) or "none"
-            raise UfwError(f"the rule for {rule.app}: there is no such application profile, only {names}: install what brings it")
+            raise UfwError(f"the rule for {rule.app}: there is no such application profile, only {names}: install its package")
 
 
 def profiles_of(texts: t.Iterable[str]) -> dict[str, int]:
-    """Of each profile in these files of /etc/ufw/applications.d, how many lines ufw makes of it."""
+    """Map each profile in these files of /etc/ufw/applications.d to the number of lines that ufw writes for it."""
     found: dict[str, int] = {}
     for text in texts:
         name = ""

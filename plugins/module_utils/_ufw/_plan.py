@@ -1,15 +1,15 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what ufw has to what is declared, by commands between which no declared opening is ever closed.
+"""Plan ufw commands from the present to the declared rules, without closing a declared opening at any time.
 
-In ufw the first rule that matches wins, so order means something, but only between rules of different action. That is
-what is kept here: among allows the order is left as it is found. A rule that stands wrong is a deny or a reject, if moving
-those is enough, and is moved by deleting it and inserting it at its place. Where an allow has to move, stand-ins (the same
-rule for either half of the addresses) let its traffic in meanwhile, because ufw takes no rule twice.
+In ufw the first rule that matches wins, so order matters, but only between rules of different action. Only that order is
+established: rules of the same action keep the order that they have on the host. If it is enough, only denies and rejects are
+moved: a rule is deleted and inserted at its place. Where an allow has to move, placeholders (the same rule for each half of the
+addresses) allow its traffic in the meantime, because ufw accepts no rule twice.
 
-A rule without addresses is two rules to ufw, one in the list of each family. Positions are planned in each list for itself;
-what can be said for both at once is.
+ufw stores a rule without addresses as two rules, one in the list of each family. Positions are planned separately for each list;
+one command does both where possible.
 
 Private to this collection: it may change in any release.
 """
@@ -26,12 +26,12 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._policy impo
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import ANY, EVERYWHERE, FAMILIES, Rule
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._state import State
 
-# The comment of a temporary rule. One that a run has left behind when it was cut off is removed by the next.
+# The comment of a placeholder. If an interrupted run has left one behind, the next run removes it.
 PLACEHOLDER = "homelab.tailsync: temporary, while a rule is moved"
 
 
 def ranks(declared: t.Sequence[Rule]) -> dict[Rule, int]:
-    """Which run of rules of one action each is in; what has the same rank may stand in any order."""
+    """Number the groups of successive rules with the same action; rules with the same rank may have any order."""
     found: dict[Rule, int] = {}
     rank, action = 0, ""
     for rule in declared:
@@ -42,10 +42,10 @@ def ranks(declared: t.Sequence[Rule]) -> dict[Rule, int]:
 
 
 def stable(present: t.Sequence[Rule], declared: t.Mapping[Rule, Rule], rank: t.Mapping[Rule, int]) -> set[Rule]:
-    """The keys that stay where they are: the heaviest part of what is there that is in the declared order already."""
+    """The keys of rules that stay in place: the heaviest subsequence of the present rules in the declared order."""
     best: list[tuple[int, list[Rule]]] = []
     for rule in present:
-        # An opening that is open now outweighs everything that is not.
+        # An opening that is active now outweighs all other rules.
         opening = rule.opens and declared[rule.key].opens
         weight = (1_000_000 if rule.action == "allow" else 1_000) if opening else 1
         before = max((one for one in best if rank[one[1][-1]] <= rank[rule.key]), key=lambda one: one[0], default=(0, []))
@@ -54,7 +54,7 @@ def stable(present: t.Sequence[Rule], declared: t.Mapping[Rule, Rule], rank: t.M
 
 
 def placeholders(rule: Rule) -> list[Rule]:
-    """Two rules that together match what the half of a rule matches; none if it is about single addresses only."""
+    """Two rules that together match the same as one family's half of a rule; none for a rule with single addresses."""
     for end in ("source", "destination"):
         address = getattr(rule, end)
         network = ipaddress.ip_network(EVERYWHERE[rule.family] if address == ANY else address, strict=False)
@@ -64,7 +64,7 @@ def placeholders(rule: Rule) -> list[Rule]:
 
 
 class Plan:
-    """Commands for ufw, and what its lists are after them."""
+    """Commands for ufw, and its lists after them."""
 
     def __init__(self, state: State, policy: Policy) -> None:
         self.policy = policy
@@ -76,7 +76,7 @@ class Plan:
         self.in_place: dict[str, set[Rule]] = {}
         for family in FAMILIES:
             halves = [rule.half(family) for rule in policy.rules if family in rule.families]
-            self.declared[family] = {rule.key: rule for rule in reversed(halves)}  # the first of two that are one to ufw
+            self.declared[family] = {rule.key: rule for rule in reversed(halves)}  # the first of two that ufw cannot tell apart
             self.rank[family], self.in_place[family] = {}, set()
             for direction in _rules.DIRECTIONS:
                 rank = ranks([rule for rule in halves if rule.direction == direction])
@@ -84,15 +84,15 @@ class Plan:
                 self.rank[family].update(rank)
                 self.in_place[family] |= stable(present, self.declared[family], rank)
 
-    # What there is to do
+    # Differences
 
     def moved(self, family: str) -> list[Rule]:
-        """What is there and declared, but not where it can stay."""
+        """The present rules that are declared but have to move."""
         declared, in_place = self.declared[family], self.in_place[family]
         return [rule for rule in dict.fromkeys(self.lists[family]) if rule.key in declared and rule.key not in in_place]
 
     def to_remove(self) -> list[Rule]:
-        """What is to go, whole where both halves do."""
+        """The rules to remove; as one rule if both of its halves are removed."""
         keep = {rule.half(family) for family in FAMILIES for rule in self.policy.keep if family in rule.families}
         halves = {
             family: [
@@ -106,10 +106,10 @@ class Plan:
         unparsed = [rule for rule in self.unparsed if self.policy.purge and rule not in self.policy.keep]
         return [*State(v4=tuple(halves["v4"]), v6=tuple(halves["v6"])).rules, *unparsed]
 
-    # How it is done
+    # Commands
 
     def open(self) -> None:
-        """What opens comes before everything that closes."""
+        """Add the rules that open access, which come before those that close it."""
         for rule in self.policy.rules:
             if rule.opens:
                 self.place(rule)
@@ -119,8 +119,8 @@ class Plan:
             if not rule.opens:
                 self.place(rule)
 
-    def clear_the_way(self) -> None:
-        """Where an opening must move, nothing that is misplaced or unwanted may shadow its new place."""
+    def remove_obstacles(self) -> None:
+        """If an opening must move, first remove closing rules that are misplaced or unwanted: they could shadow its new place."""
         if any(rule.opens and self.declared[family][rule.key].opens for family in FAMILIES for rule in self.moved(family)):
             self.remove(rule for rule in self.to_remove() if not rule.opens)
             for family in FAMILIES:
@@ -134,39 +134,39 @@ class Plan:
                 self.lists[family] = [other for other in self.lists[family] if other != rule.half(family)]
 
     def place(self, rule: Rule) -> None:
-        """Bring one declared rule to where it belongs, in each family in which it is not there already."""
-        due = [family for family in rule.families if not self.is_right(rule.half(family), family)]
+        """Put one declared rule in its place, in each family in which it is not there already."""
+        due = [family for family in rule.families if not self.is_in_order(rule.half(family), family)]
         moving = [family for family in due if any(other.key == rule.half(family).key for other in self.moved(family))]
-        meanwhile: list[Rule] = []
+        temporary: list[Rule] = []
         for family in moving:
-            meanwhile += self.take_out(rule.half(family), family)
+            temporary += self.replace_by_placeholders(rule.half(family), family)
         if due == list(rule.families) and all(self.position(rule.half(family), family) is None for family in due):
-            self.put(rule, due)
+            self.add(rule, due)
         else:
             for family in due:
-                self.put(rule.half(family), [family])
-        self.remove(meanwhile)
+                self.add(rule.half(family), [family])
+        self.remove(temporary)
 
-    def is_right(self, half: Rule, family: str) -> bool:
+    def is_in_order(self, half: Rule, family: str) -> bool:
         there = next((other for other in self.lists[family] if other.key == half.key), None)
         wanted = self.declared[family][half.key]
         if there is None or half.key not in self.in_place[family]:
             return False
         return there == wanted and (wanted.comment is None or wanted.comment == (there.comment or ""))
 
-    def take_out(self, half: Rule, family: str) -> list[Rule]:
+    def replace_by_placeholders(self, half: Rule, family: str) -> list[Rule]:
         there = next(other for other in self.lists[family] if other.key == half.key)
-        meanwhile: list[Rule] = []
+        temporary: list[Rule] = []
         if there.opens and half.opens:
             index = self.lists[family].index(there)
-            meanwhile = [rule for rule in placeholders(there) if rule.key not in {other.key for other in self.lists[family]}]
-            for rule in meanwhile:
+            temporary = [rule for rule in placeholders(there) if rule.key not in {other.key for other in self.lists[family]}]
+            for rule in temporary:
                 self.insert(rule, family, index)
         self.remove([there])
-        return meanwhile
+        return temporary
 
     def position(self, half: Rule, family: str) -> int | None:
-        """The index to insert at: before the first rule that the declared order has behind it. None: at the end."""
+        """The index to insert at, before the first rule that comes later in the declared order. None for the end."""
         if half.key in self.in_place[family]:
             return None
         rank, in_place = self.rank[family], self.in_place[family]
@@ -176,8 +176,8 @@ class Plan:
                 return index
         return None
 
-    def put(self, rule: Rule, families: list[str]) -> None:
-        """Add a rule, or one half of it, or change in its place what is there."""
+    def add(self, rule: Rule, families: list[str]) -> None:
+        """Add a rule, or one half of it, or change an existing rule in place."""
         for family in families:
             half = self.declared[family][rule.half(family).key]
             index = self.position(half, family)
@@ -195,11 +195,11 @@ class Plan:
         self.commands.append(_rules.command(rule))
 
     def as_listed(self, half: Rule) -> list[Rule]:
-        """ufw's files have a line for each port of an application profile."""
+        """A half as ufw's files list it: with a line for each port of an application profile."""
         return [half] * self.policy.profiles.get(half.app, 1)
 
     def insert(self, half: Rule, family: str, index: int) -> None:
-        """ufw counts the rules of IPv6 on from those of IPv4, and a profile of several ports once."""
+        """Insert a half. ufw numbers the rules of IPv6 after those of IPv4, and counts a profile of several ports once."""
         counts = {name: len(dict.fromkeys(self.lists[name])) for name in FAMILIES}
         if index >= counts[family]:
             raise UfwError(
@@ -212,18 +212,18 @@ class Plan:
 
 
 def plan(state: State, policy: Policy, reload: bool = False) -> tuple[list[list[str]], State]:
-    """ufw's arguments, and the state after them; `reload` says that it must read its files again in any case."""
+    """ufw's arguments, and the state after them; with `reload` ufw must load its files again in any case."""
     todo = Plan(state, policy)
-    todo.clear_the_way()
+    todo.remove_obstacles()
     todo.open()
     todo.close()
     defaults = {name: policy.defaults.get(name) or value for name, value in state.defaults.items()}
     level = policy.logging or state.logging
     todo.commands += _settings(state, defaults, level)
     rules = todo.to_remove()
-    # What only closes goes before anything begins to filter, and before what it may shadow.
+    # Closing rules are removed before ufw starts to filter, and before rules that they may shadow are added.
     todo.remove(rule for rule in rules if not rule.opens)
-    # A new default makes ufw read everything anyway.
+    # A new default makes ufw load all files anyway.
     first, last = _switch(state, policy.active, reload and defaults == dict(state.defaults))
     todo.commands = [*first, *todo.commands, *last]
     todo.remove(rule for rule in rules if rule.opens)
@@ -239,9 +239,9 @@ def _settings(state: State, defaults: t.Mapping[str, str], level: str) -> list[l
 
 
 def _switch(state: State, active: bool, reload: bool) -> tuple[list[list[str]], list[list[str]]]:
-    """What turns ufw off, on, or has it read its files again: before its rules change, and after."""
+    """The commands that turn ufw off or on, or make it load its files again: before its rules change, and after."""
     if active and state.enabled and state.running:
         return [], [["reload"]] if reload else []
-    # Half on: ufw would neither change the kernel's rules nor, told to start, load them again. So it is turned off first.
+    # Half on: ufw would neither change the kernel's rules nor load them again on `ufw enable`. So it is turned off first.
     half_on = state.enabled or state.running or state.broken
     return [["disable"]] if half_on else [], [["--force", "enable"]] if active else []

@@ -18,7 +18,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._state impor
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What is declared; None says nothing about it."""
+    """The declared policy; None for a value that is not declared."""
 
     active: bool
     rules: tuple[Rule, ...]
@@ -26,15 +26,15 @@ class Policy:
     logging: str | None = None
     purge: bool = False
     keep: tuple[Rule, ...] = ()
-    profiles: t.Mapping[str, int] = dataclasses.field(default_factory=dict)  # how many lines of ufw's files each one makes
+    profiles: t.Mapping[str, int] = dataclasses.field(default_factory=dict)  # number of lines in ufw's files for each
 
 
 def policy_of(
     params: t.Mapping[str, t.Any], state: State, families: t.Sequence[str], profiles: t.Mapping[str, int] | None
 ) -> Policy:
-    """What the options declare, for a kernel with these families. Raises UfwError for what ufw would not take.
+    """The policy from the options, for a kernel with these families. Raises UfwError for rules that ufw would refuse.
 
-    `profiles` are the application profiles of the host; None if that is not known.
+    `profiles` are the application profiles of the host; None if they are not known.
     """
     rules = _options.rules_of(params["rules"], "rules")
     keep = _options.rules_of(params["keep"], "keep")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host's files say of the changes of its firewall: whether one waits for its proof, and how the last one ended.
+"""The record of firewall changes in a host's files: whether one waits for its proof, and how the last one ended.
 
 Private to this collection: it may change in any release.
 """
@@ -17,7 +17,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rollback_un
 
 
 class Record(t.NamedTuple):
-    """What a host's files say."""
+    """The record in a host's files."""
 
     armed: bool
     rolled_back: dict[str, str] | None
@@ -26,7 +26,7 @@ class Record(t.NamedTuple):
 
     @property
     def in_force(self) -> str:
-        """Whose rules the host has, in one word."""
+        """The origin of the rules that the host has, in one word."""
         if self.is_open:
             return "open"
         if self.armed:
@@ -41,7 +41,7 @@ def read(base: Path | None = None) -> Record:
     fired = None
     with contextlib.suppress(OSError):
         time, _newline, reason = (folder / "fired").read_text(encoding="utf-8").strip().partition("\n")
-        fired = {"time": time or "a time", "reason": reason or "of which nothing could be written down (is the disk full?)"}
+        fired = {"time": time or "a time", "reason": reason or "for a reason that could not be stored (is the disk full?)"}
     return Record(
         (folder / "rollback" / "complete").exists(),
         fired,
@@ -65,7 +65,7 @@ def refuse_unarmed(record: Record) -> None:
 
 
 def warning_of(record: Record) -> str | None:
-    """What the next run has to say of an earlier one."""
+    """The warning of the next run about an earlier change; None if there is nothing to report."""
     if not record.rolled_back:
         return None
     return (

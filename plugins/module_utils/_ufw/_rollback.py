@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A change of the firewall that takes itself back unless it is proven that the host can still be reached.
+"""The rollback of a firewall change, which happens unless it is proven that the host can still be reached.
 
-`rollback` is what ufw was before this change, `original` what it was before the first one that was confirmed. Both
-lie on the file system that ufw's own files are on, so that they can be moved into place.
+`rollback` is the state of ufw before this change, `original` the state before the first confirmed change. Both are on the
+file system of ufw's own files, so that they can be moved into place.
 
 Private to this collection: it may change in any release.
 """
@@ -40,12 +40,12 @@ Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9
 
 
 def policies(listing: str) -> str:
-    """A chain and its policy a line, out of `iptables -S`."""
+    """The policies in the output of `iptables -S`, one chain on a line."""
     return "".join(f"{chain} {policy}\n" for chain, policy in re.findall(r"^-P (\S+) (\S+)$", listing, re.MULTILINE))
 
 
 def docker_user(listing: str) -> str:
-    """The chain that Docker leaves to the administrator, as iptables-restore takes it; empty if there is none."""
+    """The chain that Docker leaves to the administrator, as input for iptables-restore; empty if there is none."""
     if not re.search(r"^-N DOCKER-USER$", listing, re.MULTILINE):
         return ""
     rules = re.findall(r"^-A DOCKER-USER .*$", listing, re.MULTILINE)
@@ -53,7 +53,7 @@ def docker_user(listing: str) -> str:
 
 
 def apply(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Bring the guard to a state. Raises UfwError, also where a file cannot be written."""
+    """Apply the declared state. Raises UfwError, also if a file cannot be written."""
     try:
         return _apply(guard, params, check_mode)
     except OSError as error:
@@ -65,7 +65,7 @@ def _apply(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> dic
     guard.refuse(state, before, params, check_mode)
     expires = token = None
     if not check_mode:
-        expires, token = guard.bring_to(state, before, params)
+        expires, token = guard.apply_state(state, before, params)
     armed = {"armed": True, "disarmed": False, "restored": False, "original": before.armed}[state]
     after = guard.read()
     warning = _record.warning_of(before) if state == "armed" else None
@@ -84,7 +84,7 @@ def _apply(guard: Guard, params: t.Mapping[str, t.Any], check_mode: bool) -> dic
 
 
 class Guard:
-    """What a host has for it. Raises UfwError, and OSError where a file cannot be written."""
+    """The rollback's files and units on a host. Raises UfwError, and OSError if a file cannot be written."""
 
     def __init__(self, execute: Execute, places: Places = PLACES, units: Path = Path("/")) -> None:
         self.execute = execute
@@ -93,10 +93,10 @@ class Guard:
         self.rollback, self.original, self.leaving = (self.base / name for name in ("rollback", "original", "leaving"))
         self.fired = self.base / "fired"
         self.open = self.base / "open"
-        self.left = self.base / "left"  # the host has left, but for the proof that it can be reached
+        self.left = self.base / "left"  # the original state is restored, but the proof that the host can be reached is missing
         self.script = self.base / "rollback.sh"
         self.service = units / f"etc/systemd/system/{UNIT}.service"
-        # A restart ends the wait, and the service runs at once.
+        # Lost at a restart, after which the service runs at once.
         self.timer = units / f"run/systemd/system/{UNIT}.timer"
         self.second = units / f"etc/systemd/system/{SECOND}.timer"
 
@@ -104,16 +104,16 @@ class Guard:
         return _record.read(self.base)
 
     def refuse(self, state: str, record: Record, params: t.Mapping[str, t.Any], check_mode: bool) -> None:
-        """What can be refused before anything is done, and so in a check as well."""
+        """Refuse as much as possible before any change, so that check mode refuses it as well."""
         if state == "armed":
             self.refuse_unfit_services()
         if state == "disarmed":
             self.refuse_to_confirm(record, params["token"])
-            if params["require_active"] and check_mode:  # else under the lock
+            if params["require_active"] and check_mode:  # a real run checks it under the lock
                 self.refuse_inactive()
 
-    def bring_to(self, state: str, record: Record, params: t.Mapping[str, t.Any]) -> tuple[str | None, str | None]:
-        """When the old rules come back, and what confirms the change, if that is armed."""
+    def apply_state(self, state: str, record: Record, params: t.Mapping[str, t.Any]) -> tuple[str | None, str | None]:
+        """Apply the state. Returns the time of the rollback and the token that confirms the change, if it is armed."""
         if state == "armed":
             return self.arm(params["timeout"])
         if state == "disarmed":
@@ -126,9 +126,7 @@ class Guard:
 
     def refuse_unfit_services(self) -> None:
         if not SYSTEMD.exists():
-            raise UfwError(
-                "this host does not run systemd, which is what brings its old rules back: set ufw up by ufw_policy alone"
-            )
+            raise UfwError("this host does not run systemd, which the rollback needs: set ufw up by ufw_policy alone")
         code, state, _error = self.execute(["systemctl", "is-enabled", "ufw.service"])
         if code != 0 and state.strip() in ("disabled", "masked"):
             raise UfwError(
@@ -141,7 +139,7 @@ class Guard:
         if others:
             raise UfwError(
                 f"{' and '.join(others)} is in charge of this host's packet filter, and would undo what ufw does or be undone by "
-                f"it: run `systemctl disable --now {' '.join(others)}`, and say the rules that you need in firewall_extra_rules"
+                f"it: run `systemctl disable --now {' '.join(others)}`, and put the rules that you need into firewall_extra_rules"
             )
 
     def refuse_to_confirm(self, record: Record, token: str | None) -> None:
@@ -152,12 +150,12 @@ class Guard:
                 "the host needs longer, and run again"
             )
         if token and token != self._token():
-            raise UfwError("another run has armed a change of the firewall since, and has to prove that one: run again after it")
+            raise UfwError("another run has armed a change of the firewall since: wait until that run is over, and run again")
 
     def refuse_inactive(self) -> None:
-        """What was proven is a login through rules that are in force; without them it proves nothing."""
+        """Refuse to confirm without active rules: a login proves something only if the rules were in force."""
         if self.left.exists():
-            return  # what was before the first change may be nothing
+            return  # ufw may have been off before the first change
         conf = _state.parse_settings((Path(self.places.ufw) / "ufw.conf").read_text(encoding="utf-8"))
         settings = _state.parse_settings(Path(self.places.defaults).read_text(encoding="utf-8"))
         policy = "ACCEPT" if settings.get("DEFAULT_INPUT_POLICY", "DROP").upper() == "ACCEPT" else "DROP"
@@ -171,45 +169,45 @@ class Guard:
         if missing:
             raise UfwError(
                 f"ufw does not filter any more ({missing}), so this change cannot be confirmed: it was switched off, or its "
-                "chains were emptied, meanwhile. Run again"
+                "chains were emptied meanwhile. Run again"
             )
 
     def arm(self, timeout: int) -> tuple[str, str]:
-        """Keep what there is, unless an earlier change still waits for its proof, and start the time.
+        """Save the present state, unless an earlier change still waits for its proof, and start the time.
 
-        Says when it ends, and the token that confirms it. With "complete" it is armed, and not before the time runs: cut off
-        anywhere, it is either not armed or takes itself back.
+        Returns the end of the time, and the token that confirms the change. The file "complete" arms the rollback, after the
+        timer has started. So a run that is interrupted at any point is either not armed or rolled back.
         """
         with _lock.held(Path(self.places.lock)):
             token = secrets.token_hex(8)
             try:
-                # Of a leaving that was taken back or cut off: what is proven now is another change.
+                # It may be left from a `state: original` that was taken back or interrupted; this is another change.
                 self.left.unlink(missing_ok=True)
                 if not self.read().armed:
-                    self._keep()
-                self._put(self.rollback / "timeout", f"{timeout}\n")
-                self._put(self.rollback / "token", token)
-                self._put_script()
-                self._put(self.service, _rollback_units.fill(_rollback_units.SERVICE, self.places))
-                self._put(self.timer, _rollback_units.fill(_rollback_units.TIMER, self.places, timeout))
-                self._put(self.second, _rollback_units.fill(_rollback_units.SECOND_TIMER, self.places, timeout))
+                    self._save()
+                self._write_file(self.rollback / "timeout", f"{timeout}\n")
+                self._write_file(self.rollback / "token", token)
+                self._write_script()
+                self._write_file(self.service, _rollback_units.fill(_rollback_units.SERVICE, self.places))
+                self._write_file(self.timer, _rollback_units.fill(_rollback_units.TIMER, self.places, timeout))
+                self._write_file(self.second, _rollback_units.fill(_rollback_units.SECOND_TIMER, self.places, timeout))
                 Path(self.places.since_boot).touch()
                 self._systemctl("daemon-reload")
                 self._systemctl("enable", self.service.name, self.second.name)
                 self._systemctl("restart", self.timer.name, self.second.name)
-                os.sync()  # what is to survive a plug that is pulled
+                os.sync()  # the files must survive a power cut
                 (self.rollback / "complete").touch()
                 os.sync()
             except OSError as error:
                 if not self.read().armed:
                     _discard(self.rollback)
                 raise UfwError(
-                    f"the firewall's present state cannot be kept in {self.base}, so nothing was changed: {error.strerror}"
+                    f"the firewall's present state cannot be saved in {self.base}, so nothing was changed: {error.strerror}"
                 ) from error
             return _in(timeout), token
 
     def disarm(self, token: str | None = None, require_active: bool = False) -> None:
-        """Take the change for good. If it was taken back meanwhile, that is said."""
+        """Confirm the change. Raises UfwError if it was taken back meanwhile."""
         with _lock.held(Path(self.places.lock)):
             record = self.read()
             self.refuse_to_confirm(record, token)
@@ -220,27 +218,27 @@ class Guard:
             if record.original:
                 _discard(self.rollback)
             else:
-                # Not before: what was there when a change failed, its owner may have changed since.
+                # Not before a change is confirmed: after a failed one, the user may change ufw by hand.
                 _discard(self.original)
                 self.rollback.rename(self.original)
             os.sync()
-            self._forget_units()
+            self._remove_units()
             if self.left.exists():
                 _discard(self.original)
                 shutil.rmtree(self.base)
-                with contextlib.suppress(OSError):  # others may have something there
+                with contextlib.suppress(OSError):  # it may have other files
                     self.base.parent.rmdir()
 
     def restore(self, reason: str) -> None:
-        """The script has the lock meanwhile."""
+        """Take the change back now. The script takes the lock itself."""
         if self.read().armed:
             self._run_script(self.rollback, reason)
         with _lock.held(Path(self.places.lock)):
             if not self.read().armed:
-                self._forget_units()
+                self._remove_units()
 
     def leave(self) -> None:
-        """Bring back what was before the first change; the next disarm forgets that there was anything."""
+        """Restore the state before the first change; the next disarm deletes all records."""
         if not self.read().armed:
             raise UfwError("nothing would take this change of the firewall back: use state armed before state original")
         _discard(self.leaving)
@@ -248,10 +246,10 @@ class Guard:
         self._run_script(self.leaving, "the host leaves")
         self.left.touch()
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         for path in (Path(self.places.ufw), Path(self.places.defaults)):
             if path.is_symlink() or path.is_mount():
-                raise UfwError(f"{path} is a link or a mount point, and could not be brought back: make it an ordinary one")
+                raise UfwError(f"{path} is a link or a mount point, which cannot be restored: replace it by an ordinary one")
         self.base.mkdir(mode=0o700, parents=True, exist_ok=True)
         _discard(self.rollback)
         self.rollback.mkdir(mode=0o700)
@@ -262,12 +260,12 @@ class Guard:
         if self.execute(["iptables", "-w", "-n", "-L", "ufw-user-input"])[0] == 0:
             if not enabled:
                 raise UfwError(
-                    "ufw filters although its ufw.conf says ENABLED=no, as after a `ufw disable` that was cut off, and could not "
-                    "be brought back like that: run `ufw disable` or `ufw enable` first"
+                    "ufw filters although its ufw.conf says ENABLED=no, as after an interrupted `ufw disable`, and this state "
+                    "cannot be restored: run `ufw disable` or `ufw enable` first"
                 )
             (self.rollback / "active").touch()
         for family, command in ((4, "iptables"), (6, "ip6tables")):
-            # ufw sets all three to ACCEPT when it stops; Docker has its own mind about FORWARD.
+            # ufw sets all three to ACCEPT when it stops; Docker sets FORWARD itself.
             _code, listing, _error = self.execute([command, "-w", "-S"])
             (self.rollback / f"policies{family}").write_text(policies(listing), encoding="utf-8")
             docker = docker_user(listing)
@@ -280,18 +278,18 @@ class Guard:
         return ""
 
     @staticmethod
-    def _put(path: Path, text: str, mode: int = 0o644) -> None:
-        """Whole or not at all: half a script could bring nothing back."""
+    def _write_file(path: Path, text: str, mode: int = 0o644) -> None:
+        """Write a file atomically: half a script could restore nothing."""
         with contextlib.suppress(OSError):
             if path.read_text(encoding="utf-8") == text:
                 return
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text.encode(), mode=mode)
 
-    def _put_script(self) -> None:
-        self._put(self.script, _rollback_units.fill(_rollback_script.SCRIPT, self.places), 0o700)
+    def _write_script(self) -> None:
+        self._write_file(self.script, _rollback_units.fill(_rollback_script.SCRIPT, self.places), 0o700)
 
-    def _forget_units(self) -> None:
+    def _remove_units(self) -> None:
         self.execute(["systemctl", "stop", self.timer.name, self.second.name])
         self.execute(["systemctl", "disable", self.service.name, self.second.name])
         for path in (self.service, self.timer, self.second, self.script, Path(self.places.since_boot)):
@@ -299,8 +297,8 @@ class Guard:
         self.execute(["systemctl", "daemon-reload"])
 
     def _run_script(self, kept: Path, reason: str) -> None:
-        with contextlib.suppress(OSError):  # on a full disk the one that is there does
-            self._put_script()
+        with contextlib.suppress(OSError):  # on a full disk the existing script is used
+            self._write_script()
         code, output, error = self.execute(["sh", str(self.script), str(kept), reason])
         if code != 0:
             raise UfwError(f"{self.script} failed: {(output or error).strip()}. While a change is armed, systemd runs it again")
@@ -320,7 +318,7 @@ class Guard:
 
 
 def _discard(kept: Path) -> None:
-    """What is no longer complete is not brought back, should this be cut off."""
+    """Delete a saved state. "complete" is removed first, so that half a state is never restored."""
     (kept / "complete").unlink(missing_ok=True)
     shutil.rmtree(kept, ignore_errors=True)
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The script that brings a host's own firewall back.
+"""The script that restores a host's old firewall.
 
-It needs neither the controller nor Python nor room on the disk: the files are moved back by rename, which is all that a full disk
-still allows. It is text in a Python file because Ansible sends a host only the Python files that a module imports.
+It needs neither the controller nor Python nor space on the disk: the files are moved back by rename, which also works on a full
+disk. It is text in a Python file because Ansible sends only the Python files that a module imports to a host.
 The unit test test_rollback_cut_off.py runs it. The names between @ are fields of Places (_rollback_units.py).
 
 Private to this collection: it may change in any release.
@@ -14,8 +14,8 @@ from __future__ import annotations
 
 SCRIPT = r"""#!/bin/sh
 # Managed by Ansible (homelab.tailsync.ufw_rollback).
-# Brings ufw's files and rules back to what they were. It may die at any point and be run again.
-# usage: rollback.sh KEPT [REASON]; KEPT is the folder that has them, and nothing happens without it.
+# Restores ufw's old files and rules. It may be killed at any point and run again.
+# usage: rollback.sh KEPT [REASON]; KEPT is the folder with the saved state. Without that folder it does nothing.
 set -u
 export PATH=@path@
 base=@base@
@@ -23,7 +23,7 @@ kept=$1
 shift
 [ -e "$kept/complete" ] || exit 0
 
-# A tailscaled that hangs must not hang this.
+# A tailscaled that hangs must not block this script.
 tailscaled="tailscaled was $(timeout @tailscaled@ systemctl is-active tailscaled 2>/dev/null)"
 if timeout @tailscaled@ tailscale ip -4 >/dev/null 2>&1; then
   tailscaled="$tailscaled and had its address"
@@ -38,7 +38,7 @@ else
   reason="no new login over the tailnet was proven within $(cat "$kept/timeout") s; $tailscaled"
 fi
 
-has_the_lock() { # whether a process has the file open; its number in there may be that of another by now
+holds_lock() { # whether a process has the file open; its number in the file may belong to another process by now
   case $1 in '' | *[!0-9]*) return 1 ;; esac
   for handle in "/proc/$1/fd"/*; do
     # shellcheck disable=SC3013 # POSIX has no -ef, but dash, bash and busybox have
@@ -47,24 +47,24 @@ has_the_lock() { # whether a process has the file open; its number in there may 
   return 1
 }
 
-# A ufw_policy that is still at work would write into what is brought back. It has its time, and is ended then; the last
-# command that it began holds the lock until it is done. No one else is waited for as long.
+# A ufw_policy that is still running would write into the restored files. It is killed after a time; its last command holds the
+# lock until it ends. For other holders of the lock the wait is shorter.
 exec 9<>@lock@
-if ! flock -w @strangers@ 9; then
+if ! flock -w @lock_timeout@ 9; then
   holder=$(cat @lock@)
-  if has_the_lock "$holder" && ! flock -w @patience@ 9; then
-    ! has_the_lock "$holder" || kill -9 "$holder"
-    flock -w @last@ 9 || true # a ufw that hangs for longer will not write any more
+  if holds_lock "$holder" && ! flock -w @policy_timeout@ 9; then
+    ! holds_lock "$holder" || kill -9 "$holder"
+    flock -w @last_command_timeout@ 9 || true # a ufw that hangs for longer will not write again
   fi
 fi
-: >@lock@ # this one is not to be ended
+: >@lock@ # this process must not be killed
 [ -e "$kept/complete" ] || exit 0
 if [ "$kept" = "$base/leaving" ] && [ ! -e "$base/rollback/complete" ]; then
   echo "nothing would take this back, so nothing was changed"
   exit 1
 fi
 
-let_everything_in() { # rather open than locked out
+open_firewall() { # an open host is better than one that locks its owner out
   printf '' >"$base/open" || true
   @init@ force-stop
   for table in iptables ip6tables; do
@@ -72,14 +72,14 @@ let_everything_in() { # rather open than locked out
   done
 }
 
-bring_back() { # the file or folder in use, and what was kept of it
-  [ -e "$2" ] || return 0 # done already, by a run that died later
+restore() { # arguments: the file or folder in use, and its saved copy
+  [ -e "$2" ] || return 0 # done already by an earlier run that was killed later
   rm -rf "$base/undone" || return 1
   if [ -e "$1" ]; then mv -T "$1" "$base/undone" || return 1; fi
   mv -T "$2" "$1"
 }
-if ! bring_back @ufw@ "$kept/ufw" || ! bring_back @defaults@ "$kept/default"; then
-  let_everything_in
+if ! restore @ufw@ "$kept/ufw" || ! restore @defaults@ "$kept/default"; then
+  open_firewall
   logger -t @unit@ "the firewall is OPEN: its old files could not be brought back; it is tried again" 2>/dev/null || true
   exit 1
 fi
@@ -96,11 +96,11 @@ for _ in 1 2 3; do # another program may hold iptables' lock
   sleep @pause@
 done
 if [ $loaded = no ]; then
-  let_everything_in
+  open_firewall
   what="the firewall is OPEN: the old rules could not be loaded again, look at 'ufw reload'"
   reason="$reason; $what"
 fi
-for family in 4 6; do # what ufw does not bring back by itself
+for family in 4 6; do # the parts that ufw does not restore by itself
   table=iptables
   [ $family = 4 ] || table=ip6tables
   if [ $loaded = yes ] && [ -e "$kept/policies$family" ]; then

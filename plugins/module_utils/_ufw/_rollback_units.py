@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The units that run the rollback's script on a host, and where everything has its place.
+"""The units that run the rollback's script on a host, and the paths of its files.
 
 Private to this collection: it may change in any release.
 """
@@ -13,36 +13,36 @@ import dataclasses
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._lock import LOCK
 
 UNIT = "tailsync-firewall-rollback"
-# A second trigger, with a name that no pattern for the first one matches: whoever stops that one leaves this.
+# A second timer, with a name that patterns for the first one do not match, so that stopping the first does not stop it.
 SECOND = "unproven-firewall-change"
 
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Where things are; the tests have other places."""
+    """Paths and times of the rollback; the tests use others."""
 
     base: str = "/etc/tailsync/firewall"
     ufw: str = "/etc/ufw"
     defaults: str = "/etc/default/ufw"
     init: str = "/lib/ufw/ufw-init"
     lock: str = str(LOCK)
-    # Gone after a restart, like everything in /run: that is how the script knows that there was one.
+    # A restart removes it, like everything in /run. So the script knows that there was one.
     since_boot: str = "/run/tailsync-firewall-rollback"
     path: str = "/usr/sbin:/usr/bin:/sbin:/bin"
-    strangers: float = 10  # seconds that anybody may hold the lock for
-    patience: float = 20  # seconds that a ufw_policy at work may go on for after that
-    last: float = 20  # seconds that the last command of one that was ended may go on for
-    pause: float = 2  # seconds until the old rules are loaded again, where they could not be
-    tailscaled: float = 5  # seconds that tailscaled and systemd may take to say how they are
+    lock_timeout: float = 10  # seconds to wait for any holder of the lock
+    policy_timeout: float = 20  # further seconds for a ufw_policy that is still running
+    last_command_timeout: float = 20  # seconds for the last command of a ufw_policy that was killed
+    pause: float = 2  # seconds until another attempt to load the old rules
+    tailscaled: float = 5  # seconds that tailscaled and systemd may take to report their state
 
 
 SERVICE = """\
 # Managed by Ansible (homelab.tailsync.ufw_rollback).
 [Unit]
-Description=Bring the firewall back to what it was, unless a new SSH login was proven
+Description=Restore the old firewall, unless a new SSH login was proven
 ConditionPathExists=@base@/rollback/complete
 After=ufw.service local-fs.target
-# Half of it done is nothing that anybody wants.
+# A rollback must not be stopped half way.
 RefuseManualStop=yes
 
 [Service]
@@ -51,7 +51,7 @@ ExecStart=/bin/sh @base@/rollback.sh @base@/rollback
 Restart=on-failure
 RestartSec=5
 
-# At every start of the host while it is armed: whoever was to prove a login is gone by then.
+# At every start of the host while the rollback is armed: the run that was to prove a login cannot continue after a restart.
 [Install]
 WantedBy=multi-user.target
 """
@@ -59,14 +59,14 @@ WantedBy=multi-user.target
 TIMER = """\
 # Managed by Ansible (homelab.tailsync.ufw_rollback).
 [Unit]
-Description=Time until the firewall is brought back to what it was
+Description=Time until the old firewall is restored
 
 [Timer]
 OnActiveSec=@timeout@
 AccuracySec=1
 """
 
-# It needs no symlink of the first, and comes up after a restart, too. The later times are for a first attempt that was cut off.
+# It does not depend on the first one's symlink, and also starts after a restart. The later times are for an interrupted attempt.
 SECOND_TIMER = """\
 # Managed by Ansible (homelab.tailsync.ufw_rollback).
 [Unit]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ufw's rules as data: what `ufw show added` prints, what its files hold, and what ufw takes as arguments.
+"""ufw's rules as data: parsed from `ufw show added` and from its files, and as arguments for ufw.
 
 Private to this collection: it may change in any release.
 """
@@ -23,7 +23,7 @@ DIRECTIONS = ("in", "out", "routed")
 ANY = "any"
 FAMILIES = ("v4", "v6")
 EVERYWHERE = {"v4": "0.0.0.0/0", "v6": "::/0"}
-# ufw/util.py: protocols without ports, and those that it adds for IPv4 only.
+# From ufw/util.py: protocols without ports, and protocols that ufw supports for IPv4 only.
 PORTLESS = ("ah", "esp", "gre", "igmp", "ipv6")
 V4_ONLY = ("igmp", "ipv6")
 TUPLE = "### tuple ###"
@@ -31,7 +31,7 @@ TUPLE = "### tuple ###"
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """One rule. Two spellings of the same rule are equal; the comment is no part of it."""
+    """One rule. Two spellings of the same rule are equal; comments are not compared."""
 
     action: str
     direction: str = "in"  # in, out or routed
@@ -46,8 +46,8 @@ class Rule:
     source_app: str = ""
     log: str = ""
     family: str = ""  # v4 or v6; a rule of both is two to ufw, each in a file of its own
-    comment: str | None = dataclasses.field(default=None, compare=False)  # None: nothing is said about it
-    raw: str = ""  # a line that this parser does not understand, to keep or to delete as it is
+    comment: str | None = dataclasses.field(default=None, compare=False)  # None: not declared
+    raw: str = ""  # a line that this parser cannot parse, to be kept or deleted unchanged
 
     def __post_init__(self) -> None:
         for end in ("source", "destination"):
@@ -68,23 +68,23 @@ class Rule:
         return self.action in OPENINGS
 
     def half(self, family: str) -> Rule:
-        """What ufw has of it in one family."""
+        """The part of the rule for one family."""
         return dataclasses.replace(self, family=family)
 
     @property
     def key(self) -> Rule:
-        """What makes a rule another one to ufw. Of two that differ in the rest, the later replaces the earlier in its place."""
+        """The fields by which ufw tells rules apart. Of two rules with one key, the later replaces the earlier in place."""
         return dataclasses.replace(self, action="", log="")
 
 
 def from_option(option: t.Mapping[str, t.Any]) -> Rule:
-    """From one element of the module's option `rules`, by the rows of the table."""
+    """Create a rule from one element of the module's option `rules`, by the rows of the table."""
     given = [(key, option[key.option]) for key in RULE_TABLE if option.get(key.option) is not None]
     return Rule(**{key.path[0]: CANONICAL[key.option](value) if key.form == PART else value for key, value in given})
 
 
 def canonical_address(address: str) -> str:
-    """In ufw's spelling: an address without its length, a network without the bits of a host."""
+    """An address in ufw's spelling: an address without its length, a network without host bits."""
     if address in ("", ANY):
         return ANY
     network = ipaddress.ip_network(address, strict=False)
@@ -92,7 +92,7 @@ def canonical_address(address: str) -> str:
 
 
 def canonical_ports(ports: str | int) -> str:
-    """In ufw's order: by number, a range by where it begins."""
+    """Ports in ufw's order: by number, a range by its first port."""
     pieces = [":".join(str(int(number)) for number in piece.split(":")) for piece in str(ports).split(",") if piece]
     return ",".join(sorted(pieces, key=lambda piece: [int(number) for number in piece.split(":")]))
 
@@ -106,7 +106,7 @@ CANONICAL: t.Mapping[str, t.Callable[[t.Any], str]] = {
 
 
 def parse(line: str) -> Rule:
-    """One line of `ufw show added`, with or without the leading word ufw."""
+    """Parse one line of `ufw show added`, with or without the leading word ufw."""
     try:
         return _parse(shlex.split(line.strip().removeprefix("ufw ")))
     except (ValueError, IndexError, KeyError):
@@ -159,13 +159,13 @@ def _word(found: dict[str, str], rest: list[str]) -> None:
 
 
 def parse_tuple(line: str, family: str) -> Rule:
-    """One line of user.rules or user6.rules that begins with TUPLE. Raises ValueError where ufw would skip it."""
+    """Parse one line of user.rules or user6.rules that begins with TUPLE. Raises ValueError for a line that ufw would skip."""
     body, _mark, comment = line.removeprefix(TUPLE).strip().partition(" comment=")
     words = body.split()
     if not 6 <= len(words) <= 9:
         raise ValueError(line)
     action, protocol, port, destination, source_port, source = words[:6]
-    # The last word says the direction and the interfaces, the two before it the application profiles; both may be left out.
+    # The last word has the direction and the interfaces, the two before it the application profiles; both are optional.
     app, source_app = map(_app, words[6:8] if len(words) > 7 else "--")
     action, _underscore, log = action.removeprefix("route:").partition("_")
     if action not in ACTIONS:
@@ -177,7 +177,7 @@ def parse_tuple(line: str, family: str) -> Rule:
         source_port="" if source_app or source_port == ANY else source_port,
         destination=destination,
         port="" if app or port == ANY else port,
-        # The protocols of an application profile are the profile's own.
+        # An application profile has its own protocols.
         protocol=ANY if app or source_app else protocol,
         app=app,
         source_app=source_app,
@@ -192,7 +192,7 @@ def _app(word: str) -> str:
 
 
 def _way(word: str, routed: bool) -> dict[str, str]:
-    """Direction and interfaces: `in`, `out_eth0`, and of a routed rule `in_eth0!out_eth1`."""
+    """Parse direction and interfaces: `in`, `out_eth0`, and for a routed rule `in_eth0!out_eth1`."""
     ways = dict(part.partition("_")[::2] for part in word.split("!"))
     if routed:
         return {"direction": "routed", "interface": ways.get("in", ""), "interface_out": ways.get("out", "")}
@@ -200,7 +200,7 @@ def _way(word: str, routed: bool) -> dict[str, str]:
 
 
 def arguments(rule: Rule) -> list[str]:
-    """What ufw takes to add the rule, or behind `delete` to remove it."""
+    """The arguments of ufw that add the rule, or after `delete` remove it."""
     if rule.raw:
         return shlex.split(rule.raw)
     words = ["route"] if rule.direction == "routed" else []
@@ -226,7 +226,7 @@ def _end(word: str, address: str, port: str, app: str) -> list[str]:
 
 
 def command(rule: Rule, *verb: str) -> list[str]:
-    """The command to add it with its comment, or to do something else with it: ufw wants the verb behind the word route."""
+    """The arguments that add a rule with its comment, or apply another verb to it; ufw wants the verb after the word route."""
     words = arguments(rule)
     words += ["comment", rule.comment] if rule.comment and verb != ("delete",) else []
     at = 1 if words[:1] == ["route"] else 0
@@ -234,7 +234,7 @@ def command(rule: Rule, *verb: str) -> list[str]:
 
 
 def describe(rule: Rule) -> str:
-    """As the modules return it, for users and diffs."""
+    """Describe a rule in the form that the modules return."""
     words = " ".join(arguments(rule)).replace(" from any to any", "").replace("from any ", "")
     words = words.replace(" to any port", " port").replace(" to any app", " app").replace(" to any", "")
     return words + (f"  # {rule.comment}" if rule.comment else "")

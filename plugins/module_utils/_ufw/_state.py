@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ufw's state as data, and how it is read: pure functions.
+"""ufw's state as data, and the functions that parse it: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -18,27 +18,27 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules impor
 
 DIRECTIONS = {"incoming": "INPUT", "outgoing": "OUTPUT", "routed": "FORWARD"}
 POLICIES = {"ACCEPT": "allow", "DROP": "deny", "REJECT": "reject"}
-# As in the package's /etc/default/ufw.
+# The values in the package's /etc/default/ufw.
 PACKAGED_DEFAULTS = {"incoming": "deny", "outgoing": "allow", "routed": "deny"}
 USER_FILES = {"v4": "/etc/ufw/user.rules", "v6": "/etc/ufw/user6.rules"}
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What ufw has."""
+    """The state of ufw."""
 
-    enabled: bool = False  # ENABLED of ufw.conf: what it does at the next boot
-    running: bool = False  # what `ufw status` says
-    broken: bool = False  # it says that it cannot say: half of its chains are there
+    enabled: bool = False  # ENABLED of ufw.conf, which applies at the next boot
+    running: bool = False  # according to `ufw status`
+    broken: bool = False  # `ufw status` fails: only some of its chains exist
     defaults: t.Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(PACKAGED_DEFAULTS))
     logging: str = "low"
-    v4: tuple[Rule, ...] = ()  # as the file has them: a profile of several ports is there several times
+    v4: tuple[Rule, ...] = ()  # as in the file, where a profile of several ports has several lines
     v6: tuple[Rule, ...] = ()
-    unparsed: tuple[Rule, ...] = ()  # shown by ufw, but not understood
+    unparsed: tuple[Rule, ...] = ()  # shown by ufw, but not parsed
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """In the order of `ufw show added`: what IPv6 alone has comes last."""
+        """All rules, in the order of `ufw show added`: rules for IPv6 alone come last."""
         sixes = {rule.half("") for rule in self.v6}
         fours = {rule.half("") for rule in self.v4}
         merged = [rule.half("") if rule.half("") in sixes else rule for rule in self.v4]
@@ -47,18 +47,18 @@ class State:
 
 
 def with_rules(*rules: Rule, **more: t.Any) -> State:
-    """A state with these rules in both families, as far as they go."""
+    """A state with these rules in the families that they are for."""
     halves = {family: tuple(rule.half(family) for rule in rules if family in rule.families) for family in FAMILIES}
     return State(**{**halves, **more})
 
 
 def parse_settings(text: str) -> dict[str, str]:
-    """A file of shell assignments: /etc/default/ufw, /etc/ufw/ufw.conf."""
+    """Parse a file of shell assignments: /etc/default/ufw, /etc/ufw/ufw.conf."""
     return {key: value.strip("\"'") for key, value in re.findall(r"^\s*(\w+)=(\S*)\s*$", text, re.MULTILINE)}
 
 
 def refuse_unsafe(settings: t.Mapping[str, str]) -> None:
-    """Settings under which ufw tears down tailscaled's chains when it starts (ufw-init-functions)."""
+    """Refuse settings that make ufw remove tailscaled's chains when it starts (ufw-init-functions)."""
     if settings.get("IPV6", "yes").lower() != "yes":
         raise UfwError("/etc/default/ufw has IPV6 off, so ufw would flush all IPv6 rules, tailscaled's too: set IPV6=yes there")
     if settings.get("MANAGE_BUILTINS", "no").lower() != "no":
@@ -68,7 +68,7 @@ def refuse_unsafe(settings: t.Mapping[str, str]) -> None:
 
 
 def read_tuples(text: str, family: str) -> tuple[Rule, ...]:
-    """The rules of user.rules or user6.rules; what ufw would skip is left out, and found by `malformed`."""
+    """Parse the rules of user.rules or user6.rules. Lines that ufw would skip are skipped; `malformed` finds them."""
     rules = []
     for line in text.splitlines():
         if line.startswith(_rules.TUPLE):
@@ -80,7 +80,7 @@ def read_tuples(text: str, family: str) -> tuple[Rule, ...]:
 
 
 def malformed(text: str) -> int:
-    """The number of the first line that ufw would skip, and so lose with its next write; 0 if there is none."""
+    """The number of the first line that ufw would skip, and therefore lose with its next write; 0 if there is none."""
     for number, line in enumerate(text.splitlines(), start=1):
         if line.startswith(_rules.TUPLE):
             try:
@@ -93,7 +93,7 @@ def malformed(text: str) -> int:
 def read_state(
     settings: t.Mapping[str, str], conf: t.Mapping[str, str], status: str, added: str, files: t.Mapping[str, str]
 ) -> State:
-    """`ufw show added` says which rules there are, its files in which families and in what order."""
+    """The state from ufw's files, which have the families and the order of the rules, and from the rules of `ufw show added`."""
     defaults = {
         name: POLICIES.get(settings.get(f"DEFAULT_{key}_POLICY", "").upper(), PACKAGED_DEFAULTS[name])
         for name, key in DIRECTIONS.items()
@@ -113,7 +113,7 @@ def read_state(
 
 
 def describe(state: State) -> dict[str, t.Any]:
-    """As the modules return it."""
+    """Describe a state in the form that the modules return."""
     return {
         "enabled": state.enabled,
         "running": state.running,

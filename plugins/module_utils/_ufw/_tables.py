@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of the ufw modules; those of a rule with the field of Rule that each one fills.
+"""The options of the ufw modules. The options of a rule have the field of Rule that they set.
 
 To add an option of a rule, add a row, its documentation in ufw_policy, and a case of its unit tests (cases/*.json).
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.table import PART, Key, Spec, Table, spec_of
 
 TEXT: Spec = {"type": "str"}
-# A row in the form PART is brought into ufw's own spelling (_rules.CANONICAL).
+# A row in the form PART is converted into ufw's own spelling (_rules.CANONICAL).
 RULE_TABLE: Table = (
     Key("action", "action", {"type": "str", "choices": ["allow", "deny", "reject", "limit"], "default": "allow"}),
     Key("direction", "direction", {"type": "str", "choices": ["in", "out", "routed"], "default": "in"}),

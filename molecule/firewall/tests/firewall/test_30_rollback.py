@@ -160,7 +160,7 @@ def test_disk_too_full_for_the_snapshot_is_refused(firewall: t.Any, before: dict
     lab_hosts["pi"].check_output(f"{SMALL_DISK} && {{ cat /dev/zero > /etc/full || true; }}")
     run = firewall.run("pi")
     assert run.code != 0
-    assert "cannot be kept in /etc/tailsync/firewall, so nothing was changed" in run.output, run.output
+    assert "cannot be saved in /etc/tailsync/firewall, so nothing was changed" in run.output, run.output
     firewall.assert_rolled_back("pi", before["pi"])
     lab_hosts["pi"].check_output(LARGE_DISK)
 

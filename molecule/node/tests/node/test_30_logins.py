@@ -56,7 +56,7 @@ def test_expired_node_logs_in_with_an_auth_key_but_not_over_the_tailnet(
     # Peers still reach the node once they have received the change.
     assert eventually(lambda: lab_hosts["laptop"].run("ping -c 1 -W 1 %s", address[0]).rc == 0, 30)
     (refused,) = run_steps({"pi": [{"node": joining(key)}]}, tailnet=True).of("pi")
-    assert "its key has expired. A new login would end the connection that this run came in by" in refused["msg"]
+    assert "its key has expired. A new login would end the connection of this run" in refused["msg"]
     steps = [
         {"info": True},
         {"node": {}},
@@ -103,7 +103,7 @@ def test_silent_control_server_ends_in_a_timeout_and_the_next_run_finishes(
     assert outcome.of("nas")[1]["changed"], "leaving cancels a join that timed out"
     # The server may receive the logout over an open connection; if it does not, the module says so.
     (out,) = outcome.of("vps")
-    assert out["changed"] or f"the control server {CONTROL} has not taken the logout" in out["msg"]
+    assert out["changed"] or f"the control server {CONTROL} has not confirmed the logout" in out["msg"]
     set_coordinator("pause", "false")
     set_coordinator("require-key", "")  # this control server asks even leaving nodes for a key
     finished = run_steps(
@@ -188,5 +188,5 @@ def test_node_moves_to_another_control_server_and_stays_if_the_move_fails(
     set_coordinator("require-key", "")  # as above: the node returns without a key
     (failed,) = run_steps({"vps": [{"node": {**there, "timeout": 3}}]}).of("vps")
     assert f"did not log in within 3 s, because the control server {OTHER_CONTROL} did not answer" in failed["msg"]
-    assert "The node goes on as it was before" in failed["msg"]
+    assert "The node keeps its earlier login" in failed["msg"]
     assert (status("vps")["BackendState"], status("vps")["Self"]["DNSName"]) == ("Running", "vps.tailnet.test.")

@@ -56,7 +56,7 @@ def test_exit_node_and_route_that_divert_answers_to_the_lan_are_refused(
         {"node": {"exit_node": "", "exit_node_allow_lan_access": False}},
     ]
     cut, taken, check, real, again, late, auto, off = run_steps({"nas": steps}).of("nas")
-    assert "exit_node would end the connection that this run came in by, which is from 172.31.77.5" in cut["msg"]
+    assert "exit_node would end the connection of this run, which is from 172.31.77.5" in cut["msg"]
     assert "exit_node_allow_lan_access: true if that is its LAN" in cut["msg"]
     assert "answers to 172.31.77.5 would go to vps, which advertises 172.31.77.0/24" in taken["msg"]
     assert (real["changed"], check["diff"]) == (True, real["diff"])

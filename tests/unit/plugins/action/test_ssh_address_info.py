@@ -86,7 +86,7 @@ def test_users_own_host_key_alias_is_kept() -> None:
     ],
 )
 def test_host_key_counts_only_if_ssh_checks_it(settings: str, known_before: bool, vouched: bool) -> None:
-    assert ssh_access.parse_ssh_settings(settings, "nas").vouches(known_before) is vouched
+    assert ssh_access.parse_ssh_settings(settings, "nas").verifies_machine(known_before) is vouched
 
 
 def test_other_address_must_have_the_known_host_key() -> None:
@@ -195,7 +195,7 @@ def test_answer_of_a_login_is_parsed(text: str, expected: Answer | str) -> None:
 
 
 def test_remote_command_works_without_tailscale() -> None:
-    command = ssh_access.question(["/run/it's here.sock"])
+    command = ssh_access.login_command(["/run/it's here.sock"])
     done = subprocess.run(
         ["sh", "-c", command],
         capture_output=True,
@@ -306,7 +306,7 @@ def test_extra_variables_that_override_the_address_are_refused(
     probe = action.ActionModule.__new__(action.ActionModule)
     probe._loader, probe._own_arguments, probe._label = None, "-v", "nas"
     probe._arguments = {"require_tailnet": False, "timeout": 5, "tailnet_name": "nas"}
-    monkeypatch.setattr(probe, "_tries", lambda: [action.Try(NAME, "nas")])
+    monkeypatch.setattr(probe, "_candidates", lambda: [action.Candidate(NAME, "nas")])
     monkeypatch.setattr(probe, "_try", lambda one: (Answer("100.64.0.9", "100.64.0.1"), found, ""))
     monkeypatch.setattr(action, "load_extra_vars", lambda loader: extra_variables)
     result = probe._try_all()

@@ -81,7 +81,7 @@ def test_purge_lists_removals_and_keeps_devices_of_an_introducer(double: Syncthi
         ("syncthing_device", {"name": "nas", "device_id": "ABC"}, "device nas: 'ABC' is not a device ID"),
         ("syncthing_folder", {"id": "new", "path": "/srv/new", "devices": [{"name": "fridge"}]}, "fridge is no device"),
         ("syncthing_folder", {"id": "new", "path": "/srv/new", "min_disk_free": "much"}, "'much': write a number and a unit"),
-        ("syncthing_folder", {"id": "new", "path": "/srv/new", "ignores": ["*.tmp"]}, "is not: make it, or set folder_owner"),
+        ("syncthing_folder", {"id": "new", "path": "/srv/new", "ignores": ["*.tmp"]}, "create it, or set folder_owner"),
         ("syncthing_folder", {"id": "new", "path": "/srv/new", "type": "receiveencrypted", "ignores": ["a"]}, "ciphertext"),
         ("syncthing_folder", {"id": "new"}, "folder new is not here yet, and has no path"),
         ("syncthing_settings", {"options": {"settings": {"relaysEnabled": False}}}, "use relays_enabled itself"),
@@ -116,14 +116,14 @@ def test_bad_options_are_refused_before_any_write(
 def test_key_of_another_syncthing_version_is_refused(serve: t.Any, tmp_path: pathlib.Path) -> None:
     serve(Syncthing(1))
     device: dict[str, t.Any] = {"name": "nas", "device_id": syncthing_steps.NAS, "num_connections": 3}
-    with pytest.raises(ModuleFailed, match=r"of a version that has no num_connections \(numConnections\)"):
+    with pytest.raises(ModuleFailed, match=r"this version of Syncthing has no num_connections \(numConnections\)"):
         call("syncthing_device", home=str(tmp_path / "home"), **device)
 
 
 def test_password_hash_is_refused_by_versions_that_hash_it_again(serve: t.Any, tmp_path: pathlib.Path) -> None:
     double = serve(Syncthing(1))
     double.version = "v1.19.2-ds1"
-    with pytest.raises(ModuleFailed, match="would hash once more: give the password itself"):
+    with pytest.raises(ModuleFailed, match="would hash again: give the password itself"):
         call("syncthing_settings", home=str(tmp_path / "home"), gui={"password": "$2a$10$" + "x" * 53})
 
 

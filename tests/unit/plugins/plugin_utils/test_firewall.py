@@ -52,7 +52,7 @@ WRONG: list[tuple[str, t.Any, str]] = [
     ("firewall_extra_rules", [{"port": "445", "protocol": "tcp"}], "unknown key protocol"),
     ("firewall_extra_rules", [{"port": "445", "proto": "TCP"}], "proto is 'TCP'"),
     ("firewall_extra_rules", [{"port": "smb"}], r"firewall_extra_rules\[0\]\.port: 'smb' is no port"),
-    ("firewall_extra_rules", [{"action": "reject", "direction": "out"}], "would let nothing out"),
+    ("firewall_extra_rules", [{"action": "reject", "direction": "out"}], "would block all outgoing traffic"),
     ("firewall_extra_rules", [{"port": "22000", "proto": "tcp", "direction": "out"}], "differ in nothing but action"),
     ("firewall_rollback_timeout", 20, "firewall_rollback_timeout is 20 s"),
     ("firewall_proof_timeout", 0, "firewall_proof_timeout is 0 s"),

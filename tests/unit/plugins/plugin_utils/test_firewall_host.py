@@ -25,16 +25,16 @@ def look(listing: str, **more: t.Any) -> Json:
 def test_cloud_image_is_refused_with_each_rule_and_the_fix() -> None:
     (found,) = firewall_host.refusals(look(ORACLE), {})
     for words in (
-        "`iptables -A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT` lets everybody in past ufw",
-        "`iptables -A INPUT -j REJECT --reject-with icmp-host-prohibited` blocks everybody before ufw is asked",
-        "`iptables -A FORWARD -j REJECT --reject-with icmp-host-prohibited` blocks what is forwarded",
+        "`iptables -A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT` allows everyone past ufw",
+        "`iptables -A INPUT -j REJECT --reject-with icmp-host-prohibited` blocks everyone before ufw",
+        "`iptables -A FORWARD -j REJECT --reject-with icmp-host-prohibited` blocks forwarded traffic before ufw",
         "/etc/iptables",
         "put foreign_firewall_rules into tailsync_accept",
     ):
         assert words in found
     assert firewall_host.refusals(look(ORACLE), {}, ["foreign_firewall_rules"]) == []
     (warning,) = firewall_host.warnings(look(ORACLE), {}, ["foreign_firewall_rules"])
-    assert "--dport 22 -j ACCEPT` lets everybody in" in warning
+    assert "--dport 22 -j ACCEPT` allows everyone" in warning
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_rule_is_refused_if_it_overrides_the_declared_policy(rule: str, variable
 def test_rule_that_allows_an_undeclared_source_gives_a_warning() -> None:
     lan = look("-A INPUT -s 192.168.1.0/24 -p tcp -m tcp --dport 22 -j ACCEPT")
     (warning,) = firewall_host.warnings(lan, {})
-    assert "lets 192.168.1.0/24 in past ufw" in warning
+    assert "allows 192.168.1.0/24 past ufw" in warning
     assert firewall_host.warnings(lan, {"firewall_lan_ssh_from": ["192.168.1.0/24"]}) == []
     assert firewall_host.warnings(look("-A INPUT -p tcp -m tcp --dport 443 -j ACCEPT"), OPEN) == []
 
@@ -195,7 +195,7 @@ def test_advice_for_a_host_without_a_private_network() -> None:
     host = nas(SSH, *SMB)
     host["packet_filter"]["networks"] = []
     assert firewall_host.closing(host, {}) == [
-        "22/tcp (sshd): firewall_lan_ssh_from: [the networks that you come from]",
+        "22/tcp (sshd): firewall_lan_ssh_from: [your own networks]",
         "139/tcp, 445/tcp (smbd): firewall_public_ports: [139/tcp, 445/tcp]",
     ]
 

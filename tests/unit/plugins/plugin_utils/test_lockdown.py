@@ -85,7 +85,7 @@ def test_host_that_would_be_unreachable_after_a_reboot_is_refused(found: Json, v
 def test_unknown_start_at_boot_gives_a_warning() -> None:
     assert lockdown.warnings(depends(), ephemeral=False) == []
     (container,) = lockdown.warnings(depends(service={"unit": "", "starts_at_boot": None}), ephemeral=False)
-    assert "runs in no service of systemd's, such as in a container" in container
+    assert "runs in no service of systemd, such as in a container" in container
     (memory,) = lockdown.warnings(depends(service={**SERVICE, "forgets": True}), ephemeral=False)
     assert "--state=mem:" in memory
     (ephemeral,) = lockdown.warnings(depends(), ephemeral=True)

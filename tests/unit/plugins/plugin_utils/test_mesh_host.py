@@ -117,7 +117,7 @@ def test_listening_on_all_addresses_is_refused(private: list[str], own: dict[str
 def test_pending_change_of_the_web_interfaces_address_gives_a_note() -> None:
     assert mesh_host.gui_notes(options()) == []
     assert gui_address.directory_of(None) == "", "a null address changes nothing"
-    assert "has not made /run/syncthing on this host" in mesh_host.gui_notes(options(gui_ready=False))[0]
+    assert "has not created /run/syncthing on this host" in mesh_host.gui_notes(options(gui_ready=False))[0]
     assert mesh_host.arguments(options(gui_ready=False), "nas")["gui"] == {"theme": "dark"}
     assert mesh_host.gui_notes(options(gui_ready=False, gui_address="")) == []
     assert "gui" not in mesh_host.arguments(options(gui_address="", gui={}), "nas")
@@ -126,10 +126,10 @@ def test_pending_change_of_the_web_interfaces_address_gives_a_note() -> None:
 def test_messages_name_the_roles_variables() -> None:
     with pytest.raises(SyncthingError) as refusal:
         _refuse.moves({"path": "/a"}, {"id": "documents", "path": "/b"}, allowed=False)
-    assert mesh_host.in_role_words(str(refusal.value)).endswith("set syncthing_mesh_allow_moves: true for one run")
+    assert mesh_host.with_role_variables(str(refusal.value)).endswith("set syncthing_mesh_allow_moves: true for one run")
     with pytest.raises(SyncthingError) as refusal:
         _refuse.empty_secrets({"gui": {"password": ""}})
-    assert mesh_host.in_role_words(str(refusal.value)).startswith("syncthing_mesh_gui: password is empty")
+    assert mesh_host.with_role_variables(str(refusal.value)).startswith("syncthing_mesh_gui: password is empty")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_messages_name_the_roles_variables() -> None:
     ],
 )
 def test_option_in_a_message_is_replaced_by_the_variable(said: str, variable: str, rest: str, expected: str) -> None:
-    assert mesh_host.in_role_words(f"{said}{role('syncthing_mesh_' + variable)}{rest}") == expected
+    assert mesh_host.with_role_variables(f"{said}{role('syncthing_mesh_' + variable)}{rest}") == expected
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_option_in_a_message_is_replaced_by_the_variable(said: str, variable: st
     ],
 )
 def test_section_at_the_start_of_a_message_becomes_the_roles_variable(said: str, expected: str) -> None:
-    assert mesh_host.in_role_words(said) == expected
+    assert mesh_host.with_role_variables(said) == expected

@@ -180,7 +180,7 @@ def change(mesh: dict[str, t.Any], path: str, value: t.Any) -> None:
         ("folders.documents.path", "/srv/sync/photos/docs", ["documents", "inside photos", "on nas"]),
         ("folders.documents.path", "/srv/sync/photos/", ["photos (/srv/sync/photos) has the same path as documents"]),
         ("folders.photos.encryption_password", "x", ["photos.encryption_password", "devices: {vps: {encryption_password: …}}"]),
-        ("folders.photos.devices", {"vps": {"encryption_password": "s"}}, ["nobody could read"]),
+        ("folders.photos.devices", {"vps": {"encryption_password": "s"}}, ["no device could read"]),
         ("options", {"relay_enabled": False}, ["syncthing_mesh_options.relay_enabled", "relays_enabled", "settings"]),
         ("gui", ["dark"], ["syncthing_mesh_gui", "mapping"]),
         ("defaults", {"folders": {}}, ["syncthing_mesh_defaults.folders", "folder"]),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.plugin_utils.openings import Endpoint, declares, not_judged
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.openings import Endpoint, declares, not_checked_because
 
 LAN = "192.168.1.0/24"
 PROFILES = {"Samba": "137,138/udp|139,445/tcp", "Web": "80"}
@@ -101,4 +101,4 @@ def test_private_source_does_not_count_behind_address_translation() -> None:
     ],
 )
 def test_ports_are_not_judged_if_the_inventory_is_incomplete(variables: dict[str, t.Any], judged: bool) -> None:
-    assert (not_judged(variables) is None) is judged
+    assert (not_checked_because(variables) is None) is judged

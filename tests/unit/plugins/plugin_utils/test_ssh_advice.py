@@ -13,7 +13,12 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_access import
     Destination,
     Peer,
 )
-from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_advice import Attempt, causes, shorten_ssh_error, unlasting
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_advice import (
+    Attempt,
+    causes,
+    shorten_ssh_error,
+    temporary_address,
+)
 
 DESTINATION = Destination("192.168.1.10", "192.168.1.10", "192.168.1.10", known_hosts=("~/.ssh/known_hosts",))
 UNKNOWN = "ssh: Could not resolve hostname nas: Name or service not known"
@@ -49,7 +54,7 @@ LAN_CLOSED = Attempt("192.168.1.10", INVENTORY, TIMEOUT)
         ([Attempt("nas", NAME, UNKNOWN), LAN_CLOSED], seen(state="Stopped"), ["its state is Stopped", "tailscale up"]),
         ([Attempt("nas", NAME, UNKNOWN), LAN_CLOSED], seen(state="NeedsLogin"), ["NeedsLogin", "tailscale up"]),
         ([Attempt("nas", NAME, UNKNOWN), LAN_CLOSED], seen(), ["no machine nas", "tailscale_hostname"]),
-        ([Attempt("nas", NAME, UNKNOWN), LAN_CLOSED], seen(nas("nas-1")), ["is nas-1 there", "tailscale_hostname: nas-1"]),
+        ([Attempt("nas", NAME, UNKNOWN), LAN_CLOSED], seen(nas("nas-1")), ["is called nas-1 there", "tailscale_hostname: nas-1"]),
         ([Attempt("nas", NAME, UNKNOWN), LAN_CLOSED], seen(nas(online=False)), ["nas is offline"]),
         ([Attempt("nas", NAME, UNKNOWN), LAN_CLOSED], seen(nas(expired=True)), ["has expired", "admin console"]),
         (
@@ -64,7 +69,7 @@ LAN_CLOSED = Attempt("192.168.1.10", INVENTORY, TIMEOUT)
         ([Attempt("192.168.1.10", INVENTORY, DENIED)], seen(), ["refuses the login", "ansible_user"]),
         ([Attempt("192.168.1.10", INVENTORY, "ssh: connect: Connection refused")], seen(), ["ansible_port", "sshd"]),
         ([Attempt("nas", NAME, OTHER), LAN_CLOSED], seen(), ["belongs to another machine", "tailscale_hostname"]),
-        ([LAN_CLOSED], Controller(), ["192.168.1.10, where the inventory says it is, does not answer"]),
+        ([LAN_CLOSED], Controller(), ["192.168.1.10, the address in the inventory, does not answer"]),
     ],
 )
 def test_cause_of_a_failed_login_is_named_with_its_fix(attempts: list[Attempt], controller: Controller, words: list[str]) -> None:
@@ -81,7 +86,7 @@ def test_only_observed_causes_are_named() -> None:
 
 
 def test_advice_for_an_address_that_only_the_host_gave() -> None:
-    said = unlasting("100.64.0.7", "nas")
+    said = temporary_address("100.64.0.7", "nas")
     assert "set ansible_host to 100.64.0.7" in said
     assert "tailscale set --accept-dns=true" in said
 

@@ -96,7 +96,7 @@ def test_ordinary_account_and_home_are_accepted(variables: dict[str, t.Any], fou
         ({"syncthing_user": "me"}, {"account": ME, "home": all_of(ROOT_OWNS)}, ["belongs to root", "chown -R me: "]),
         ({}, {"home": all_of(ME_OWNS)}, ["belongs to me", "still to be created", "set syncthing_user to me"]),
         # Installed again, with /var/lib kept.
-        ({}, {"home": all_of(LOST_OWNS)}, ["the user ID 997, which no account has", "useradd --system --uid 997"]),
+        ({}, {"home": all_of(LOST_OWNS)}, ["the user ID 997, which has no account", "useradd --system --uid 997"]),
         ({}, {"home": place(ME_OWNS, empty=False)}, ["syncthing_home", "belongs to me", "directory of its own"]),
         ({}, {"home": place(ROOT_OWNS, empty=False)}, ["syncthing_home", "belongs to root"]),
         (

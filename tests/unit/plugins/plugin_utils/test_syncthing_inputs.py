@@ -281,7 +281,7 @@ def test_socket_without_its_directory_is_not_declared() -> None:
     ],
 )
 def test_first_start_opens_no_port_without_a_password(address: str, accept: list[str], expected: str, directory: str) -> None:
-    assert gui_address.first(address, accept) == expected
+    assert gui_address.initial_address(address, accept) == expected
     assert gui_address.directory_of(expected) == directory
 
 

@@ -350,7 +350,7 @@ def test_syncthing_home_of_a_host_outside_the_run_is_considered() -> None:
 def test_special_cases_of_the_validator_are_existing_variables() -> None:
     """Otherwise a renamed variable would silently lose its limit or specification."""
     there = validate.known_names()
-    assert sorted({*validate.BY_THEIR_OWN_CHECKS, *validate.MAY_BE_A_WORD, *validate.LIMITS} - there) == []
+    assert sorted({*validate.WITH_OWN_CHECKS, *validate.MAY_BE_A_WORD, *validate.LIMITS} - there) == []
     assert sorted({*validate.MEMBER, *(f"syncthing_mesh_{name}" for name in validate.MESH)} - there) == []
 
 
@@ -364,6 +364,6 @@ def test_special_cases_of_the_validator_are_existing_variables() -> None:
 )
 def test_secret_of_the_wrong_type_is_not_shown(spec: dict[str, t.Any], where: str) -> None:
     value, found = validate_types.checked("geheim", spec, where)
-    assert value is validate_types.UNSOUND
+    assert value is validate_types.INVALID
     assert found
     assert "geheim" not in found[0]

@@ -78,7 +78,7 @@ def test_healthy_network_has_no_findings(views: Views) -> None:
         (
             "nas/probed/forwarding_needs",
             ["net.ipv4.ip_forward"],
-            "nas offers routes to the tailnet and forwards nothing: put net.ipv4.ip_forward=1 into "
+            "nas advertises routes to the tailnet but does not forward packets: put net.ipv4.ip_forward=1 into "
             "/etc/sysctl.d/90-forwarding.conf, and run `sysctl --system`",
         ),
     ],
@@ -131,7 +131,7 @@ def test_cause_is_reported_without_its_effects(views: Views, path: str, value: t
 
 def test_host_whose_facts_cannot_be_gathered_is_reported_with_the_error(views: Views) -> None:
     broken = change(change(views, "pi/lost", True), "pi/own", {"failed": True, "msg": "Missing sudo password"})
-    assert findings(broken) == ["pi could not be looked at: Missing sudo password"]
+    assert findings(broken) == ["pi could not be inspected: Missing sudo password"]
 
 
 def test_failed_host_is_reported_before_its_effects(views: Views) -> None:
@@ -165,7 +165,7 @@ def test_policy_that_denies_both_directions_is_one_finding(views: Views) -> None
     broken = change(deny(deny(views, "nas"), "pi"), f"nas/syncthing/connections/{IDS['pi']}/connected", False)
     assert findings(broken) == [
         "nas and pi cannot open a new connection to each other's Syncthing (100.64.0.2 port 22000: timed out; 100.64.0.1 port "
-        "22000: timed out). Each answers a ping: does the tailnet's access policy (a grant or ACL) let tcp:22000 through?"
+        "22000: timed out). Each answers a ping: does the tailnet's access policy (a grant or ACL) allow tcp:22000?"
     ]
 
 

@@ -25,7 +25,7 @@ def report(views: Views, **more: t.Any) -> verify_folders.Report:
 
 def test_stalled_folder_is_a_finding(views: Views) -> None:
     (finding,) = report(views, **BEHIND, moving=False).findings
-    assert finding.startswith("folder documents on nas is out of sync and comes no nearer: 3 items, 580 B are missing")
+    assert finding.startswith("folder documents on nas is out of sync and makes no progress: 3 items, 580 B are missing")
 
 
 def test_first_synchronisation_of_a_terabyte_is_progress(views: Views) -> None:
@@ -88,7 +88,7 @@ def test_exceeded_quota_is_reported_with_syncthings_message(views: Views) -> Non
 def test_send_only_folder_with_remote_changes_is_a_note(views: Views) -> None:
     found = report(views, **BEHIND, type="sendonly", moving=None, disk={"free_bytes": 1, "needed_bytes": 2})
     assert found.findings == []
-    assert found.notes == ["folder documents on nas only sends, and does not take 3 items that others have changed"]
+    assert found.notes == ["folder documents on nas only sends, and does not receive 3 items that others have changed"]
 
 
 @pytest.mark.parametrize("kind", ["receiveonly", "receiveencrypted"])

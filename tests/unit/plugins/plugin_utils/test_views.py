@@ -40,7 +40,7 @@ def test_host_lost_earlier_in_the_run_is_a_finding(parts: Parts) -> None:
 
 def test_failed_module_call_is_reported_as_the_reason(parts: Parts) -> None:
     failed = {**parts["pi"], "member": {"failed": True, "msg": "Missing sudo password"}}
-    assert findings({**parts, "pi": failed}, alive=["nas"]) == ["pi could not be looked at: Missing sudo password"]
+    assert findings({**parts, "pi": failed}, alive=["nas"]) == ["pi could not be inspected: Missing sudo password"]
 
 
 def test_result_of_the_wait_replaces_the_earlier_one(parts: Parts) -> None:

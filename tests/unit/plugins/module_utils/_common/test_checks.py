@@ -67,7 +67,7 @@ FOLDER: Json = {"id": "photos", "path": "/srv/photos"}
         (
             "syncthing_settings",
             {"options": {"listen_addresses": ["tcp://:1", "tcp://:1"]}},
-            "has 'tcp://:1': it must not be there twice",
+            "has 'tcp://:1': it must not be listed twice",
         ),
         (
             "syncthing_settings",
@@ -110,7 +110,7 @@ def test_option_that_contradicts_the_configuration_is_refused_before_any_write(d
     call("syncthing_folder", home=home, id="plain", path=f"{tmp_path}/plain")
     double.requests.clear()
     refused: list[tuple[str, Json, str]] = [
-        ("syncthing_device", {"name": "nas", "introducer": True}, "untrusted here, where Syncthing takes it back"),
+        ("syncthing_device", {"name": "nas", "introducer": True}, "untrusted here, and Syncthing turns it off"),
         (
             "syncthing_folder",
             {"id": "cipher", "ignore_permissions": False},

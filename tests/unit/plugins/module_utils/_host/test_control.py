@@ -32,7 +32,7 @@ def _resolver(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_control_server_on_this_host_is_found_by_its_address(url: str, port: int | None) -> None:
-    found = control.here([url, url], ["192.168.1.11", "fd00::11"])
+    found = control.on_this_host([url, url], ["192.168.1.11", "fd00::11"])
     assert found == ([] if port is None else [{"url": url, "port": port}])
 
 

@@ -22,10 +22,10 @@ def test_file_symlink_directory_and_missing_path_are_described(tmp_path: pathlib
     (tmp_path / "link").symlink_to("nowhere")
     (tmp_path / "folder").mkdir(mode=0o750)
     checksum = hashlib.sha256(b"one\n").hexdigest()
-    assert files.described(file) == {"kind": "file", "mode": "0640", "sha256": checksum}
-    assert files.described(tmp_path / "link") == {"kind": "link", "mode": "0777", "target": "nowhere"}
-    assert files.described(tmp_path / "folder") == {"kind": "directory", "mode": "0750"}
-    assert files.described(tmp_path / "nothing") is None
+    assert files.describe(file) == {"kind": "file", "mode": "0640", "sha256": checksum}
+    assert files.describe(tmp_path / "link") == {"kind": "link", "mode": "0777", "target": "nowhere"}
+    assert files.describe(tmp_path / "folder") == {"kind": "directory", "mode": "0750"}
+    assert files.describe(tmp_path / "nothing") is None
 
 
 @pytest.mark.parametrize(

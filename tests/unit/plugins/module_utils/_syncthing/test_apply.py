@@ -49,8 +49,8 @@ def test_wait_for_a_database_migration_ends_with_the_timeout(double: Syncthing, 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((403, {}, "CSRF Error\n"), "does not take the API key"),
-        ((401, {}, "Not Authorized\n"), "does not take the API key"),
+        ((403, {}, "CSRF Error\n"), "does not accept the API key"),
+        ((401, {}, "Not Authorized\n"), "does not accept the API key"),
         ((403, {}, "Host check error\n"), "host check"),
         ((500, JSON, "a plain reason\n"), "refused GET config: a plain reason"),
         ((500, JSON, ""), "refused GET config: HTTP 500"),

@@ -180,14 +180,14 @@ def test_missing_root_is_created_only_in_certain_parents(path: str, anchor: str,
     missing = path.removeprefix(anchor).strip("/").split("/")
     reason = _disk.unusable(Found(path, anchor, missing), False, mounts)
     assert (reason is None) is made, reason
-    assert not reason or ("mount" in reason and "make the directory" in reason)
+    assert not reason or ("mount" in reason and "create the directory" in reason)
 
 
 def test_data_directory_of_the_system_may_be_a_symlink(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "srv").symlink_to(tmp_path / "big" / "srv")
     monkeypatch.setattr(_disk, "PARENTS_MADE", (str(tmp_path / "srv"),))
     path = f"{tmp_path}/srv/sync/documents"
-    assert "make the directory" in _disk.left_out([{"id": "a", "path": path}])[0]["reason"], "its disk may not be mounted"
+    assert "create the directory" in _disk.left_out([{"id": "a", "path": path}])[0]["reason"], "its disk may not be mounted"
     (tmp_path / "big" / "srv").mkdir(parents=True)
     assert _disk.left_out([{"id": "a", "path": path}]) == []
 
@@ -243,7 +243,7 @@ def test_root_is_created_after_an_interrupted_run(tmp_path: pathlib.Path) -> Non
 
 def test_root_that_cannot_be_created_is_an_error(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("x", encoding="ascii")
-    with pytest.raises(SyncthingError, match=r"folder a: .*/file/x cannot be made \(.*\): make it for nobody"):
+    with pytest.raises(SyncthingError, match=r"folder a: .*/file/x cannot be created \(.*\): create it for nobody"):
         _disk.make_root("a", f"{tmp_path}/file/x", "nobody")
     with pytest.raises(SyncthingError, match="a user who does not exist"):
         _disk.make_root("a", f"{tmp_path}/x", "no-such-user")

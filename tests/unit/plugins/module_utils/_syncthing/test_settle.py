@@ -47,7 +47,7 @@ class World:
         self.now += seconds
 
     def wait(self, seconds: float = 120, wait_for: Json | None = None) -> tuple[bool | None, float]:
-        found = _settle.until_settled(
+        found = _settle.gather_and_wait(
             self.look, WAIT_FOR if wait_for is None else wait_for, seconds, lambda: self.now, self.sleep
         )
         return found["folders"]["photos"]["moving"], self.now - 1000

@@ -86,7 +86,7 @@ def test_logged_out_node_may_be_reached_from_an_address_like_the_tailnets() -> N
 def test_failed_login_keeps_the_working_one(why: str) -> None:
     daemon, options, _words = new_logins()[why]
     before = dict(daemon.preferences)
-    with pytest.raises(NodeError, match=r"refused auth_key: invalid authkey.* goes on as it was before"):
+    with pytest.raises(NodeError, match=r"refused auth_key: invalid authkey.* keeps its earlier login"):
         declare(daemon, auth_key="tskey-auth-wrong", **options)
     assert (daemon.preferences, daemon.state) == (before, "Running")
 
@@ -153,7 +153,7 @@ def test_expired_node_logs_out_and_an_unfinished_login_is_cancelled() -> None:
 def test_unanswered_logout_is_an_error_and_finished_by_the_next_run() -> None:
     daemon = Daemon()
     daemon.silent = True
-    with pytest.raises(NodeError, match=r"controlplane.tailscale.com has not taken the logout, .* 1 s at most .*Run again"):
+    with pytest.raises(NodeError, match=r"controlplane.tailscale.com has not confirmed the logout within 1 s .*Run again"):
         declare(daemon, state="absent")
     with pytest.raises(NodeError, match=r"logged out of its tailnet, and auth_key is empty"):
         declare(daemon)

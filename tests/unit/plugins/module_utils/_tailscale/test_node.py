@@ -202,7 +202,7 @@ def test_lists_are_equal_in_any_order_and_spelling() -> None:
 def test_preference_that_tailscaled_does_not_store_is_an_error() -> None:
     daemon = Daemon()
     daemon.not_stored = {"RunWebClient"}
-    with pytest.raises(NodeError, match="webclient is to be True, and tailscaled took that without an error, but has False"):
+    with pytest.raises(NodeError, match="webclient is to be True, and tailscaled accepted that without an error, but has False"):
         declare(daemon, webclient=True, shields_up=True)
     fresh = Daemon("NeedsLogin")
     fresh.not_stored = {"RunWebClient"}

@@ -58,7 +58,7 @@ def test_needed_login_is_predicted(why: str) -> None:
 def test_login_that_would_end_the_runs_connection_is_predicted_as_refused(why: str) -> None:
     make, options, _reason = LOGINS[why]
     found = ask(make(), TAILNET, **options)["needs_login"]
-    assert "would end the connection that this run came in by" in found["refused"]
+    assert "would end the connection of this run" in found["refused"]
     with pytest.raises(NodeError) as failure:
         declare(make(), ssh_connection=TAILNET, auth_key="tskey-auth-good", **options)
     assert str(failure.value) == found["refused"], "the messages differ"
@@ -84,7 +84,7 @@ def test_starting_tailscaled_is_waited_for_with_a_timeout() -> None:
     assert ask(late, timeout=1)["node"]["backend_state"] == "Running"
     undecided = Daemon("NoState")
     assert ask(undecided)["node"]["backend_state"] == "NoState"
-    with pytest.raises(NodeError, match="did not settle after its start within 1 s"):
+    with pytest.raises(NodeError, match="did not finish its start within 1 s"):
         ask(undecided, timeout=1)
 
 

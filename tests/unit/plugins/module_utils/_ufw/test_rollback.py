@@ -111,7 +111,7 @@ def test_concurrent_change_is_refused_after_the_lock_timeout(tmp_path: pathlib.P
     lock = tmp_path / "lock"
     with _lock.held(lock):
         assert lock.read_text(encoding="ascii") == str(os.getpid())
-        with pytest.raises(UfwError, match="another change of the firewall has been at work"), _lock.held(lock):
+        with pytest.raises(UfwError, match="another change of the firewall has been running"), _lock.held(lock):
             pass
     with _lock.held(lock):
         pass

@@ -56,9 +56,9 @@ class Machine:
             lock=str(home / "lock"),
             since_boot=str(home / "since-boot"),
             path=f"{home}/bin:/usr/bin:/bin",
-            strangers=0.2,
-            patience=0.3,
-            last=0.5,
+            lock_timeout=0.2,
+            policy_timeout=0.3,
+            last_command_timeout=0.5,
             pause=0.1,
             tailscaled=0.5,
         )
@@ -276,8 +276,8 @@ def test_other_holder_of_the_lock_is_neither_killed_nor_waited_for(machine: Mach
 def test_longest_wait_of_a_rollback_is_as_documented() -> None:
     """As documented in the role's README: 30 seconds for a change in progress, and less for any other process."""
     places = Places()
-    assert places.strangers + places.patience <= 30
-    assert places.strangers + 2 * places.tailscaled <= 25
+    assert places.lock_timeout + places.policy_timeout <= 30
+    assert places.lock_timeout + 2 * places.tailscaled <= 25
 
 
 def test_interrupted_arming_is_either_unarmed_or_rolled_back(machine: Machine, tmp_path: pathlib.Path) -> None:
@@ -345,7 +345,7 @@ def test_rollback_script_is_replaced_atomically(machine: Machine, monkeypatch: p
     machine.guard.restore("the disk is full")
     monkeypatch.undo()
     assert machine.has == (OLD, OLD)
-    assert "Brings ufw's files" in whole
+    assert "Restores ufw's old files" in whole
 
 
 @pytest.mark.parametrize("kind", ["link", "off"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the tailsync contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which device is meant by which name, and who has to go: pure functions.
+"""Resolve device names to IDs, and find the devices and folders to replace or remove: pure functions.
 
 Private to this collection: it may change in any release.
 """
@@ -18,9 +18,9 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schem
 
 
 def resolve(devices: list[Json], folders: list[Json], present: list[Json]) -> tuple[list[Json], list[Json], list[str]]:
-    """Give each named device its ID; who is not known at all is left out, and folders that name it are marked.
+    """Give each named device its ID. Unknown devices are left out, and folders that name them are marked.
 
-    A peer outside this run is known by the name it was paired under or, if it was given another, by its address.
+    A peer outside this run is found by the name that it was paired with or, if that was changed, by its address.
     """
     declared = [_members(folder) for folder in folders]
     ids = _ids(devices, [member for members in declared for member in members or []], present)
@@ -43,14 +43,14 @@ def resolve(devices: list[Json], folders: list[Json], present: list[Json]) -> tu
 
 
 def _members(folder: Json) -> list[Json] | None:
-    """With whom a folder is to be shared, of both options; None if it says nothing of that."""
+    """The declared devices of a folder, from both options; None if none are declared."""
     if folder.get("devices") is None and folder.get("device_names") is None:
         return None
     return [*({"name": name} for name in folder.get("device_names") or []), *(folder.get("devices") or [])]
 
 
 def _ids(devices: list[Json], members: list[Json], present: list[Json]) -> dict[str, str]:
-    """Name to ID, of all who are known."""
+    """Map the names of all known devices to their IDs."""
     ids = {device["name"]: device["deviceID"] for device in present if device.get("name")}
     ids.update({device["name"]: device["device_id"] for device in devices if device.get("device_id")})
     named = {member["name"]: member for member in members if not member.get("device_id")}
@@ -63,7 +63,7 @@ def _ids(devices: list[Json], members: list[Json], present: list[Json]) -> dict[
 
 
 def _by_address(device: Json, present: list[Json], taken: t.Collection[str]) -> str | None:
-    """The one device that is dialed at the inventory's name, or at an address that is declared for it."""
+    """The single device that is dialed at the inventory's name, or at an address that is declared for it."""
     name, hosts = device["name"].casefold(), _hosts(device)
     found = [
         one["deviceID"]
@@ -74,7 +74,7 @@ def _by_address(device: Json, present: list[Json], taken: t.Collection[str]) -> 
 
 
 def _hosts(device: Json) -> set[str]:
-    """Hosts of a device's addresses, such as tcp://pi.tailnet.ts.net:22000."""
+    """The hosts in a device's addresses, such as tcp://pi.tailnet.ts.net:22000."""
     found = set()
     for address in device.get("addresses") or []:
         try:
@@ -86,14 +86,14 @@ def _hosts(device: Json) -> set[str]:
 
 
 def _label(host: str) -> str | None:
-    """The first label of a name; an address has none."""
+    """The first label of a name; None for an address."""
     return None if ":" in host or re.fullmatch(r"[\d.]+", host) else host.partition(".")[0]
 
 
 def replaced(present: Present, devices: list[Json], own_id: str, allowed: bool) -> dict[str, str]:
-    """Old device ID to the new one of the same name; the host itself, called by its host name, is never an old one.
+    """Map old device IDs to the new ones of the same name. This host itself, named by its host name, is never replaced.
 
-    Both may be here already: an earlier run can have ended between adding the one and removing the other.
+    Both may exist already, if an earlier run ended between adding the new device and removing the old one.
     """
     known: dict[str, list[str]] = {}
     for key, one in present.devices.items():
@@ -117,7 +117,7 @@ def replaced(present: Present, devices: list[Json], own_id: str, allowed: bool) 
 def to_remove(
     present: Present, declared: Json, own_id: str, successors: t.Mapping[str, str], partial: bool
 ) -> dict[str, list[str]]:
-    """IDs of what is to be removed, of what is there. While one that is declared is not known, none is purged."""
+    """IDs of the present devices and folders to remove. While the ID of a declared device is unknown, nothing is purged."""
     wanted = {device["device_id"] for device in declared["devices"]}
     devices = set(successors)
     for text in declared.get("absent_devices") or []:
@@ -126,7 +126,7 @@ def to_remove(
             raise SyncthingError(f"absent_devices names {text}, which is among devices as well: take it out of one of them")
         devices |= found
     if declared.get("purge_devices") and not partial:
-        # Whom an introducer brought it would bring again.
+        # An introducer would add its devices again.
         devices |= {key for key, one in present.devices.items() if key not in wanted and not one.get("introducedBy")}
     folders = set(declared.get("absent_folders") or [])
     ids = {folder["id"] for folder in declared["folders"]}
