@@ -29,6 +29,7 @@ ENDPOINT: Spec = {
     "address": {"type": "str", "required": True},
     "port": {"type": "int", "required": True},
     "host_keys": {"type": "bool", "default": False, "no_log": False},
+    "patient": {"type": "bool", "default": False},
 }
 REACHABILITY: Spec = {
     "tcp": {"type": "list", "elements": "dict", "default": [], "options": ENDPOINT},
