@@ -18,6 +18,8 @@ HOST: Spec = {
     "syncthing_user": {"type": "str", "default": "syncthing"},
     "syncthing_gui_group": {"type": "str"},
     "login_servers": {"type": "list", "elements": "str", "default": []},
+    "ufw_policy": {"type": "dict"},
+    "tailscale_node": {"type": "dict"},
 }
 LOCKDOWN: Spec = {
     "interface": {"type": "str", "default": "tailscale0"},

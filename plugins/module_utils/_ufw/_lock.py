@@ -25,12 +25,13 @@ POLL = 0.2  # seconds
 
 
 @contextlib.contextmanager
-def held(path: Path = LOCK) -> t.Iterator[int]:
+def held(path: Path = LOCK, timeout: float | None = None) -> t.Iterator[int]:
     """The lock's file descriptor: a command that inherits it holds the lock until it is done, whatever becomes of this process.
 
-    Raises UfwError if another change goes on for longer than LOCK_TIMEOUT.
+    Raises UfwError if another change goes on for longer than that, by default LOCK_TIMEOUT.
     """
-    deadline = time.monotonic() + LOCK_TIMEOUT
+    patience = LOCK_TIMEOUT if timeout is None else timeout
+    deadline = time.monotonic() + patience
     try:
         handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except PermissionError as error:
@@ -43,7 +44,7 @@ def held(path: Path = LOCK) -> t.Iterator[int]:
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
                     raise UfwError(
-                        f"another change of the firewall has been at work for {LOCK_TIMEOUT} s: wait for it, and run again"
+                        f"another change of the firewall has been at work for {patience} s: wait for it, and run again"
                     ) from error
                 time.sleep(POLL)
         os.truncate(handle, 0)

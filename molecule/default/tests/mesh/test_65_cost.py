@@ -15,8 +15,9 @@ from eyes import CHECKOUT
 
 LAB = CHECKOUT / "tests" / "lab"
 MOST_HEADINGS = 60
-# The role for backups, which is to come, may add two for its hosts.
-MOST_CALLS = 12
+MOST_HEADINGS_STEADY = 40
+# Seven, with that by which Ansible looks for Python. The role for backups, which is to come, may add two for its hosts.
+MOST_CALLS = 9
 HEADING = re.compile(r"^(?:.*\| )?(?:TASK|RUNNING HANDLER) \[(.*)\] \*", re.MULTILINE)
 FIRST_RUN = "PLAY [Bring the hosts into one private network]"
 PREPARED = "PLAY [Watch what the run sends and says]"
@@ -71,7 +72,7 @@ def test_a_steady_run_shows_few_headings_and_asks_little_of_a_host(steady: Measu
         print(f"\nsteady run: {len(headings)} headings, calls {counts}")
     assert len(counts) == len(steady.run.changed)
     assert max(counts.values()) <= MOST_CALLS, told(steady)
-    assert len(headings) <= MOST_HEADINGS, "\n".join(headings)
+    assert len(headings) <= MOST_HEADINGS_STEADY, "\n".join(headings)
 
 
 def test_the_first_run_shows_few_headings(steady: Measured, evidence: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
