@@ -9,14 +9,13 @@ Private to this collection: it may change in any release.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import platform
 import struct
 import sys
 import types
 import typing as t
 from pathlib import Path
-
-from ansible import module_utils
 
 FACTS = "ansible.module_utils.facts"
 
@@ -31,7 +30,7 @@ def _without_the_others() -> t.Iterator[None]:
         yield
         return
     package = types.ModuleType(FACTS)
-    package.__path__ = [f"{path}/facts" for path in module_utils.__path__]
+    package.__path__ = [f"{path}/facts" for path in importlib.import_module("ansible.module_utils").__path__]
     sys.modules[FACTS] = package
     try:
         yield

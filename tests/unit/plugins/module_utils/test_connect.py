@@ -58,7 +58,7 @@ def silent() -> t.Iterator[socket.socket]:
         server = stack.enter_context(socket.socket())
         server.bind((LOOPBACK, 0))
         server.listen(0)
-        for _ in range(3):
+        for _number in range(3):
             full = stack.enter_context(socket.socket())
             full.setblocking(False)
             full.connect_ex(server.getsockname())

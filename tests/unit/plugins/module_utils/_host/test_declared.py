@@ -27,13 +27,13 @@ class Module:
 
 @pytest.fixture
 def ufw(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> t.Callable[..., bool]:
-    def asked(record: Record = LOCKED, given: t.Any = None, answer: t.Any = UNCHANGED, lock: t.Any = None) -> bool:
+    def asked(record: Record = LOCKED, given: t.Any = None, answer: t.Any = None, lock: t.Any = None) -> bool:
         def apply(_ufw: t.Any, params: dict[str, t.Any], check_mode: bool) -> t.Any:
             assert check_mode
             assert params["purge"] is True
             if isinstance(answer, Exception):
                 raise answer
-            return answer
+            return answer or UNCHANGED
 
         monkeypatch.setattr(_record, "read", lambda: record)
         monkeypatch.setattr(_apply, "apply", apply)
