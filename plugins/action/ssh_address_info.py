@@ -67,7 +67,8 @@ class ActionModule(ActionBase):
                 "and a login can only be proven over ssh"
             )
         self._task_vars = task_vars or {}
-        self._own_arguments = ssh_access.without_alias(self._connection.get_option("ssh_common_args") or "")
+        self._given_arguments = self._connection.get_option("ssh_common_args") or ""
+        self._own_arguments = ssh_access.without_alias(self._given_arguments)
         self._destination = self._ask_ssh(self._task_vars.get("ansible_port") or self._task_vars.get("ansible_ssh_port"))
         result.update(self._try_all())
         return result
@@ -95,7 +96,7 @@ class ActionModule(ActionBase):
             if answer is None or problem:
                 attempts.append(ssh_advice.Attempt(one.address, one.source, problem))
                 continue
-            if common_arguments != self._own_arguments and "ansible_ssh_common_args" in load_extra_vars(self._loader):
+            if common_arguments != self._given_arguments and "ansible_ssh_common_args" in load_extra_vars(self._loader):
                 return {**self._failed(attempts, []), "msg": EXTRA_VARS_OVERRIDE.format(one.address)}
             if one.source == HOST:
                 name = self._arguments["tailnet_name"] or "the host"

@@ -18,6 +18,8 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._connect import Attempt
+
 LISTEN = "0A"  # TCP_LISTEN in the kernel's include/net/tcp_states.h
 MAX_WORKERS = 256  # they only wait
 
@@ -56,13 +58,6 @@ def read_listeners(root: Path = Path("/proc/net")) -> list[Listener]:
         if path.exists():  # no tcp6 on a host without IPv6
             found += parse_proc_net_tcp(path.read_text(encoding="ascii"))
     return found
-
-
-class Attempt(t.NamedTuple):
-    """The result of an attempt to connect."""
-
-    error: str | None  # None if the connection was opened
-    source: str | None  # the address that the connection was made from
 
 
 def connect(address: str, port: int, timeout: float) -> Attempt:
@@ -134,3 +129,7 @@ def all_at_once(work: t.Callable[[T], R], items: t.Sequence[T]) -> list[R]:
         return []
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(MAX_WORKERS, len(items))) as pool:
         return list(pool.map(work, items))
+
+
+def side_by_side(*works: t.Callable[[], t.Any]) -> list[t.Any]:
+    return all_at_once(lambda work: work(), works)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils import _netlink, _probe
+from ansible_collections.homelab.tailsync.plugins.module_utils import _connect, _netlink, _probe
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _reach
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
 
@@ -25,7 +25,12 @@ def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
     if params["control_server"]:
         with contextlib.suppress(NodeError):  # another module reports that tailscaled does not answer
             prefs = tailscaled.prefs()
+    # Before the ports, because some are reached through the tunnel, whose first packet may take seconds.
     ping_errors = _probe.all_at_once(tailscaled.ping, params["ping"])
+    timeout = params["timeout"]
+    tcp, control_server = _probe.side_by_side(
+        lambda: try_ports(params["tcp"], timeout, ssh_keyscan), lambda: try_control_server(prefs, timeout)
+    )
     own = [item["address"] for item in addresses]
     return {
         "addresses": addresses,
@@ -33,19 +38,19 @@ def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
         "listening": _probe.open_to_the_network(_probe.read_listeners()),
         "host_keys": _probe.host_keys(),
         "ufw_profiles": _probe.ufw_profiles(),
-        "tcp": try_ports(params["tcp"], params["timeout"], ssh_keyscan),
+        "tcp": tcp,
         "ping": [{"address": address, "answers": why is None, "error": why} for address, why in zip(params["ping"], ping_errors)],
-        "control_server": try_control_server(prefs, params["timeout"]),
+        "control_server": control_server,
         "forwarding_needs": _reach.closed_to_forwarding(prefs.get("AdvertiseRoutes") or [], own),
     }
 
 
 def try_ports(endpoints: t.Sequence[Params], timeout: int, ssh_keyscan: str | None) -> list[dict[str, t.Any]]:
-    attempts = _probe.all_at_once(lambda endpoint: _probe.connect(endpoint["address"], endpoint["port"], timeout), endpoints)
+    attempts = connect(endpoints, timeout)
     # Only now: the kernel knows the neighbours that it has just exchanged packets with.
     known = _netlink.neighbours() if any(attempt.error is None for attempt in attempts) else {}
 
-    def describe(tried: tuple[Params, _probe.Attempt]) -> dict[str, t.Any]:
+    def describe(tried: tuple[Params, _connect.Attempt]) -> dict[str, t.Any]:
         endpoint, attempt = tried
         opened = attempt.error is None
         resolved = _probe.resolve(endpoint["address"])
@@ -63,6 +68,18 @@ def try_ports(endpoints: t.Sequence[Params], timeout: int, ssh_keyscan: str | No
         }
 
     return _probe.all_at_once(describe, list(zip(endpoints, attempts)))
+
+
+def connect(endpoints: t.Sequence[Params], timeout: int) -> list[_connect.Attempt]:
+    wanted = {(endpoint["address"], endpoint["port"]): endpoint["patient"] for endpoint in endpoints}
+    quick = [one for one, patient in wanted.items() if not patient and _connect.is_address(one[0])]
+    slow = [one for one in wanted if one not in set(quick)]
+    found, waited = _probe.side_by_side(
+        lambda: _connect.connect_all(quick, timeout),
+        lambda: _probe.all_at_once(lambda one: _probe.connect(*one, timeout), slow),
+    )
+    found.update(zip(slow, waited))
+    return [found[endpoint["address"], endpoint["port"]] for endpoint in endpoints]
 
 
 def try_control_server(prefs: Params, timeout: int) -> dict[str, t.Any] | None:

@@ -43,6 +43,12 @@ options:
     type: list
     elements: str
     default: []
+  ufw_policy:
+    description: Options of M(homelab.tailsync.ufw_policy), to say whether ufw is as they declare.
+    type: dict
+  tailscale_node:
+    description: Options of M(homelab.tailsync.tailscale_node) but its secret, to say whether the node is as they declare.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -53,6 +59,21 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+as_declared:
+  description:
+    - Whether M(homelab.tailsync.ufw_policy) and M(homelab.tailsync.tailscale_node) would have nothing to do and nothing to say.
+      What cannot be told, or was not asked, is not as declared.
+  returned: always
+  type: dict
+  contains:
+    ufw_policy:
+      description: Whether ufw is as O(ufw_policy) declares.
+      type: bool
+    tailscale_node:
+      description:
+        - The node as RV(homelab.tailsync.tailscale_node#module:node), if it is as O(tailscale_node) declares.
+        - V(null) otherwise.
+      type: dict
 control_servers:
   description: Those of O(login_servers) that run on this host.
   returned: always

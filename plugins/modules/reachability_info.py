@@ -45,6 +45,13 @@ options:
           - Ask for SSH host keys if O(tcp[].port) is open. With V(false) no data is sent over the connection.
         type: bool
         default: false
+      patient:
+        description:
+          - Wait the whole O(timeout) for an answer, also where O(tcp[].address) answers pings (ICMP echo requests).
+          - Meant for an address at which a router may answer the ping and pass the connection on to another machine. A name is
+            always waited for.
+        type: bool
+        default: false
   ping:
     description:
       - Tailnet addresses that this host's tailscaled pings through the tunnel. The access policy does not apply to these pings.
@@ -61,7 +68,10 @@ options:
     type: path
     default: /run/tailscale/tailscaled.sock
   timeout:
-    description: How long one connection may take, in seconds.
+    description:
+      - How long one connection may take, in seconds.
+      - A port that says nothing counts as closed sooner if its address answers a ping (ICMP echo request) after each of three
+        attempts.
     type: int
     default: 3
 """

@@ -69,7 +69,8 @@ def targets(hosts: t.Mapping[str, Data], name: str) -> dict[str, t.Any]:
             for port in entry["ports"]
         ]
         if entry["declared"] and entry["declared"] not in own["addresses"]:
-            tcp += [_probe(entry, entry["declared"], port) for port in entry["ssh_ports"]]
+            # Behind a translation it is a router that answers a ping there.
+            tcp += [{**_probe(entry, entry["declared"], port), "patient": True} for port in entry["ssh_ports"]]
     peers = [others[peer] for peer in own["peers"] if peer in others]
     tcp += [{"address": entry["ping"], "port": entry["sync"]} for entry in peers if entry["ping"] and entry["sync"]]
     return {"tcp": tcp, "ping": [entry["ping"] for entry in others.values() if entry["ping"]]}
@@ -78,7 +79,7 @@ def targets(hosts: t.Mapping[str, Data], name: str) -> dict[str, t.Any]:
 def probes_of_controller(views: Views) -> list[dict[str, t.Any]]:
     """The addresses in the inventory that the controller connects to without a proxy."""
     return [
-        {"address": view.ansible_host, "port": port, "host_keys": True}
+        {"address": view.ansible_host, "port": port, "host_keys": True, "patient": _may_lead_elsewhere(view)}
         for view in views.values()
         if view.own and not view.firewall_is_absent and not _has_proxy(view)
         for port in view.ssh_ports

@@ -18,6 +18,8 @@ HOST: Spec = {
     "syncthing_user": {"type": "str", "default": "syncthing"},
     "syncthing_gui_group": {"type": "str"},
     "login_servers": {"type": "list", "elements": "str", "default": []},
+    "ufw_policy": {"type": "dict"},
+    "tailscale_node": {"type": "dict"},
 }
 LOCKDOWN: Spec = {
     "interface": {"type": "str", "default": "tailscale0"},
@@ -29,6 +31,7 @@ ENDPOINT: Spec = {
     "address": {"type": "str", "required": True},
     "port": {"type": "int", "required": True},
     "host_keys": {"type": "bool", "default": False, "no_log": False},
+    "patient": {"type": "bool", "default": False},
 }
 REACHABILITY: Spec = {
     "tcp": {"type": "list", "elements": "dict", "default": [], "options": ENDPOINT},

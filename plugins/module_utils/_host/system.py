@@ -9,14 +9,39 @@ Private to this collection: it may change in any release.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import platform
 import struct
+import sys
+import types
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.facts.system.distribution import DistributionFactCollector
-from ansible.module_utils.facts.system.pkg_mgr import PkgMgrFactCollector
-from ansible.module_utils.facts.system.service_mgr import ServiceMgrFactCollector
+FACTS = "ansible.module_utils.facts"
+
+
+@contextlib.contextmanager
+def _without_the_others() -> t.Iterator[None]:
+    """For a while, a package of facts that imports nothing by itself.
+
+    ansible-core's own imports all its collectors as soon as one is wanted, which a host compiles anew at each call.
+    """
+    if FACTS in sys.modules:
+        yield
+        return
+    package = types.ModuleType(FACTS)
+    package.__path__ = [f"{path}/facts" for path in importlib.import_module("ansible.module_utils").__path__]
+    sys.modules[FACTS] = package
+    try:
+        yield
+    finally:
+        del sys.modules[FACTS]
+
+
+with _without_the_others():
+    from ansible.module_utils.facts.system.distribution import DistributionFactCollector
+    from ansible.module_utils.facts.system.pkg_mgr import PkgMgrFactCollector
+    from ansible.module_utils.facts.system.service_mgr import ServiceMgrFactCollector
 
 OS_RELEASE = Path("/etc/os-release")
 NAMES = ("distribution", "distribution_release", "distribution_version", "distribution_major_version", "os_family")

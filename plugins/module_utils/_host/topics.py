@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
     control,
+    declared,
     files,
     listeners,
     packages,
@@ -53,5 +54,6 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         "packages": packages.gather(execute, around["pkg_mgr"]),
         "files": files.gather(params["syncthing_user"]),
         "syncthing_unit": units.gather(execute, params["syncthing_user"]),
+        "as_declared": declared.gather(module),
         "control_servers": control.on_this_host(params["login_servers"], own),
     }

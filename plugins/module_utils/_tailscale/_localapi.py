@@ -6,6 +6,8 @@
 It is plain HTTP over a unix socket (tailscale.com/ipn/localapi). A key in a request's body appears
 in no command line and on no disk, which the program tailscale cannot offer.
 
+By Python's own client: to load ansible-core's open_url takes a host longer than all requests of a run.
+
 Private to this collection: it may change in any release.
 """
 
@@ -15,16 +17,26 @@ import http.client
 import json
 import socket
 import typing as t
-import urllib.error
 from pathlib import Path
 
-from ansible.module_utils.urls import open_url
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import DaemonUnavailable, NoAnswer, NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._tables import SOCKET
 
 # tailscaled refuses other names, so that no web page can talk to it (ipn/localapi/localapi.go).
-BASE = "http://local-tailscaled.sock/localapi/v0/"
+HOST = "local-tailscaled.sock"
+BASE = "/localapi/v0/"
 REQUEST_TIMEOUT = 10  # seconds
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: int) -> None:
+        super().__init__(HOST, timeout=timeout)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)  # closed by close(), also if what follows fails
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 
 
 class LocalAPI:
@@ -70,21 +82,20 @@ class LocalAPI:
             self.writes += 1
         if not Path(self.socket).exists():
             raise DaemonUnavailable(f"tailscaled is not running on this host: there is no socket {self.socket}")
+        connection = _Connection(self.socket, timeout)
         try:
-            answer = open_url(
-                BASE + path,
-                method=method,
-                data=None if body is None else json.dumps(body),
-                headers={"Content-Type": "application/json"},
-                unix_socket=self.socket,
-                timeout=timeout,
-                use_proxy=False,
-            ).read()
-        except urllib.error.HTTPError as error:
-            raise NodeError(f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(error)}") from error
+            connection.request(
+                method, BASE + path, None if body is None else json.dumps(body), {"Content-Type": "application/json"}
+            )
+            response = connection.getresponse()
+            answer = response.read()
         except (OSError, http.client.HTTPException) as error:
-            late = isinstance(getattr(error, "reason", error), socket.timeout)  # the same as TimeoutError since Python 3.10
+            late = isinstance(error, socket.timeout)  # the same as TimeoutError since Python 3.10
             raise (NoAnswer if late else DaemonUnavailable)(f"tailscaled does not answer at {self.socket}: {error}") from error
+        finally:
+            connection.close()
+        if response.status >= 300:
+            raise NodeError(f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(response.status, answer)}")
         if not answer:
             return None
         try:
@@ -99,10 +110,10 @@ def _without_keys(prefs: dict[str, t.Any] | None) -> dict[str, t.Any]:
     return found
 
 
-def _reason(error: urllib.error.HTTPError) -> str:
+def _reason(status: int, answer: bytes) -> str:
     """The error message of tailscaled, which is JSON for some endpoints and plain text for others."""
-    text = error.read().decode(errors="replace").strip()
+    text = answer.decode(errors="replace").strip()
     try:
         return str(json.loads(text)["Error"])
     except (ValueError, KeyError, TypeError):
-        return text or f"HTTP {error.code}"
+        return text or f"HTTP {status}"

@@ -141,18 +141,24 @@ def _apply_change(ufw: Ufw, change: Change, params: t.Mapping[str, t.Any]) -> No
 def apply_locked(module: t.Any) -> Json:
     """Apply the policy for an AnsibleModule under the lock; with `guarded` only if a rollback is armed."""
     with _lock.held() as lock:
-
-        def execute(command: list[str], data: str | None) -> tuple[int, str, str]:
-            path = module.get_bin_path(command[0])  # which also looks in /usr/sbin, whatever PATH is
-            if not path:
-                return 127, "", f"{command[0]} is not installed"
-            # A comment may have a dollar sign or a tilde, so nothing must be expanded.
-            options: Json = {"data": data, "pass_fds": [lock], "expand_user_and_vars": False}
-            options["environ_update"] = {"LANGUAGE": "C", "LC_ALL": "C"}
-            result: tuple[int, str, str] = module.run_command([path, *command[1:]], **options)
-            return result
-
         if module.params["guarded"] and not module.check_mode:
             _record.refuse_unarmed(_record.read())
-        result = apply(Ufw(execute) if module.get_bin_path("ufw") else None, module.params, module.check_mode)
+        ufw = Ufw(runner(module, lock)) if module.get_bin_path("ufw") else None
+        result = apply(ufw, module.params, module.check_mode)
     return {**result, "rollback": _record.describe(_record.read())}
+
+
+def runner(module: t.Any, lock: int) -> Execute:
+    """Runs commands, which hold the lock until they are done."""
+
+    def execute(command: list[str], data: str | None) -> tuple[int, str, str]:
+        path = module.get_bin_path(command[0])  # which looks in /usr/sbin, too, whatever PATH says
+        if not path:
+            return 127, "", f"{command[0]} is not installed"
+        # A comment may have a dollar sign or a tilde: nothing is to be expanded.
+        options: Json = {"data": data, "pass_fds": [lock], "expand_user_and_vars": False}
+        options["environ_update"] = {"LANGUAGE": "C", "LC_ALL": "C"}
+        result: tuple[int, str, str] = module.run_command([path, *command[1:]], **options)
+        return result
+
+    return execute

@@ -25,12 +25,13 @@ POLL = 0.2  # seconds
 
 
 @contextlib.contextmanager
-def held(path: Path = LOCK) -> t.Iterator[int]:
+def held(path: Path = LOCK, timeout: float | None = None) -> t.Iterator[int]:
     """Hold the lock, and yield its file descriptor. A command that inherits it holds the lock until it ends, even without us.
 
-    Raises UfwError if another change holds the lock for longer than LOCK_TIMEOUT.
+    Raises UfwError if another change holds the lock for longer than `timeout` seconds, by default LOCK_TIMEOUT.
     """
-    deadline = time.monotonic() + LOCK_TIMEOUT
+    timeout = LOCK_TIMEOUT if timeout is None else timeout
+    deadline = time.monotonic() + timeout
     try:
         handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except PermissionError as error:
@@ -43,7 +44,7 @@ def held(path: Path = LOCK) -> t.Iterator[int]:
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
                     raise UfwError(
-                        f"another change of the firewall has been running for {LOCK_TIMEOUT} s: wait for it, and run again"
+                        f"another change of the firewall has been running for {timeout} s: wait for it, and run again"
                     ) from error
                 time.sleep(POLL)
         os.truncate(handle, 0)

@@ -15,8 +15,9 @@ from lab_fixtures import CHECKOUT
 
 LAB = CHECKOUT / "tests" / "lab"
 MAX_HEADINGS = 60
-# A future role for backups may add two for its hosts.
-MAX_CALLS = 12
+MAX_STEADY_HEADINGS = 40
+# Seven, with the search for Python. A future role for backups may add two for its hosts.
+MAX_CALLS = 9
 HEADING = re.compile(r"^(?:.*\| )?(?:TASK|RUNNING HANDLER) \[(.*)\] \*", re.MULTILINE)
 FIRST_RUN = "PLAY [Connect the hosts in one private network]"
 PREPARED = "PLAY [Capture the traffic and the process arguments of the run]"
@@ -71,7 +72,7 @@ def test_steady_run_stays_within_its_headings_and_module_calls(steady: Measured,
         print(f"\nsteady run: {len(headings)} headings, calls {counts}")
     assert len(counts) == len(steady.run.changed)
     assert max(counts.values()) <= MAX_CALLS, breakdown(steady)
-    assert len(headings) <= MAX_HEADINGS, "\n".join(headings)
+    assert len(headings) <= MAX_STEADY_HEADINGS, "\n".join(headings)
 
 
 def test_first_run_stays_within_its_headings(

@@ -292,22 +292,28 @@ def test_controller_without_tailscale_gives_no_addresses(
 # --- extra variables that override the address ------------------------------------------------------
 
 
+ALIAS = shlex.join(ssh_access.alias_arguments("nas", "nas"))
+
+
 @pytest.mark.parametrize(
-    ("extra_variables", "found", "refused"),
+    ("name", "given", "found", "refused"),
     [
-        ({"ansible_ssh_common_args": "-v"}, "-v -o HostName=nas", True),
-        ({"ansible_ssh_common_args": "-v"}, "-v", False),  # the inventory's own address answers
-        ({"ansible_ssh_extra_args": "-v"}, "-v -o HostName=nas", False),
+        ("ansible_ssh_common_args", "-v", "-v -o HostName=nas", True),
+        ("ansible_ssh_common_args", "-v", "-v", False),  # the inventory's own address answers
+        ("ansible_ssh_common_args", f"-v {ALIAS}", "-v", True),  # what an earlier search had found
+        ("ansible_ssh_common_args", f"-v {ALIAS}", f"-v {ALIAS}", False),
+        ("ansible_ssh_extra_args", "-v", "-v -o HostName=nas", False),
     ],
 )
 def test_extra_variables_that_override_the_address_are_refused(
-    monkeypatch: pytest.MonkeyPatch, extra_variables: dict[str, str], found: str, refused: bool
+    monkeypatch: pytest.MonkeyPatch, name: str, given: str, found: str, refused: bool
 ) -> None:
     probe = action.ActionModule.__new__(action.ActionModule)
-    probe._loader, probe._own_arguments, probe._label = None, "-v", "nas"
+    probe._loader, probe._own_arguments, probe._label = None, ssh_access.without_alias(given), "nas"
+    probe._given_arguments = given
     probe._arguments = {"require_tailnet": False, "timeout": 5, "tailnet_name": "nas"}
     monkeypatch.setattr(probe, "_candidates", lambda: [action.Candidate(NAME, "nas")])
     monkeypatch.setattr(probe, "_try", lambda one: (Answer("100.64.0.9", "100.64.0.1"), found, ""))
-    monkeypatch.setattr(action, "load_extra_vars", lambda loader: extra_variables)
+    monkeypatch.setattr(action, "load_extra_vars", lambda loader: {name: given})
     result = probe._try_all()
     assert ("--extra-vars" in result.get("msg", ""), result["address"] is None) == (refused, refused)

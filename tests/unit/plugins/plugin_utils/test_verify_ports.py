@@ -99,10 +99,12 @@ def behind_translation(views: Views) -> Views:
 
 def test_address_of_the_inventory_is_probed(views: Views) -> None:
     ports = ports_of(behind_translation(views), "nas")
-    assert {"address": PUBLIC, "port": 22, "host_keys": True} in ports
+    assert {"address": PUBLIC, "port": 22, "host_keys": True, "patient": True} in ports
     assert {"address": ADDRESSES["pi"], "port": 22, "host_keys": True} in ports
     ports = ports_of(with_variables(views, "pi", ansible_host=PUBLIC, ansible_port=2222), "nas")
-    assert {"address": PUBLIC, "port": 2222, "host_keys": True} in ports
+    assert {"address": PUBLIC, "port": 2222, "host_keys": True, "patient": True} in ports
+    (outside,) = [item for item in verify_ports.probes_of_controller(behind_translation(views)) if item["address"] == PUBLIC]
+    assert outside["patient"], "a router may answer the ping"
 
 
 @pytest.mark.parametrize("host", [TAILNET["pi"], "localhost", "127.0.0.1", ADDRESSES["nas"]])
@@ -149,7 +151,9 @@ def test_open_port_found_by_the_controller_is_a_finding(views: Views) -> None:
 
 
 def test_controller_behind_a_jump_host_probes_nothing(views: Views) -> None:
-    assert {item["address"] for item in verify_ports.probes_of_controller(views)} == set(ADDRESSES.values())
+    probes = verify_ports.probes_of_controller(views)
+    assert {item["address"] for item in probes} == set(ADDRESSES.values())
+    assert not any(item["patient"] for item in probes), "the addresses are the hosts' own"
     jump = {name: with_variables(views, name, ansible_ssh_common_args="-o ProxyJump=bastion")[name] for name in views}
     assert verify_ports.probes_of_controller(jump) == []
 
