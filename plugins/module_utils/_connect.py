@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TCP connections to many addresses at once, which wait for a silent port only as long as needed (ADR 14).
 
-A packet filter that drops packets sends no answer, but an answer may also be lost or late. So the address is pinged as well. If it
+A packet filter that drops packets sends no answer, but an answer may also be lost or late. So the address is also pinged. If it
 has answered a ping after each of several attempts, the host is up and the port is closed. If not, the time-out decides.
 
 Private to this collection: it may change in any release.
