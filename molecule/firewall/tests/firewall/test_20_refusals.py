@@ -144,7 +144,7 @@ def test_access_policy_that_forbids_ssh_is_refused(
         ({"firewall_extra_rules": [{"action": "allow"}]}, "firewall_extra_rules[0] has neither an interface nor a port"),
         ({"firewall_public_ports": ["web"]}, "firewall_public_ports[0] is"),
         ({"firewall_public_ports": ["1:2"]}, "firewall_public_ports[0] is"),
-        ({"firewall_lan_ssh_from": ["0.0.0.0/1", "128.0.0.0/1"]}, "which is everybody (0.0.0.0/0)"),
+        ({"firewall_lan_ssh_from": ["0.0.0.0/1", "128.0.0.0/1"]}, "which is everyone (0.0.0.0/0)"),
         ({"firewall_rollback_timeout": 20}, "firewall_rollback_timeout is 20 s"),
     ],
 )
