@@ -102,9 +102,7 @@ def test_connections_send_no_data() -> None:
         pytest.param(Mute, 3.0, 4.5, id="a-machine-that-answers-no-ping"),
     ],
 )
-def test_silent_port_is_closed_once_certain(
-    silent: socket.socket, pings: type[Answering], least: float, most: float
-) -> None:
+def test_silent_port_is_closed_once_certain(silent: socket.socket, pings: type[Answering], least: float, most: float) -> None:
     found, seconds = timed([silent.getsockname()], pings)
     assert set(found.values()) == {("timed out", None)}
     assert least <= seconds < most
