@@ -16,7 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload, secret_transfer, validate, validate_tailscale
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload, secret_transfer, validate
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.resolve_inputs import OMITTED, Resolver
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import unique_problems
 
@@ -120,7 +120,6 @@ class ActionModule(ActionBase):
             *unique_problems(found, resolved),
             *self._transfer_problems(transfers, sorted(secrets)),
             *validate.problems(resolved, roles, names=given, inventory=inventory, homes=homes),
-            *(validate_tailscale.shared_names(resolved) if "tailscale" in roles else []),
         ]
 
     def _defaults(self, roles: list[str]) -> Variables:

@@ -200,6 +200,7 @@ def problems(
     """
     check = Check(hosts, roles, inventory, homes)
     found = [(problem, host) for host in hosts for problem in check.of_host(host)]
+    found += validate_members.hostname_problems(hosts) if "tailscale" in roles else ()
     found += validate_members.folder_problems(hosts) if "syncthing_mesh" in roles else ()
     found += _unknown(hosts, roles, names or {host: set(values) for host, values in hosts.items()})
     return unique_problems(found, hosts)

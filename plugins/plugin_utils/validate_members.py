@@ -8,7 +8,11 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import re
 import typing as t
+
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_tailscale import SECRETS
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import shown, stripped
 
 Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
 FOLDERS = "syncthing_mesh_folders"
@@ -33,3 +37,21 @@ def folder_problems(hosts: Hosts) -> t.Iterator[tuple[str, str]]:
                         "folder in the variables of the group, so that all of its hosts have it",
                         host,
                     )
+
+
+def hostname_problems(hosts: Hosts) -> t.Iterator[tuple[str, str]]:
+    """Hosts of one tailnet with the same name: the control server would rename the second, and the role would stop there."""
+    same_name: dict[tuple[str, ...], list[str]] = {}
+    for host, variables in hosts.items():
+        name = stripped(variables.get("tailscale_hostname")).lower()
+        if re.fullmatch(r"[a-z0-9-]+", name) and variables.get("tailscale_state") != "absent":
+            # Different servers or secrets are taken for different tailnets.
+            tailnet = (stripped(variables.get(one)) for one in ("tailscale_login_server", *SECRETS))
+            same_name.setdefault((name, *tailnet), []).append(host)
+    for (name, *_tailnet), names in same_name.items():
+        if len(names) > 1:
+            problem = (
+                f"tailscale_hostname is {shown(name)} for {len(names)} hosts: each needs a name of its own in the tailnet, so "
+                "set it for each host, or leave it out for the name in the inventory"
+            )
+            yield from ((problem, host) for host in names)

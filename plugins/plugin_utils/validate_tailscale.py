@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _options, _prefs, _tables
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import text_lines
-from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import checked, shown, some, without_password
+from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import checked, shown, stripped, without_password
 
 Variables = t.Mapping[str, t.Any]
 
@@ -40,22 +40,6 @@ def problems(variables: Variables) -> list[str]:
         *_key_problems(variables),
         *_source_problems(variables),
         *_daemon_problems(variables),
-    ]
-
-
-def shared_names(hosts: t.Mapping[str, Variables]) -> list[str]:
-    """Hosts of one tailnet with one name: the control server gives the second another, and the role would stop there."""
-    having: dict[tuple[str, ...], list[str]] = {}
-    for host, variables in hosts.items():
-        name = _text(variables.get("tailscale_hostname")).lower()
-        if re.fullmatch(r"[a-z0-9-]+", name) and variables.get("tailscale_state") != "absent":
-            tailnet = (_text(variables.get(one)) for one in ("tailscale_login_server", *SECRETS))  # as far as it can be told
-            having.setdefault((name, *tailnet), []).append(host)
-    return [
-        f"tailscale_hostname is {shown(name)} on {some(same)}: a machine needs a name of its own in the tailnet, so set it for "
-        "each host, or leave it out for the name in the inventory"
-        for (name, *_tailnet), same in having.items()
-        if len(same) > 1
     ]
 
 
@@ -100,7 +84,7 @@ def _of_module(options: Variables, prefix: str) -> list[str]:
 
 def _key_problems(variables: Variables) -> list[str]:
     """The problems of secrets that create keys, and of values that conflict with a key."""
-    key, oauth = _text(variables.get("tailscale_auth_key")), _text(variables.get("tailscale_oauth_client_secret"))
+    key, oauth = stripped(variables.get("tailscale_auth_key")), stripped(variables.get("tailscale_oauth_client_secret"))
     found = []
     if variables.get("tailscale_ephemeral") and key:
         found.append(
@@ -117,10 +101,6 @@ def _key_problems(variables: Variables) -> list[str]:
     if variables.get("tailscale_api") == "headscale" and not api_url:
         found.append("tailscale_api_url is empty: with tailscale_api headscale it must be the URL of its API")
     return [*found, *(_web("tailscale_api_url", api_url) if api_url else [])]
-
-
-def _text(value: t.Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _web(name: str, value: t.Any) -> list[str]:

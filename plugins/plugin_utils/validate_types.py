@@ -233,6 +233,11 @@ def without_password(text: str) -> str:
     return text
 
 
+def stripped(value: t.Any) -> str:
+    """Text without blanks around it; empty for anything else."""
+    return value.strip() if isinstance(value, str) else ""
+
+
 def kind_of(value: t.Any) -> str:
     if value is None:
         return "empty (null)"

@@ -139,10 +139,16 @@ def make_mistake(chance: random.Random, variables: Variables) -> str:
     return name
 
 
+def hosts_with(shared: Variables) -> dict[str, Variables]:
+    """All hosts with these variables; each has a name of its own in the tailnet unless the name was changed."""
+    as_it_was = shared.get("tailscale_hostname") == VALID["tailscale_hostname"]
+    return {host: {**shared, **({"tailscale_hostname": host} if as_it_was else {})} for host in HOSTS}
+
+
 def inventories(count: int, seed: int) -> t.Iterator[tuple[dict[str, Variables], set[str]]]:
     """Yield hosts with their variables, and the names of the changed variables."""
     chance = random.Random(seed)
     for _turn in range(count):
         shared = copy.deepcopy(VALID)
         names = {make_mistake(chance, shared) for _turn in range(chance.choice([1, 1, 2]))}
-        yield {host: {**shared, "tailscale_hostname": shared["tailscale_hostname"]} for host in HOSTS}, names
+        yield hosts_with(shared), names

@@ -213,7 +213,7 @@ def test_role_used_alone_is_checked_with_its_own_variables(place: Place, role: d
 
 def test_one_tailscale_hostname_for_all_hosts_is_refused(place: Place) -> None:
     place.variables["tailscale_hostname"] = "nas"
-    assert "tailscale_hostname is 'nas' on nas, pi, vps: a machine needs a name of its own" in place.site().stdout
+    assert "tailscale_hostname is 'nas' for 3 hosts: each needs a name of its own" in place.site().stdout
 
 
 def test_unresolvable_variable_is_reported_once(place: Place) -> None:

@@ -16,7 +16,7 @@ Change = t.Mapping[str, t.Any]
 
 
 def found(changes: Change, inventory: t.Collection[str] = odd_inputs.HOSTS) -> str:
-    hosts = {host: {**copy.deepcopy(odd_inputs.VALID), **changes} for host in odd_inputs.HOSTS}
+    hosts = odd_inputs.hosts_with({**copy.deepcopy(odd_inputs.VALID), **changes})
     return "\n".join(validate.problems(hosts, inventory=inventory))
 
 
@@ -269,7 +269,9 @@ def test_unresolvable_variable_is_not_reported_as_empty() -> None:
 
 
 def test_hosts_are_named_unless_all_have_the_problem() -> None:
-    hosts = {f"h{number}": {"tailscale_hostname": "h", "tailscale_port": 70000 if number < 8 else 1} for number in range(20)}
+    hosts = {
+        f"h{number}": {"tailscale_hostname": f"h{number}", "tailscale_port": 70000 if number < 8 else 1} for number in range(20)
+    }
     (told,) = validate.problems(hosts, ["tailscale"])
     assert told == "tailscale_port is 70000: it must be from 0 to 65535 (on h0, h1, h2, h3, h4 and 3 more)"
 
