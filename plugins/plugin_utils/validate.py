@@ -103,8 +103,8 @@ MAY_BE_A_WORD = frozenset(
 # Lists for which the roles accept text with blank parts, or empty text.
 PARTS_MAY_BE_BLANK = frozenset({"firewall_lan_ssh_from", "firewall_public_ports"})
 MAY_BE_EMPTY = frozenset({*PARTS_MAY_BE_BLANK, "tailscale_tags"})
-# What stands for one that cannot be resolved or has the wrong type, where the specification has no default.
-STAND_INS = {"tailscale_hostname": "host"}
+# Values for variables that cannot be resolved or are of the wrong type, and whose specification has no default.
+PLACEHOLDERS = {"tailscale_hostname": "host"}
 LARGEST = 2**31 - 1
 LIMITS = {
     "firewall_direct_connection_port": (0, 65535),
@@ -225,7 +225,7 @@ class Check:
         found: list[str] = []
         values: dict[str, t.Any] = {}
         for name, spec in self.specs.items():
-            default = spec.get("default", STAND_INS.get(name))
+            default = spec.get("default", PLACEHOLDERS.get(name))
             given = self.hosts[host].get(name, default)
             value, complaints = self._value(name, given, spec, name in self.hosts[host])
             found += complaints

@@ -301,9 +301,9 @@ def setting(folder: Folder, share: Values, key: str) -> t.Any:
 
 def _member_problems(mesh: Mesh, folder: Folder, known: set[t.Any]) -> list[str]:
     found = []
-    unsound = not isinstance(mesh.get("external_devices") or {}, dict)  # which is told, and any name may stand there
+    no_mapping = not isinstance(mesh.get("external_devices") or {}, dict)  # reported already; it may contain any name
     for name in folder.shares:
-        if name in known or unsound:
+        if name in known or no_mapping:
             continue
         if name in (mesh.get("inventory") or ()):
             found.append(
