@@ -46,7 +46,10 @@ class LocalAPI:
         self.writes = 0
 
     def status(self, peers: bool = False) -> dict[str, t.Any]:
-        return t.cast("dict[str, t.Any]", self._request("GET", f"status?peers={'true' if peers else 'false'}"))
+        status = self._request("GET", f"status?peers={'true' if peers else 'false'}") or {}
+        if "BackendState" not in status:
+            raise NodeError(f"the program at {self.socket} is not tailscaled: its status has no BackendState")
+        return status
 
     def prefs(self) -> dict[str, t.Any]:
         return _without_keys(self._request("GET", "prefs"))
@@ -75,7 +78,7 @@ class LocalAPI:
         """Log out. The call returns when the control server has been informed."""
         self._request("POST", "logout", timeout=timeout)
 
-    def _request(self, method: str, path: str, body: t.Any = None, timeout: int = REQUEST_TIMEOUT) -> t.Any:
+    def _request(self, method: str, path: str, body: t.Any = None, timeout: int = REQUEST_TIMEOUT) -> dict[str, t.Any] | None:
         if method == "GET":
             self.reads += 1
         else:
@@ -96,12 +99,17 @@ class LocalAPI:
             connection.close()
         if response.status >= 300:
             raise NodeError(f"tailscaled refused {method} {path.split('?', maxsplit=1)[0]}: {_reason(response.status, answer)}")
-        if not answer:
-            return None
-        try:
-            return json.loads(answer)
-        except ValueError as error:
-            raise NodeError(f"tailscaled answered {path.split('?', maxsplit=1)[0]} with something that is not JSON") from error
+        return _parse(answer, path.split("?", maxsplit=1)[0])
+
+
+def _parse(answer: bytes, path: str) -> dict[str, t.Any] | None:
+    try:
+        found = json.loads(answer) if answer else None
+    except ValueError as error:
+        raise NodeError(f"tailscaled answered {path} with something that is not JSON") from error
+    if found is None or isinstance(found, dict):
+        return found
+    raise NodeError(f"tailscaled answered {path} with something that is not a JSON object")
 
 
 def _without_keys(prefs: dict[str, t.Any] | None) -> dict[str, t.Any]:

@@ -73,6 +73,7 @@ def test_result_of_localapi_contains_no_key_material(daemon: t.Any) -> None:
         (http("403 Forbidden", "access denied"), NodeError, "refused PATCH prefs: access denied"),
         (http("500 Oops", ""), NodeError, "HTTP 500"),
         (http("200 OK", "<html>"), NodeError, "not JSON"),
+        (http("200 OK", "[1]"), NodeError, "not a JSON object"),
         (http("200 OK", "{", length=99), DaemonUnavailable, "does not answer"),
         (b"", DaemonUnavailable, "does not answer"),
         (b"nonsense\r\n\r\n", DaemonUnavailable, "does not answer"),
@@ -90,3 +91,17 @@ def test_timeout_and_missing_socket_are_different_errors(daemon: t.Any, short_pa
     assert not isinstance(missing.value, NoAnswer)
     with pytest.raises(NoAnswer, match="does not answer"):
         daemon(None).logout(1)
+
+
+@pytest.mark.parametrize("body", ["", "null", "{}", "[]"])
+def test_another_program_at_the_socket_is_an_error(daemon: t.Any, body: str) -> None:
+    with pytest.raises(NodeError, match=r"not a JSON object|is not tailscaled"):
+        daemon(http("200 OK", body)).status()
+
+
+def test_chunked_answer_is_read_whole(daemon: t.Any) -> None:
+    text = json.dumps({"BackendState": "Running", "Health": ["x" * 100_000]}).encode()
+    pieces = [text[start : start + 4096] for start in range(0, len(text), 4096)]
+    body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+    assert daemon(answer).status() == json.loads(text)
