@@ -71,7 +71,10 @@ def try_ports(endpoints: t.Sequence[Params], timeout: int, ssh_keyscan: str | No
 
 
 def connect(endpoints: t.Sequence[Params], timeout: int) -> list[_connect.Attempt]:
-    wanted = {(endpoint["address"], endpoint["port"]): endpoint["patient"] for endpoint in endpoints}
+    wanted: dict[tuple[str, int], bool] = {}
+    for endpoint in endpoints:  # one host's own address may be the router of another
+        one = endpoint["address"], endpoint["port"]
+        wanted[one] = wanted.get(one, False) or endpoint["patient"]
     quick = [one for one, patient in wanted.items() if not patient and _connect.is_address(one[0])]
     slow = [one for one in wanted if one not in set(quick)]
     found, waited = _probe.side_by_side(
