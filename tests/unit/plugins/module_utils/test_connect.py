@@ -43,6 +43,14 @@ class Losing(Answering):
     lost: t.ClassVar[set[int]] = {1}
 
 
+class Doubling(Losing):
+    """Each reply comes twice, such as from two machines with the same address."""
+
+    def ask(self, address: str, number: int) -> None:
+        super().ask(address, number)
+        super().ask(address, number)
+
+
 class Slow(Answering):
     delay = 0.2
 
@@ -99,6 +107,7 @@ def test_connections_send_no_data() -> None:
         pytest.param(Answering, 0.7, 2.5, id="a-machine-that-answers-pings"),
         pytest.param(Slow, 1.4, 2.9, id="and-is-far-away"),
         pytest.param(Losing, 3.0, 4.5, id="a-way-that-loses-packets"),
+        pytest.param(Doubling, 3.0, 4.5, id="a-way-that-loses-and-doubles-packets"),
         pytest.param(Mute, 3.0, 4.5, id="a-machine-that-answers-no-ping"),
     ],
 )

@@ -18,6 +18,7 @@ from tailscale_double import Daemon
 
 LOCKED = Record(armed=False, rolled_back=None, original=True)
 UNCHANGED = {"commands": [], "changed": False}
+_lock_held = _lock.held
 
 
 class Module:
@@ -27,6 +28,10 @@ class Module:
 
 @pytest.fixture
 def ufw(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> t.Callable[..., bool]:
+    def held(timeout: float | None) -> contextlib.AbstractContextManager[int]:
+        assert timeout == 0, "a change may take a minute, and the module waits for it as well"
+        return _lock_held(tmp_path / "lock", timeout)
+
     def asked(record: Record = LOCKED, given: t.Any = None, answer: t.Any = None, lock: t.Any = None) -> bool:
         def apply(_ufw: t.Any, params: dict[str, t.Any], check_mode: bool) -> t.Any:
             assert check_mode
@@ -37,11 +42,10 @@ def ufw(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> t.Callable[.
 
         monkeypatch.setattr(_record, "read", lambda: record)
         monkeypatch.setattr(_apply, "apply", apply)
-        held = _lock.held
         with contextlib.ExitStack() as stack:
             if lock:
-                stack.enter_context(held(tmp_path / "lock"))
-            monkeypatch.setattr(_lock, "held", lambda timeout: held(tmp_path / "lock", timeout))
+                stack.enter_context(_lock_held(tmp_path / "lock"))
+            monkeypatch.setattr(_lock, "held", held)
             found = declared.ufw(Module(), {"purge": True} if given is None else given)
         monkeypatch.undo()
         return found
@@ -100,6 +104,7 @@ def test_matching_node_is_returned_as_by_its_module() -> None:
         pytest.param(Daemon(), {"tags": ["tag:other"]}, id="other-tags"),
         pytest.param(Daemon(), {"login_server": "https://headscale.example"}, id="another-server"),
         pytest.param(Daemon(), {"exit_node": "vps"}, id="an-exit-node"),
+        pytest.param(Daemon(ExitNodeID="n2"), {"exit_node": "vps"}, id="the-exit-node-that-it-has"),
         pytest.param(Daemon(), {"state": "absent"}, id="to-leave"),
         pytest.param(Daemon(), {"timeout": 0}, id="what-the-module-refuses"),
         pytest.param(Daemon(), {"no_such_option": 1}, id="what-it-does-not-have"),
