@@ -9,6 +9,7 @@ one host only, and `hostvars` has no variables of the play and the role.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible import constants, context
@@ -16,7 +17,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload, secret_transfer, validate
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload, secret_transfer, validate, validate_members
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.resolve_inputs import OMITTED, Resolver
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import unique_problems
 
@@ -106,7 +107,8 @@ class ActionModule(ActionBase):
                 continue
             template = templar.template
             values, complaints = self._resolve(resolver, names, variables, template)
-            resolved[host.name] = values
+            lacking = {re.split(r"\W", problem, maxsplit=1)[0] for problem in complaints}
+            resolved[host.name] = {**values, validate_members.UNRESOLVED: lacking} if lacking else values
             given[host.name] = {name for name in raw if raw[name] is not self._role_default(name)}
             found += [(problem, host.name) for problem in complaints]
             own = self._secrets_of(values)

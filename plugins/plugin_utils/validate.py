@@ -223,7 +223,7 @@ class Check:
 
     def of_host(self, host: str) -> list[str]:
         found: list[str] = []
-        values: dict[str, t.Any] = {}
+        values: dict[str, t.Any] = {validate_members.UNRESOLVED: self.hosts[host].get(validate_members.UNRESOLVED)}
         for name, spec in self.specs.items():
             default = spec.get("default", PLACEHOLDERS.get(name))
             given = self.hosts[host].get(name, default)
@@ -253,13 +253,13 @@ class Check:
             return self._once(_firewall, own)
         if role == "syncthing":
             return self._once(validate_syncthing.problems, own)
-        return self._mesh(own) if role == "syncthing_mesh" else []
+        return self._mesh(own, values[validate_members.UNRESOLVED] or ()) if role == "syncthing_mesh" else []
 
-    def _mesh(self, own: Values) -> list[str]:
+    def _mesh(self, own: Values, unresolved: t.Collection[str]) -> list[str]:
         shared = {name: own[f"syncthing_mesh_{name}"] for name in MESH}
         if shared["hosts"] is None:
             shared["hosts"] = self.everyone
-        shared |= {"inventory": self.inventory, "homes": self.homes}
+        shared |= {"inventory": self.inventory, "homes": self.homes, "lacks_devices": validate_mesh.EXTERNAL in unresolved}
         single = {name: own[name] for name in MEMBER}
         if "syncthing" in self.roles and single["syncthing_mesh_user"] == own["syncthing_user"]:
             single["syncthing_mesh_user"] = None  # the role syncthing tells of it, by the name that the user has set

@@ -16,6 +16,8 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types im
 
 Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
 FOLDERS = "syncthing_mesh_folders"
+# In a host's values: the names of the variables that lack parts, because these cannot be resolved, which is reported already.
+UNRESOLVED = "__unresolved"
 
 
 def folder_problems(hosts: Hosts) -> t.Iterator[tuple[str, str]]:
@@ -23,7 +25,8 @@ def folder_problems(hosts: Hosts) -> t.Iterator[tuple[str, str]]:
 
     Syncthing there would only ask its user whether to accept the folder.
     """
-    declared = {host: values[FOLDERS] for host, values in hosts.items() if isinstance(values.get(FOLDERS), dict)}
+    complete = {host: values for host, values in hosts.items() if FOLDERS not in values.get(UNRESOLVED, ())}
+    declared = {host: values[FOLDERS] for host, values in complete.items() if isinstance(values.get(FOLDERS), dict)}
     if len({id(folders) for folders in declared.values()}) < 2:  # the usual case: one variable of the group
         return
     folder_ids = {host: {str(folder_id) for folder_id in folders} for host, folders in declared.items()}

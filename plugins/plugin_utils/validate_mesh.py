@@ -301,9 +301,10 @@ def setting(folder: Folder, share: Values, key: str) -> t.Any:
 
 def _member_problems(mesh: Mesh, folder: Folder, known: set[t.Any]) -> list[str]:
     found = []
-    no_mapping = not isinstance(mesh.get("external_devices") or {}, dict)  # reported already; it may contain any name
+    # Which is reported already; external_devices may contain any name.
+    incomplete = mesh.get("lacks_devices") or not isinstance(mesh.get("external_devices") or {}, dict)
     for name in folder.shares:
-        if name in known or no_mapping:
+        if name in known or incomplete:
             continue
         if name in (mesh.get("inventory") or ()):
             found.append(

@@ -224,6 +224,28 @@ def test_unresolvable_variable_is_reported_once(place: Place) -> None:
         assert f"\n{name} cannot be resolved: " in said
 
 
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        (
+            {"syncthing_mesh_folders": {**FOLDERS, "photos": {"path": "{{ disk }}/photos", "devices": ["nas", "pi"]}}},
+            "syncthing_mesh_folders.photos.path cannot be resolved: 'disk' is undefined (on pi)",
+        ),
+        (
+            {
+                "syncthing_mesh_folders": {"docs": {"path": "/srv/sync/docs", "devices": ["nas", "phone"]}},
+                "syncthing_mesh_external_devices": {"phone": {"device_id": "{{ nobody }}"}},
+            },
+            "syncthing_mesh_external_devices.phone.device_id cannot be resolved: 'nobody' is undefined",
+        ),
+    ],
+)
+def test_part_that_cannot_be_resolved_is_not_said_to_be_missing(place: Place, variables: dict[str, t.Any], problem: str) -> None:
+    place.variables |= variables
+    place.of_hosts["nas"]["disk"] = place.of_hosts["vps"]["disk"] = "/srv/disk"
+    assert f"Action failed: {problem}\n" in place.site().stdout
+
+
 def test_misspelt_variable_with_a_default_is_refused(place: Place) -> None:
     place.variables["firewall_public_port"] = ["443/tcp"]
     done = place.play({"roles": ["homelab.tailsync.firewall"]})
