@@ -231,8 +231,13 @@ def status() -> dict[str, t.Any]:
 
 
 def proxy(host: str, port: str) -> t.NoReturn:
-    """Connect from the laptop, over the LAN or the tailnet, depending on the address that the name resolves to."""
-    command = podman("exec", "-i", container("laptop"), "nc", host, port)
+    """Connect from the laptop, over the LAN or the tailnet, depending on the address that the name resolves to.
+
+    Not with `podman exec`: ssh could not end that nc, whose connection would then stay open, without a login, until sshd's
+    LoginGraceTime; with ten such connections sshd refuses some of the next (MaxStartups).
+    """
+    laptop = podman_run("inspect", "--format", "{{.State.Pid}}", container("laptop"))
+    command = inside("nc", host, port, pid=int(laptop))
     os.execvp(command[0], command)
 
 

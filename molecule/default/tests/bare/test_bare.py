@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import typing as t
 
 import pytest
 from control_double import SECRET, TOKEN, ControlServer
+from lab_fixtures import LAB
 from testinfra.host import Host
 
 FOLDERS = "syncthing_mesh_folders"
@@ -29,6 +31,18 @@ def logins(host: Host) -> int:
 @pytest.mark.parametrize("family", ["4", "6"])
 def test_bare_host_answers_ssh_on_the_lan(port_is_open: t.Any, lab_host: Host, addresses: t.Any, family: str) -> None:
     assert port_is_open(addresses(lab_host, family), 22)
+
+
+def test_login_that_ssh_gives_up_leaves_no_connection(
+    lab_hosts: dict[str, Host], addresses: t.Any, eventually: t.Callable[..., bool]
+) -> None:
+    """Connections left open would count as logins that are not complete, and sshd refuses some above ten (MaxStartups)."""
+    way = subprocess.Popen([*LAB, "proxy", addresses(lab_hosts["nas"], "4"), "22"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert way.stdout is not None
+    assert way.stdout.readline().startswith(b"SSH-2.0-")
+    way.kill()
+    way.communicate()
+    assert eventually(lambda: not lab_hosts["nas"].check_output("ss -H -t state established '( sport = 22 )'"), 5)
 
 
 @pytest.mark.parametrize(
