@@ -9,7 +9,6 @@ one host only, and `hostvars` has no variables of the play and the role.
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible import constants, context
@@ -107,8 +106,7 @@ class ActionModule(ActionBase):
                 continue
             template = templar.template
             values, complaints = self._resolve(resolver, names, variables, template)
-            lacking = {re.split(r"\W", problem, maxsplit=1)[0] for problem in complaints}
-            resolved[host.name] = {**values, validate_members.UNRESOLVED: lacking} if lacking else values
+            resolved[host.name] = values
             given[host.name] = {name for name in raw if raw[name] is not self._role_default(name)}
             found += [(problem, host.name) for problem in complaints]
             own = self._secrets_of(values)
@@ -147,11 +145,16 @@ class ActionModule(ActionBase):
     ) -> tuple[Variables, list[str]]:
         values: Variables = {}
         problems: list[str] = []
+        unresolved: set[str] = set()
         for name in sorted(set(names) & set(variables)):
             value, complaints = resolver.value(name, variables[name], template)
             problems += complaints
+            if complaints:
+                unresolved.add(name)
             if value is not OMITTED:
                 values[name] = value
+        if unresolved:
+            values[validate_members.UNRESOLVED] = unresolved
         # By default one is the other, and is no second problem.
         again = {f"syncthing_mesh_{words[10:]}" for words in problems if words.startswith("syncthing_")}
         return values, [words for words in problems if words not in again]
