@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import pathlib
+import shlex
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw import _files, _rules
 from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._rules import ANY, FAMILIES, Rule
@@ -133,7 +134,10 @@ class UfwDouble:
 
     def iptables(self, family: str, command: list[str]) -> tuple[int, str, str]:
         if "-D" in command:
-            del self.kernel[family][0]
+            there = [shlex.split(line)[1:] for line in self.kernel[family]]
+            if command[3:] not in there:
+                return 1, "", "iptables: Bad rule (does a matching rule exist in that chain?)."
+            del self.kernel[family][there.index(command[3:])]
         if "-P" in command:
             self.held_open.add((family, command[-2]))
         return 0, "\n".join([*self.chain_policies(family), *self.kernel[family]]) + "\n", ""
@@ -167,7 +171,11 @@ class UfwDouble:
             rest = [line for line in self.kernel[family] if "-user-" not in line]
             if everything:
                 texts = [_files.read(self.file(name, family)) for name in ("before", "after")]
-                rest = [line for text in texts for line in text.splitlines() if line.startswith("-A ")]
+                rest = [line for line in self.kernel[family] if "DOCKER-USER" in line]
+                for line in (line for text in texts for line in text.splitlines()):
+                    if line.startswith(":DOCKER-USER"):  # iptables-restore empties it
+                        rest = [live for live in rest if "DOCKER-USER" not in live]
+                    rest += [line] if line.startswith("-A ") else []
             self.kernel[family] = rest + user
 
     def write(self, words: list[str]) -> None:

@@ -57,9 +57,10 @@ def plan(seen: Seen, params: Params) -> Change:
     commands, after = _plan.plan(seen.state, policy, reload=bool(writes) or not loaded)
     return Change(
         commands=[
+            # First: where another tool's block fills the chain as well, loading it removes our rules.
+            *_stale(seen, policy, texts),
             *(["write", path] for path in writes),
             *_kernel.with_open_policies(commands, seen.state, seen.families),
-            *_stale(seen, policy, texts),
         ],
         writes=writes,
         before=_describe(seen.state, seen.texts, loaded, any(_docker.live(listing) for listing in seen.live.values())),

@@ -5,7 +5,8 @@
 
 Docker forwards published ports, so ufw's own chains for incoming traffic never see them. All forwarded traffic passes DOCKER-USER
 first. Docker creates this chain only if it is missing, and keeps its rules when it starts again. ufw loads after.rules with
-`iptables-restore -n`, which empties a declared chain first, so each load fills it again.
+`iptables-restore -n`, which empties a declared chain first, so each load fills it again. Of several blocks that declare the chain
+only the last one counts; other tools, such as ufw-docker, put one into the same file.
 
 Private to this collection: it may change in any release.
 """
@@ -23,6 +24,7 @@ CHAIN = "DOCKER-USER"
 FILES = {"v4": "/etc/ufw/after.rules", "v6": "/etc/ufw/after6.rules"}
 BEGIN = "# BEGIN homelab.tailsync: ports that Docker publishes. Changes in this block are overwritten."
 END = "# END homelab.tailsync"
+DECLARED = re.compile(rf"^:{CHAIN} ", re.MULTILINE)
 # In the comment of each rule, to identify our rules in the kernel and the block that they come from.
 MARK = "tailsync"
 
@@ -70,11 +72,26 @@ def find(text: str) -> str:
 
 
 def replace(text: str, wanted: str) -> str:
-    """The text of the file with the wanted block, or without a block."""
+    """The text of the file with the wanted block, or without a block. A block that another one overrides moves to the end."""
     there = find(text)
-    if there:
+    if there and not (wanted and DECLARED.search(text.partition(there)[2])):
         return text.replace(there, wanted)
+    text = text.replace(there, "") if there else text
     return f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{wanted}" if wanted else text
+
+
+def foreign(text: str) -> list[tuple[int, str]]:
+    """The blocks of other tools that fill the chain: the number of the line that declares it, and the comment above the block."""
+    ours = find(text)
+    start, _ours, rest = text.partition(ours) if ours else (text, "", "")
+    lines = [*start.split("\n")[: -1 if ours else None], *[BEGIN] * ours.count("\n"), *rest.split("\n")]
+    found = []
+    for number, line in enumerate(lines):
+        if DECLARED.match(line):
+            above = itertools.takewhile(lambda text: text.strip() != "COMMIT", reversed(lines[:number]))
+            title = next((text for text in above if text.startswith("# BEGIN")), "")
+            found.append((number + 1, title.removeprefix("# BEGIN").strip()))
+    return found
 
 
 def describe(text: str) -> list[str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import typing as t
 
 import artefacts
@@ -105,3 +106,22 @@ def test_published_port_is_closed_on_an_undeclared_bridge(host: UfwHost, network
         assert network.cannot("lan", address("lan", family, 1), 8080)
         assert network.can("lan", address("lan", family, 1), 9443)
         assert network.can("one", address("lan", family), 7)
+
+
+def test_policy_applies_beside_a_block_of_another_tool(host: UfwHost, network: DockerNetwork) -> None:
+    """ufw-docker's block in after.rules, behind this collection's: each load empties the chain and fills it with theirs."""
+    network.start_docker()
+    call("ufw_policy", **POLICY)
+    theirs = "*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER -j RETURN -s 10.0.0.0/8\n-A DOCKER-USER -j RETURN\nCOMMIT\n"
+    path = pathlib.Path("/etc/ufw/after.rules")
+    path.write_text(f"{path.read_text(encoding='ascii')}# BEGIN UFW AND DOCKER\n{theirs}", encoding="ascii")
+    host.ufw("reload")
+    assert network.can("lan", address("lan", "v4", 1), 8080), "their block voids ours"
+    assert call("ufw_policy", **POLICY)["changed"]
+    assert_policy_applies(network, "v4")
+    assert theirs in path.read_text(encoding="ascii")
+    assert not call("ufw_policy", **POLICY)["changed"]
+    host.ufw("reload")
+    assert_policy_applies(network, "v4")
+    assert call("ufw_policy", **{**POLICY, "docker": False})["changed"]
+    assert not call("ufw_policy", **{**POLICY, "docker": False})["changed"]

@@ -170,6 +170,25 @@ def test_disabling_ufw_removes_the_rules_of_dockers_chain(double: UfwDouble, doc
     assert not apply_policy(double, state="disabled", rules=[TAILNET], docker=docker)["changed"]
 
 
+@pytest.mark.parametrize("later", [{"docker": False}, {"docker": True, "state": "disabled"}], ids=["docker off", "disabled"])
+def test_dockers_block_of_another_tool_converges(double: UfwDouble, later: dict[str, t.Any]) -> None:
+    """ufw-docker's block behind ours empties the chain again: ours moves behind it, and theirs stays in the file."""
+    apply_policy(double, rules=[TAILNET], docker=True)
+    theirs = "*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER -j RETURN -s 10.0.0.0/8\nCOMMIT\n"
+    for family in ("v4", "v6"):
+        path = double.file("after", family)
+        path.write_text(path.read_text(encoding="ascii") + theirs, encoding="ascii")
+    double(["ufw", "reload"], None)
+    assert not any("tailsync" in line for line in double.kernel["v4"]), "theirs voids ours"
+    assert apply_policy(double, rules=[TAILNET], docker=True)["changed"]
+    assert any("tailsync" in line for line in double.kernel["v4"])
+    assert theirs in double.file("after").read_text(encoding="ascii")
+    assert not apply_policy(double, rules=[TAILNET], docker=True)["changed"]
+    apply_policy(double, **{"rules": [TAILNET], **later})
+    assert not any("tailsync" in line for lines in double.kernel.values() for line in lines)
+    assert not apply_policy(double, **{"rules": [TAILNET], **later})["changed"]
+
+
 def test_multicast_rules_are_restored_exactly(double: UfwDouble) -> None:
     path = double.file("before")
     odd = path.read_bytes().replace(b"\n\n", b"\r\n\xff\n") + b"# the end without a newline"

@@ -56,6 +56,60 @@ def test_managed_block_is_added_replaced_and_removed() -> None:
     assert _docker.describe(put_in) == _docker.rules([Rule("allow", port="1")], BRIDGES, "v6")
 
 
+# The block of ufw-docker (chaifeng/ufw-docker), shortened.
+UFW_DOCKER = """\
+# BEGIN UFW AND DOCKER
+*filter
+:ufw-user-forward - [0:0]
+:DOCKER-USER - [0:0]
+-A DOCKER-USER -j ufw-user-forward
+-A DOCKER-USER -j RETURN -s 10.0.0.0/8
+COMMIT
+# END UFW AND DOCKER
+"""
+PACKAGED = "*filter\n:ufw-after-input - [0:0]\nCOMMIT\n"
+OURS = _docker.block(["-i tailscale0 -j RETURN"])
+# It adds to the chain without declaring it, so all rules stay in force.
+ADDS = "*filter\n-A DOCKER-USER -s 203.0.113.7 -j DROP\nCOMMIT\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PACKAGED + UFW_DOCKER, PACKAGED + UFW_DOCKER + OURS),
+        (PACKAGED + UFW_DOCKER + OURS, PACKAGED + UFW_DOCKER + OURS),
+        (PACKAGED + OURS + UFW_DOCKER, PACKAGED + UFW_DOCKER + OURS),
+        (UFW_DOCKER + OURS + UFW_DOCKER, UFW_DOCKER + UFW_DOCKER + OURS),
+        (PACKAGED + OURS + UFW_DOCKER.strip(), f"{PACKAGED}{UFW_DOCKER}{OURS}"),
+        (PACKAGED + OURS + ADDS, PACKAGED + OURS + ADDS),
+        (PACKAGED + OURS + "# more\n", PACKAGED + OURS + "# more\n"),
+    ],
+    ids=["theirs alone", "theirs before", "theirs behind", "both", "no newline at the end", "theirs adds", "a comment"],
+)
+def test_own_block_is_the_last_that_fills_the_chain(text: str, expected: str) -> None:
+    assert _docker.replace(text, OURS) == expected
+    assert _docker.replace(expected, OURS) == expected, "the second run"
+    assert _docker.replace(expected, "") == expected.replace(OURS, ""), "theirs stays"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        (PACKAGED, []),
+        (PACKAGED + OURS, []),
+        (PACKAGED + ADDS, []),
+        (PACKAGED + UFW_DOCKER, [(7, "UFW AND DOCKER")]),
+        (PACKAGED + OURS + UFW_DOCKER, [(13, "UFW AND DOCKER")]),
+        (PACKAGED + UFW_DOCKER + OURS, [(7, "UFW AND DOCKER")]),
+        (UFW_DOCKER + UFW_DOCKER.replace("# BEGIN UFW AND DOCKER", "#"), [(4, "UFW AND DOCKER"), (12, "")]),
+    ],
+)
+def test_blocks_of_other_tools_are_found_with_line_and_name(text: str, found: list[tuple[int, str]]) -> None:
+    assert _docker.foreign(text) == found
+    assert all(text.splitlines()[number - 1].startswith(":DOCKER-USER") for number, _name in found)
+
+
 def test_block_counts_as_loaded_if_the_kernel_has_all_its_rules() -> None:
     text = _docker.block(["-i a -j RETURN", "-j DROP"])
     live = "\n".join(line for line in text.splitlines() if line.startswith("-A"))
