@@ -119,6 +119,31 @@ tailscaled:
     interface:
       description: Whether there is an interface tailscale0, and the process that holds it if that is no tailscaled.
       type: dict
+tun:
+  description: The device /dev/net/tun, which Tailscale makes its network interface with.
+  returned: always
+  type: dict
+  contains:
+    error:
+      description: The error at opening it, such as V(ENOENT); V(null) without one.
+      type: str
+    contained:
+      description: Whether the host is a container.
+      type: bool
+    kernel:
+      description: The release of the running kernel.
+      type: str
+kernel:
+  description: Whether the running kernel can filter packets.
+  returned: always
+  type: dict
+  contains:
+    release:
+      description: The release of the running kernel.
+      type: str
+    problem:
+      description: Why the kernel could not list a table of packet filters; V(null) if it could, or if that is unknown.
+      type: str
 packet_filter:
   description: Rules of the kernel's packet filter that apply before ufw's chains, or after them to packets they do not decide on.
   returned: always

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall, lockdown
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall, host_state, lockdown
 
 Facts = t.Mapping[str, t.Any]
 Variables = t.Mapping[str, t.Any]
@@ -29,7 +29,8 @@ MULTICAST = (5353, 1900)
 def refusals(host: Facts, variables: Variables, accepted: t.Collection[str] = ()) -> list[str]:
     """The reasons to refuse this firewall on a host: other rules decide on connections, or nodes could no longer log in."""
     facts = host.get("packet_filter") or {}
-    found = list(lockdown.control_servers(host.get("control_servers") or [], variables))
+    found = [*host_state.no_apt(host, "firewall", "ufw"), *_kernel(host)]
+    found += lockdown.control_servers(host.get("control_servers") or [], variables)
     services = facts.get("services") or []
     if services:
         found.append(
@@ -50,6 +51,17 @@ def refusals(host: Facts, variables: Variables, accepted: t.Collection[str] = ()
             "tailsync_accept"
         )
     return found
+
+
+def _kernel(host: Facts) -> t.Iterator[str]:
+    """The problem of a kernel that was asked for a table of its packet filter, and could not list it."""
+    found = host.get("kernel") or {}
+    if found.get("problem"):
+        yield (
+            f"the running kernel {found.get('release')} cannot list its packet filter ({found['problem']}), so ufw could not "
+            "filter: restart the host, if its kernel was updated since it started; otherwise install the modules of that kernel, "
+            "in a container on the machine that it runs on"
+        )
 
 
 def warnings(host: Facts, variables: Variables, accepted: t.Collection[str] = ()) -> list[str]:

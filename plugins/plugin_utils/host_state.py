@@ -42,3 +42,14 @@ def target(host: Host, path: str) -> str:
 def has_packages(host: Host, names: t.Iterable[str]) -> bool:
     """Whether all are installed, in any version."""
     return set(names) <= set(host["packages"])
+
+
+def no_apt(host: Host, role: str, package: str) -> list[str]:
+    """The reason to refuse a role that installs its package with apt, on a host with another package manager."""
+    system = host.get("system") or {}
+    if system.get("pkg_mgr") in (None, "apt", "unknown"):
+        return []
+    return [
+        f"this host has {system.get('distribution')}, and the role {role} installs {package} with apt, not with "
+        f"{system['pkg_mgr']}: leave this host out of the role (its own play, or --skip-tags {role})"
+    ]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import host_state
+
 Found = t.Mapping[str, t.Any]
 
 NOBODY = 65534
@@ -21,6 +23,9 @@ NEW_IDENTITY = "new_identity"
 def refusals(found: Found, variables: t.Mapping[str, t.Any]) -> list[str]:
     """The reasons, one message each with the fix; `found` is the topic syncthing of host_info."""
     user, home = variables["syncthing_user"], variables["syncthing_home"]
+    no_apt = host_state.no_apt({"system": variables.get("system")}, "syncthing", "Syncthing")
+    if no_apt:
+        return no_apt
     if found["disk_problem"]:
         # Other files at this path do not belong to Syncthing.
         return [f"syncthing_home is {home}, and {found['disk_problem']}"]

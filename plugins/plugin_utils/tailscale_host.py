@@ -15,18 +15,28 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import
 
 Found = t.Mapping[str, t.Any]
 USERSPACE = "userspace-networking"
+NO_DEVICE = {
+    "ENOENT": "there is no such device",
+    "ENODEV": "no such device",
+    "ENXIO": "no such device",
+    "EPERM": "not permitted",
+    "EACCES": "permission denied",
+}
 STARTING = ("NoState", "Starting")
 
 
 def refusals(found: Found, wanted: Found) -> list[str]:
     """The reasons to refuse the host. The keys of `wanted` are source, state, login_server, tags, has_secret and problem.
 
-    `problem` is the reason of tailscale_package why Tailscale cannot be installed there.
+    `problem` is the reason of tailscale_package why Tailscale cannot be installed there. For the TUN device, `tun` is the topic
+    of host_info, `systemd` whether systemd runs, `flags` are tailscaled's, and `restarts` says that it will start with other ones.
     """
     absent = wanted["state"] == "absent"
     problems = _others(found, absent) if wanted["source"] != "none" else [] if absent else _unmanaged(found)
     if wanted["problem"] and wanted["source"] != "none" and not absent:
         problems.append(wanted["problem"].removesuffix("."))  # the role adds the full stop
+    if wanted["source"] != "none" and not absent:
+        problems += _no_tun(found, wanted)
     reason = login_reason(found, wanted) if wanted["state"] == "present" and not problems else None
     if reason and not wanted["has_secret"]:
         problems.append(
@@ -34,6 +44,35 @@ def refusals(found: Found, wanted: Found) -> list[str]:
             "(tailscale_oauth_client_secret or tailscale_api_token). A host that is logged in needs none"
         )
     return problems
+
+
+def _no_tun(found: Found, wanted: Found) -> t.Iterator[str]:
+    """The problem if tailscaled could not make its network interface. A tailscaled that answers has what it needs."""
+    tun, node = wanted.get("tun") or {}, found.get("node")
+    error, contained = tun.get("error"), tun.get("contained")
+    declared = wanted.get("userspace") or any(USERSPACE in str(flag) for flag in wanted.get("flags") or [])
+    works = node is not None and (node["status"].get("TUN", True) or not wanted.get("restarts"))
+    # Without systemd the service itself may load the module, as Alpine's does.
+    unknown = error == "ENOENT" and not contained and not wanted.get("systemd", True)
+    if error not in NO_DEVICE or declared or works or unknown:
+        return
+    if contained:
+        fix = (
+            "pass the device through to this container (Proxmox: Resources, Add, Device Passthrough, /dev/net/tun; LXC: "
+            "lxc.cgroup2.devices.allow: c 10:200 rwm and lxc.mount.entry: /dev/net/tun dev/net/tun none bind,create=file; and "
+            "`modprobe tun` on the machine that it runs on)"
+        )
+    elif error in ("EPERM", "EACCES"):
+        fix = "allow root to open it (its mode is 0666 on most systems)"
+    else:
+        fix = (
+            f"restart the host, if its kernel was updated since it started; otherwise install the module tun of its kernel "
+            f"({tun.get('kernel')}), and load it (`modprobe tun`)"
+        )
+    yield (
+        f"this host cannot open /dev/net/tun ({NO_DEVICE[error]}), which Tailscale needs for its network interface: {fix}; or "
+        "set tailscale_userspace_networking: true, and leave this host out of the firewall and of Syncthing"
+    )
 
 
 def warnings(found: Found, wanted: Found) -> list[str]:

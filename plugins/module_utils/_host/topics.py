@@ -14,12 +14,14 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
     control,
     declared,
     files,
+    kernel,
     listeners,
     packages,
     packet_filter,
     syncthing,
     system,
     tailscaled,
+    tun,
     units,
 )
 
@@ -47,6 +49,8 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     own = [address for addresses in filters["interfaces"].values() for address in addresses]
     return {
         "tailscaled": tailscaled.gather(execute, params),
+        "tun": tun.gather(),
+        "kernel": kernel.gather(execute),
         "packet_filter": filters,
         "listeners": listeners.gather(execute, params),
         "syncthing": syncthing.gather(execute, params),

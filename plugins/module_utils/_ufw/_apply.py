@@ -29,6 +29,10 @@ DEFAULTS_FILE = "/etc/default/ufw"
 CONF_FILE = "/etc/ufw/ufw.conf"
 PROFILES = "etc/ufw/applications.d"
 ADVICE_BEFORE_WRITE = "Nothing was changed; repair it, or copy it again from /usr/share/ufw"
+ADVICE_MODULES = (
+    "So the running kernel lacks its modules for packet filters: restart the host, if its kernel was updated since it started; "
+    "otherwise install the modules of its kernel"
+)
 ADVICE_AFTER_WRITE = "ufw has just written this line, and could not load it at the next boot: is the disk full?"
 
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
@@ -45,15 +49,15 @@ class Ufw:
 
     def gather(self) -> Seen:
         settings = _state.parse_settings(self.read(DEFAULTS_FILE))
-        _state.refuse_unsafe(settings)
+        # The same test as ufw's for IPv6 (ufw/backend.py).
+        families = FAMILIES if (self.root / "proc/sys/net/ipv6").exists() else ("v4",)
+        _state.refuse_unsafe(settings, families)
         texts = {path: self.read(path) for family in FAMILIES for path in RULES_FILES[family]}
         for path in _state.USER_FILES.values():  # ufw reads these two with Python, and would end with a traceback
             number = _files.not_text(texts[path])
             if number:
                 raise UfwError(f"{path}, line {number}: this is not text. {ADVICE_BEFORE_WRITE}")
         status, added = self.status(), self.run(["ufw", "show", "added"])
-        # The same test as ufw's for IPv6 (ufw/backend.py).
-        families = FAMILIES if (self.root / "proc/sys/net/ipv6").exists() else ("v4",)
         halves = {family: texts[_state.USER_FILES[family]] if family in families else "" for family in FAMILIES}
         conf = _state.parse_settings(self.read(CONF_FILE))
         state = _state.read_state(settings, conf, status, added, halves)
@@ -95,6 +99,8 @@ class Ufw:
         if code == 0:
             return 0, ""
         said = (error or output).strip()
+        if _kernel.lacks_modules(said):
+            raise UfwError(f"{program}: {said.splitlines()[0]}. {ADVICE_MODULES}")
         return _kernel.fault_of(said or f"{program} ends with {code}", program, numbers)
 
     def run_commands(self, change: Change) -> None:

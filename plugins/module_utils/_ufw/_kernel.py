@@ -22,6 +22,10 @@ OPEN_CHAINS = {"incoming": "INPUT", "outgoing": "OUTPUT"}
 RULES_FILES = {family: (_before_rules.BEFORE[family], _docker.FILES[family], USER_FILES[family]) for family in FAMILIES}
 Listings = t.Mapping[str, str]  # by family, the output of `iptables -S`
 Command = t.List[str]  # noqa: UP006  (3.9 at run time)
+# What iptables says on a kernel without its modules, in its variants and versions.
+NO_MODULES = re.compile(
+    r"Table does not exist|do you need to insmod|Failed to initialize nft|rule set generation id|missing kernel module"
+)
 # The chains that ufw's files fill; ufw adds the jumps to the user's chains itself.
 CHAIN = re.compile(r"^-A ufw6?-(before|after|user)-(?:input|output|forward) (?!-j ufw6?-user-)", re.MULTILINE)
 
@@ -88,3 +92,8 @@ def fault_of(message: str, program: str, numbers: t.Sequence[int]) -> tuple[int,
     line = re.search(r"line:? (\d+)", message)
     number = numbers[min(int(line.group(1)), len(numbers)) - 1] if line else 1
     return number, re.sub(rf"^{program}[^:]*: | at line \d+", "", message.splitlines()[0])
+
+
+def lacks_modules(message: str) -> bool:
+    """Whether a program of iptables has failed because of the kernel, and not because of its input."""
+    return bool(NO_MODULES.search(message))

@@ -57,9 +57,9 @@ def parse_settings(text: str) -> dict[str, str]:
     return {key: value.strip("\"'") for key, value in re.findall(r"^\s*(\w+)=(\S*)\s*$", text, re.MULTILINE)}
 
 
-def refuse_unsafe(settings: t.Mapping[str, str]) -> None:
+def refuse_unsafe(settings: t.Mapping[str, str], families: t.Collection[str] = FAMILIES) -> None:
     """Refuse settings that make ufw remove tailscaled's chains when it starts (ufw-init-functions)."""
-    if settings.get("IPV6", "yes").lower() != "yes":
+    if "v6" in families and settings.get("IPV6", "yes").lower() != "yes":
         raise UfwError("/etc/default/ufw has IPV6 off, so ufw would flush all IPv6 rules, tailscaled's too: set IPV6=yes there")
     if settings.get("MANAGE_BUILTINS", "no").lower() != "no":
         raise UfwError(

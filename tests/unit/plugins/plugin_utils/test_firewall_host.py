@@ -219,3 +219,29 @@ def test_closing_the_port_of_an_own_control_server_is_refused(variables: Json, r
     found = firewall_host.refusals({"control_servers": [CONTROL]}, variables)
     assert bool(found) is refused
     assert all("firewall_public_ports" in text and "8090/tcp" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("manager", "name", "refused"),
+    [
+        ("apt", "Debian", False),
+        ("apt", "Ubuntu", False),
+        ("apt", "Linux Mint", False),
+        (None, None, False),
+        ("unknown", "Debian", False),
+        ("dnf", "Fedora", True),
+        ("pacman", "Archlinux", True),
+        ("apk", "Alpine", True),
+    ],
+)
+def test_host_without_apt_is_refused_by_name(manager: str | None, name: str | None, refused: bool) -> None:
+    found = firewall_host.refusals({"system": {"pkg_mgr": manager, "distribution": name}}, {})
+    assert bool(found) is refused
+    assert all(f"this host has {name}, and the role firewall installs ufw with apt" in text for text in found)
+
+
+def test_kernel_that_cannot_filter_is_refused_with_the_fix() -> None:
+    said = "iptables: Failed to initialize nft: Protocol not supported"
+    (found,) = firewall_host.refusals({"kernel": {"release": "6.12.0", "problem": said}}, {})
+    assert [word for word in ("6.12.0", said, "restart the host") if word not in found] == []
+    assert firewall_host.refusals({"kernel": {"release": "6.12.0", "problem": None}}, {}) == []

@@ -239,3 +239,10 @@ def test_device_id_and_access_to_the_web_interface_are_gathered(
     for name, gid in ((own, os.getgid()), ("no-such-group-here", None)):
         params = {"syncthing_home": str(home), "syncthing_user": "me", "syncthing_gui_group": name}
         assert syncthing.gather(lambda _command: (1, "", ""), params)["gui_group"] == {"name": name, "gid": gid}
+
+
+@pytest.mark.parametrize(("manager", "refused"), [("apt", False), (None, False), ("dnf", True), ("pacman", True), ("apk", True)])
+def test_host_without_apt_is_refused_by_name(manager: str | None, refused: bool) -> None:
+    found = refusals({"system": {"pkg_mgr": manager, "distribution": "Fedora"}})
+    assert bool(found) is refused
+    assert all("this host has Fedora, and the role syncthing installs Syncthing with apt" in text for text in found)

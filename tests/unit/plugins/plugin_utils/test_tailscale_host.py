@@ -269,6 +269,51 @@ def test_unsupported_system_is_refused_with_the_fix(machine: Machine) -> None:
     assert tailscale_host.refusals(machine.look(), wanted(problem=problem, source="none")) == []
 
 
+# --- a host without a TUN device ---------------------------------------------------------------------
+
+NO_TUN = {"error": "ENOENT", "contained": True, "kernel": "6.12.0"}
+TUN_DOWN = ({**STATUS, "TUN": False}, PREFS)
+
+
+@pytest.mark.parametrize(
+    ("tun", "node", "more"),
+    [
+        ({"error": None, "contained": True}, None, {}),
+        (NO_TUN, None, {"userspace": True}),
+        (NO_TUN, None, {"flags": ["--tun=tailscale0,userspace-networking"]}),
+        (NO_TUN, None, {"state": "absent"}),
+        (NO_TUN, ({**STATUS, "TUN": True}, PREFS), {"restarts": True}),
+        (NO_TUN, TUN_DOWN, {}),  # userspace by the user's own settings
+        (NO_TUN, (STATUS, PREFS), {"source": "none"}),
+        ({**NO_TUN, "contained": False}, None, {"systemd": False}),  # Alpine: its service loads the module
+        ({**NO_TUN, "error": "EMFILE"}, None, {}),
+        (None, None, {}),
+    ],
+)
+def test_host_that_has_or_needs_no_tun_device_passes(machine: Machine, tun: t.Any, node: t.Any, more: dict[str, t.Any]) -> None:
+    machine.node = node
+    assert tailscale_host.refusals(machine.look(), wanted(tun=tun, **more)) == []
+
+
+@pytest.mark.parametrize(
+    ("tun", "node", "words"),
+    [
+        (NO_TUN, None, ["no such device", "Proxmox", "c 10:200 rwm"]),
+        ({**NO_TUN, "error": "EPERM"}, None, ["not permitted", "lxc.cgroup2.devices.allow"]),
+        ({**NO_TUN, "error": "EACCES", "contained": False}, None, ["permission denied", "0666"]),
+        ({**NO_TUN, "error": "ENODEV", "contained": False}, None, ["6.12.0", "restart the host", "modprobe tun"]),
+        ({**NO_TUN, "contained": False}, None, ["restart the host", "modprobe tun"]),
+        (NO_TUN, TUN_DOWN, ["Proxmox"]),
+    ],
+)
+def test_host_without_a_tun_device_is_refused_with_the_fix(
+    machine: Machine, tun: dict[str, t.Any], node: t.Any, words: list[str]
+) -> None:
+    machine.node = node
+    (said,) = tailscale_host.refusals(machine.look(), wanted(tun=tun, restarts=True))
+    assert [word for word in [*words, "/dev/net/tun", "tailscale_userspace_networking: true"] if word not in said] == []
+
+
 # --- hosts that must log in ----------------------------------------------------------------------------
 
 

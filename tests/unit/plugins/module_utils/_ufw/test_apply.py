@@ -219,6 +219,28 @@ def test_unloadable_file_is_an_error_before_any_write(double: UfwDouble) -> None
     assert double.writes == []
 
 
+def test_kernel_without_its_modules_is_an_error_that_says_so(double: UfwDouble) -> None:
+    def execute(command: list[str], data: str | None) -> tuple[int, str, str]:
+        said = "iptables-restore v1.8.11 (legacy): can't initialize iptables-restore table 'filter': Table does not exist"
+        return (3, "", said) if command[0].endswith("-restore") else double(command, data)
+
+    with pytest.raises(
+        UfwError, match=r"Table does not exist\. So the running kernel lacks its modules.*restart the host"
+    ) as caught:
+        _apply.apply(_apply.Ufw(execute, double.root), params(POLICY, rules=[TAILNET]), check_mode=True)
+    assert "/usr/share/ufw" not in str(caught.value)
+
+
+def test_ipv6_may_be_off_where_the_kernel_has_none(double: UfwDouble) -> None:
+    double.settings = "IPV6=no\nMANAGE_BUILTINS=no\n"
+    double.save()
+    with pytest.raises(UfwError, match="set IPV6=yes"):
+        apply_policy(double, rules=[TAILNET])
+    (double.root / "proc/sys/net/ipv6").rmdir()
+    assert apply_policy(double, rules=[TAILNET])["changed"]
+    assert not apply_policy(double, rules=[TAILNET])["changed"]
+
+
 def test_unreadable_rule_is_an_error_before_any_write(double: UfwDouble) -> None:
     path = double.file("user", "v6")
     path.write_text(f"{path.read_text(encoding='ascii')}{_rules.TUPLE} allow tcp\n", encoding="ascii")
