@@ -175,6 +175,14 @@ packet_filter:
       type: list
       elements: str
       sample: [192.168.1.0/24]
+    guests:
+      description:
+        - The interfaces whose guests, containers or VPN clients use this host, each with C(name), C(kind) (bridge, docker or
+          tunnel), the number of C(guests), their C(networks), and whether iptables lets them reach this host's DNS
+          (C(answered)) and other machines (C(forwarded)) whatever ufw says.
+        - C(bridged) guests are on a bridge to the LAN whose traffic the kernel filters.
+      type: list
+      elements: dict
 listeners:
   description: The sockets that other machines can reach, with the processes that hold them.
   returned: always
@@ -195,7 +203,9 @@ listeners:
       description: Whether M(homelab.tailsync.ufw_policy) has put the ports of RV(listeners.published) behind ufw's rules.
       type: bool
     ufw:
-      description: Whether ufw filters (C(active)), its default policy for incoming traffic (C(incoming)), and its C(rules).
+      description:
+        - Whether ufw filters (C(active)), its default policies for incoming and for routed traffic (C(incoming), C(routed)), its
+          C(rules), and the place of each block of another tool for Docker's chain (C(docker_blocks)).
       type: dict
     profiles:
       description: The ports of ufw's application profiles.

@@ -29,7 +29,7 @@ def refusals(found: Found, wanted: Found) -> list[str]:
     """The reasons to refuse the host. The keys of `wanted` are source, state, login_server, tags, has_secret and problem.
 
     `problem` is the reason of tailscale_package why Tailscale cannot be installed there. For the TUN device, `tun` is the topic
-    of host_info, `systemd` whether systemd runs, `flags` are tailscaled's, and `restarts` says that it will start with other ones.
+    of host_info, `systemd` whether systemd runs, `flags` are tailscaled's, and `restarts` whether it will start with others.
     """
     absent = wanted["state"] == "absent"
     problems = _others(found, absent) if wanted["source"] != "none" else [] if absent else _unmanaged(found)

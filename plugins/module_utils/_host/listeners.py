@@ -117,12 +117,18 @@ def parse_published(listing: str) -> list[dict[str, t.Any]]:
 
 
 def ufw(root: Path, running: bool) -> dict[str, t.Any]:
-    """Describe ufw: whether it filters, its default policy for incoming traffic, and its incoming rules."""
+    """Describe ufw: whether it filters, its default policies, its incoming rules, and other tools' blocks in its files."""
     settings = _state.parse_settings(_files.read(root / "etc/default/ufw"))
     lines = {path: _files.read(root / path.lstrip("/")) for path in _state.USER_FILES.values()}
     rules = [rule for text in lines.values() for line in text.splitlines() for rule in _rule(line)]
     return {
         "active": running,
+        "routed": _state.POLICIES.get(settings.get("DEFAULT_FORWARD_POLICY", "").upper(), "deny"),
+        "docker_blocks": [
+            f"{path}, line {number}{f' ({name})' if name else ''}"
+            for path in _docker.FILES.values()
+            for number, name in _docker.foreign(_files.read(root / path.lstrip("/")))
+        ],
         "incoming": _state.POLICIES.get(settings.get("DEFAULT_INPUT_POLICY", "").upper(), "deny"),
         "rules": [rule for at, rule in enumerate(rules) if rule not in rules[:at]],
     }

@@ -16,7 +16,7 @@ import shutil
 import typing as t
 from pathlib import Path
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._host import _iptables, _nftables
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import _iptables, _nftables, guests
 from ansible_collections.homelab.tailsync.plugins.module_utils._host._iptables import Finding, Surroundings
 
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
@@ -39,7 +39,22 @@ def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "services": services(_run(execute, ["systemctl", "show", "--property=Id,ActiveState,UnitFileState", *_units()])),
         "interfaces": interfaces(links),
         "networks": lan_networks(links, around),
+        "guests": guests.find(
+            links,
+            around.outer,
+            rules_of(execute, "iptables"),
+            _is_on("/proc/sys/net/ipv4/ip_forward"),
+            _is_on("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+        ),
     }
+
+
+def _is_on(path: str) -> bool:
+    """Whether a switch of the kernel is there, and on."""
+    try:
+        return Path(path).read_text(encoding="ascii").strip() == "1"
+    except OSError:
+        return False
 
 
 def services(shown: str) -> list[str]:
