@@ -39,6 +39,7 @@ class FilterModule:
             "syncthing_tcp_addresses": syncthing_addresses.tcp_addresses,
             "syncthing_interface_addresses": syncthing_addresses.interface_addresses,
             "syncthing_refusals": syncthing_host.refusals,
+            "syncthing_warnings": syncthing_host.warnings,
             "syncthing_steps": syncthing_steps.steps,
             "syncthing_systemd_argument": text_lines.systemd_argument,
         }

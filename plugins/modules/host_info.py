@@ -38,6 +38,11 @@ options:
   syncthing_gui_group:
     description: The group whose members may use Syncthing's web interface.
     type: str
+  syncthing_ports:
+    description: The TCP ports that Syncthing is to listen on, to see what holds them now.
+    type: list
+    elements: int
+    default: [22000]
   login_servers:
     description: URLs of control servers that may run on this host.
     type: list
@@ -214,6 +219,32 @@ syncthing:
   description: The Syncthing on the host, and the account that it runs or would run as.
   returned: always
   type: dict
+syncthings:
+  description: Every Syncthing on the host, and what holds the ports in O(syncthing_ports).
+  returned: always
+  type: dict
+  contains:
+    daemons:
+      description:
+        - The Syncthings in the host's network namespace, each with its process IDs C(pids), C(user), C(unit), C(home) (V(null) if
+          unknown), whether it is in a container (C(contained)), and whether its unit belongs to a user's systemd (C(by_user)).
+      type: list
+      elements: dict
+    holders:
+      description: The sockets that listen on the ports, each with C(port), C(address), C(pid), C(process) and C(unit).
+      type: list
+      elements: dict
+    forwarded:
+      description: Those of the ports that are forwarded to a container, each with C(port) and C(address), empty for all.
+      type: list
+      elements: dict
+    enabled:
+      description: The accounts whose C(syncthing@) service starts at boot.
+      type: list
+      elements: str
+    candidate:
+      description: The version that apt would install; V(null) if there is none, or one is installed.
+      type: str
 system:
   description: The operating system of the host, with the names that M(ansible.builtin.setup) uses, and its C(/etc/os-release).
   returned: always

@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import host_state
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import host_state, other_syncthing
 
 Found = t.Mapping[str, t.Any]
 
@@ -20,12 +20,21 @@ NO_LOGIN = ("nologin", "false")
 NEW_IDENTITY = "new_identity"
 
 
-def refusals(found: Found, variables: t.Mapping[str, t.Any]) -> list[str]:
-    """The reasons, one message each with the fix; `found` is the topic syncthing of host_info."""
-    user, home = variables["syncthing_user"], variables["syncthing_home"]
-    no_apt = host_state.no_apt({"system": variables.get("system")}, "syncthing", "Syncthing")
+def refusals(host: Found, variables: t.Mapping[str, t.Any]) -> list[str]:
+    """The reasons, one message each with the fix; `host` is what host_info returned."""
+    no_apt = host_state.no_apt(host, "syncthing", "Syncthing")
     if no_apt:
         return no_apt
+    others = [*other_syncthing.refusals(host, variables), *other_syncthing.version_refusals(host, variables)]
+    return [*_own_refusals(host["syncthing"], variables), *others]
+
+
+def warnings(host: Found, variables: t.Mapping[str, t.Any]) -> list[str]:
+    return other_syncthing.warnings(host, variables)
+
+
+def _own_refusals(found: Found, variables: t.Mapping[str, t.Any]) -> list[str]:
+    user, home = variables["syncthing_user"], variables["syncthing_home"]
     if found["disk_problem"]:
         # Other files at this path do not belong to Syncthing.
         return [f"syncthing_home is {home}, and {found['disk_problem']}"]

@@ -86,14 +86,14 @@ def processes(inodes: t.Collection[str], root: Path = Path("/proc")) -> dict[str
     """Map sockets to the name of a process that has them open; sockets of the kernel have none."""
     found: dict[str, str] = {}
     for folder in root.glob("[0-9]*"):
-        for inode in _sockets(folder / "fd"):
+        for inode in sockets_of(folder / "fd"):
             if inode in inodes and inode not in found:
                 with contextlib.suppress(OSError):
                     found[inode] = (folder / "comm").read_text(encoding="utf-8", errors="replace").strip()
     return found
 
 
-def _sockets(folder: Path) -> list[str]:
+def sockets_of(folder: Path) -> list[str]:
     """The inodes of the sockets that a process has open. The process may end, or close one, meanwhile."""
     found = []
     with contextlib.suppress(OSError):

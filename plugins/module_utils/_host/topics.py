@@ -19,6 +19,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
     packages,
     packet_filter,
     syncthing,
+    syncthings,
     system,
     tailscaled,
     tun,
@@ -47,6 +48,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     execute, params = runner(module), module.params
     filters, around = packet_filter.gather(execute, params), system.gather(module)
     own = [address for addresses in filters["interfaces"].values() for address in addresses]
+    packed = packages.gather(execute, around["pkg_mgr"])
     return {
         "tailscaled": tailscaled.gather(execute, params),
         "tun": tun.gather(),
@@ -54,8 +56,9 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         "packet_filter": filters,
         "listeners": listeners.gather(execute, params),
         "syncthing": syncthing.gather(execute, params),
+        "syncthings": syncthings.gather(execute, params, around["pkg_mgr"] == "apt" and "syncthing" not in packed),
         "system": around,
-        "packages": packages.gather(execute, around["pkg_mgr"]),
+        "packages": packed,
         "files": files.gather(params["syncthing_user"]),
         "syncthing_unit": units.gather(execute, params["syncthing_user"]),
         "as_declared": declared.gather(module),

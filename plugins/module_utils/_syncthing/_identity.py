@@ -144,10 +144,22 @@ def _generate(staging: Path, syncthing: str | None, owner: pwd.struct_passwd) ->
     )
     if done.returncode != 0:
         shutil.rmtree(staging, ignore_errors=True)
-        raise IdentityError(f"syncthing generate failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise IdentityError(_generate_problem(done.stderr.strip() or done.stdout.strip(), syncthing))
     # Written again for the right owner, since root may have created them, and atomically.
     for name in ("key.pem", "cert.pem"):
         _write(staging / name, (staging / name).read_text(encoding="ascii"), owner)
+
+
+def _generate_problem(said: str, syncthing: str) -> str:
+    """Syncthing's own words; instead of the help of one that does not know `generate`, its version."""
+    if "Usage" not in said:
+        return f"syncthing generate failed: {said}"
+    shown = subprocess.run([syncthing, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout.split()
+    version = shown[1] if shown[:1] == ["syncthing"] and shown[1:] else "an unknown version"
+    return (
+        f"{syncthing} ({version}) is too old for this collection, which needs 1.19 or newer: set "
+        "syncthing_package_source: vendor, and remove the old program (apt-get remove syncthing), which keeps its files"
+    )
 
 
 def _write(path: Path, text: str, owner: pwd.struct_passwd) -> None:

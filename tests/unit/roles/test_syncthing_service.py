@@ -102,3 +102,12 @@ def test_new_repository_is_read_before_a_package_is_installed(
 ) -> None:
     values = {"syncthing_package_source": source, "__tailsync_host": {"packages": packages}, **repository}
     assert rendered("install.yml", "ansible.builtin.apt", values)("update_cache") is reads
+
+
+@pytest.mark.parametrize(
+    ("state", "check", "clears"), [("failed", False, True), ("failed", True, False), ("active", False, False), ("", False, False)]
+)
+def test_failures_of_the_unit_are_cleared_before_its_start(state: str, check: bool, clears: bool) -> None:
+    unit = {"ActiveState": state} if state else {}
+    values = {"ansible_check_mode": check, "__tailsync_host": {"syncthing_unit": unit}}
+    assert rendered("service.yml", "ansible.builtin.command", values)("when") is clears

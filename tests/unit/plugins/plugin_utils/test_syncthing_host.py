@@ -49,7 +49,9 @@ def all_of(owner: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def refusals(variables: dict[str, t.Any] | None = None, **changes: t.Any) -> list[str]:
     found = {**WHOLE, **changes}
-    return syncthing_host.refusals(found, {"syncthing_user": "syncthing", "syncthing_home": HOME, **(variables or {})})
+    return syncthing_host.refusals(
+        {"syncthing": found}, {"syncthing_user": "syncthing", "syncthing_home": HOME, **(variables or {})}
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,9 +136,9 @@ def test_missing_group_of_the_web_interface_is_refused() -> None:
     found = {**WHOLE, "account": SERVICE}
     variables = {"syncthing_user": "syncthing", "syncthing_home": HOME, "syncthing_gui_group": "family"}
     there, missing = ({**found, "gui_group": {"name": "family", "gid": gid}} for gid in (1001, None))
-    assert "syncthing_gui_group is family" in str(syncthing_host.refusals(missing, variables))
-    assert syncthing_host.refusals(there, variables) == []
-    assert syncthing_host.refusals(missing, {**variables, "syncthing_gui_group": ""}) == []
+    assert "syncthing_gui_group is family" in str(syncthing_host.refusals({"syncthing": missing}, variables))
+    assert syncthing_host.refusals({"syncthing": there}, variables) == []
+    assert syncthing_host.refusals({"syncthing": missing}, {**variables, "syncthing_gui_group": ""}) == []
 
 
 def test_check_mode_does_not_need_the_directory_of_the_socket(short_path: pathlib.Path) -> None:

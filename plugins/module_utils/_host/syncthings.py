@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts about every Syncthing that runs on the host, and about what holds the ports that Syncthing is to use.
+
+A user's own Syncthing must be known before the firewall closes and before a unit gets another home. The facts are evaluated on
+the controller (plugin_utils/other_syncthing.py).
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import typing as t
+from pathlib import Path
+
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import listeners
+from ansible_collections.homelab.tailsync.plugins.module_utils._host.packet_filter import rules_of
+
+Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
+Json = t.Dict[str, t.Any]  # noqa: UP006
+# Calls of the same program that are no daemon.
+NO_DAEMON = ("browser", "cli", "debug", "decrypt", "device-id", "generate", "help", "paths", "upgrade", "version")
+HOME_FLAGS = (("home", "H"), ("config", "C"))
+HOME_VARIABLES = ("STHOMEDIR", "STCONFDIR")
+DNAT = re.compile(r"^-A (?P<match>.*)-j DNAT", re.MULTILINE)
+
+
+def gather(execute: Execute, params: t.Mapping[str, t.Any], asks_apt: bool, root: Path = Path("/")) -> Json:
+    """Gather the present state; changes nothing on the host. With `asks_apt`, also the version that apt would install."""
+    ports = set(params["syncthing_ports"])
+    sockets = [socket for name in ("tcp", "tcp6") for socket in listeners.parse(_text(root / "proc/net" / name), "tcp")]
+    daemons, owners = _daemons(root), _owners(root, {socket.inode for socket in sockets if socket.port in ports})
+    return {
+        "daemons": daemons,
+        "holders": [
+            {"port": socket.port, "address": socket.address, **owners.get(socket.inode, {"pid": 0, "process": "", "unit": ""})}
+            for socket in sorted(sockets)
+            if socket.port in ports
+        ],
+        "forwarded": forwarded(rules_of(execute, "iptables", "nat"), ports),
+        "enabled": sorted(link.name[len("syncthing@") : -len(".service")] for link in _enabled(root)),
+        "candidate": candidate(execute) if asks_apt else None,
+    }
+
+
+def candidate(execute: Execute) -> str | None:
+    """The version of Syncthing that apt would install; None if its lists do not have it."""
+    code, text, _error = execute(["env", "LC_ALL=C", "apt-cache", "policy", "syncthing"])
+    found = re.search(r"^\s*Candidate: (\d\S*)$", text, re.MULTILINE) if code == 0 else None
+    return found.group(1) if found else None
+
+
+def forwarded(listing: str, ports: t.Collection[int]) -> list[Json]:
+    """The TCP ports that `iptables -t nat -S` forwards to a container, each with the address that this is limited to."""
+    found = []
+    for rule in DNAT.finditer(listing):
+        port = re.search(r"--dport (\d+)", rule["match"])
+        address = re.search(r"(?<!! )-d ([0-9.]+)", rule["match"])
+        if port and int(port[1]) in ports and "-p tcp" in rule["match"]:
+            found.append({"port": int(port[1]), "address": address[1] if address else ""})
+    return found
+
+
+def _enabled(root: Path) -> list[Path]:
+    return list((root / "etc/systemd/system").glob("*.wants/syncthing@*.service"))
+
+
+# --- processes ----------------------------------------------------------------------------------
+
+
+def _daemons(root: Path) -> list[Json]:
+    """The Syncthings in the host's network namespace. Those with a monitor are two processes, of which the first is listed."""
+    network, found = _namespace(root, "self", "net"), []
+    by_pid: dict[int, Json] = {}
+    for place in sorted((root / "proc").glob("[0-9]*"), key=lambda one: int(one.name)):
+        with contextlib.suppress(OSError):  # it has ended since
+            arguments = _words(place / "cmdline")
+            if not _is_daemon(place, arguments) or _namespace(root, place.name, "net") != network:
+                continue
+            parent = by_pid.get(_parent(place))
+            daemon = parent or _daemon(root, place, arguments)
+            daemon["pids"].append(int(place.name))
+            by_pid[int(place.name)] = daemon
+            if parent is None:
+                found.append(daemon)
+    return found
+
+
+def _daemon(root: Path, place: Path, arguments: list[str]) -> Json:
+    uid = place.stat().st_uid
+    contained = _namespace(root, place.name, "mnt") != _namespace(root, "self", "mnt")
+    unit, by_user = unit_of(_text(place / "cgroup"))
+    return {
+        "pids": [],
+        "user": _name(uid),
+        "unit": unit,
+        "by_user": by_user,
+        "contained": contained,
+        "home": None if contained else home_of(arguments, _environment(place), _login_home(uid), root),
+    }
+
+
+def home_of(arguments: t.Sequence[str], environment: t.Mapping[str, str], login_home: str, root: Path = Path("/")) -> str | None:
+    """Syncthing's home by its flags, its environment, or its own default; None if that cannot be told."""
+    named = [_flag(arguments, names) for names in HOME_FLAGS] + [environment.get(name, "") for name in HOME_VARIABLES]
+    own = environment.get("HOME") or login_home
+    chosen = next((path for path in named if path), "")
+    if chosen:
+        expanded = own + chosen[1:] if chosen == "~" or chosen.startswith("~/") else chosen
+        return os.path.normpath(expanded) if expanded.startswith("/") else None
+    if not own:
+        return None
+    old = os.path.join(environment.get("XDG_CONFIG_HOME") or f"{own}/.config", "syncthing")  # noqa: PTH118
+    new = os.path.join(environment.get("XDG_STATE_HOME") or f"{own}/.local/state", "syncthing")  # noqa: PTH118
+    there = [path for path in (old, new) if (root / path.lstrip("/") / "config.xml").is_file()]
+    return os.path.normpath(there[0]) if there else None
+
+
+def unit_of(cgroup: str) -> tuple[str, bool]:
+    """The service in the text of /proc/PID/cgroup, and whether it is one of a user's own systemd."""
+    path = max((line.split(":", 2)[-1] for line in cgroup.splitlines()), key=len, default="")
+    services = [part for part in path.split("/") if part.endswith(".service")]
+    by_user = any(part.startswith("user@") for part in services)
+    last = services[-1] if services else ""
+    return ("" if last.startswith("user@") else last), by_user
+
+
+def _is_daemon(place: Path, arguments: t.Sequence[str]) -> bool:
+    if not arguments:
+        return False
+    names = (os.path.basename(arguments[0]), os.path.basename(_link(place / "exe").partition(" (deleted)")[0]))  # noqa: PTH119
+    calls = {argument.lstrip("-") for argument in arguments[1:2]}
+    return "syncthing" in names and not calls & set(NO_DAEMON)
+
+
+def _flag(arguments: t.Sequence[str], names: t.Collection[str]) -> str:
+    """The value of a flag: -name=value, --name=value, --name value."""
+    for number, argument in enumerate(arguments):
+        key, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and key in names:
+            return value if equals else "".join(arguments[number + 1 : number + 2])
+    return ""
+
+
+def _owners(root: Path, inodes: t.Collection[str]) -> dict[str, Json]:
+    """Map sockets to the first process that has them open."""
+    found: dict[str, Json] = {}
+    for place in sorted((root / "proc").glob("[0-9]*"), key=lambda one: int(one.name)) if inodes else ():
+        for inode in set(listeners.sockets_of(place / "fd")) & set(inodes) - set(found):
+            found[inode] = {
+                "pid": int(place.name),
+                "process": _text(place / "comm").strip(),
+                "unit": unit_of(_text(place / "cgroup"))[0],
+            }
+    return found
+
+
+def _environment(place: Path) -> dict[str, str]:
+    """The variables of a process; only those that name a home are used."""
+    with contextlib.suppress(OSError):
+        return dict(word.split("=", 1) for word in _words(place / "environ") if "=" in word)
+    return {}
+
+
+def _words(path: Path) -> list[str]:
+    return [word for word in path.read_bytes().decode(errors="replace").split("\0") if word]
+
+
+def _parent(place: Path) -> int:
+    return int(_text(place / "stat").rsplit(")", 1)[-1].split()[1])
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user ID {uid}"
+
+
+def _login_home(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return ""
+
+
+def _namespace(root: Path, pid: str, kind: str) -> str:
+    return _link(root / "proc" / pid / "ns" / kind)
+
+
+def _link(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

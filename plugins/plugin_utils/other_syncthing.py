@@ -1,0 +1,195 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge another Syncthing on the host, other holders of its ports, and Syncthing's version: pure functions.
+
+Private to this collection: it may change in any release.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import posixpath
+import re
+import typing as t
+
+Found = t.Mapping[str, t.Any]
+
+OLDEST = (1, 19)  # what the modules are tested with
+
+
+def refusals(host: Found, variables: Found) -> list[str]:
+    """The reasons of the host's other Syncthings and ports, one message each with the fix."""
+    found = host.get("syncthings")
+    if not found:
+        return []
+    said = [text for daemon in found["daemons"] for text in _daemon_refusals(daemon, host, variables)]
+    named = [pid for daemon in found["daemons"] if _is_known(daemon, variables) for pid in daemon["pids"]]
+    holders = [holder for holder in found["holders"] if holder["pid"] not in named and _conflicts(holder, host, variables)]
+    return [*said, *_holder_refusals(holders, found["daemons"], variables), *_forwarded_refusals(host, variables)]
+
+
+def warnings(host: Found, variables: Found) -> list[str]:
+    """Other Syncthings that are no reason to refuse the host, but will notice the firewall or take the port at the next boot."""
+    found = host.get("syncthings")
+    if not found:
+        return []
+    taken = {holder["pid"] for holder in found["holders"] if _conflicts(holder, host, variables)}
+    others = [daemon for daemon in found["daemons"] if not _is_known(daemon, variables) and not taken & set(daemon["pids"])]
+    running = {daemon["unit"] for daemon in found["daemons"]}
+    said = [
+        f"[WARNING] {describe(daemon)} is another Syncthing on this host. It keeps running, but once the firewall is closed, "
+        "other machines reach it over the tailnet only, and it no longer reaches theirs outside the tailnet at Syncthing's port"
+        for daemon in others
+    ]
+    return said + [
+        f"[WARNING] syncthing@{user}.service, which does not run now, starts another Syncthing at every boot, which can then "
+        f"take the port of this one. If it is not needed any more, run: systemctl disable syncthing@{user}"
+        for user in found["enabled"]
+        if user != variables["syncthing_user"] and f"syncthing@{user}.service" not in running
+    ]
+
+
+def version_refusals(host: Found, variables: Found) -> list[str]:
+    """The reason if the Syncthing that is, or would be, installed is too old."""
+    there = (host.get("packages") or {}).get("syncthing") or {}
+    vendor = variables.get("syncthing_package_source") == "vendor"
+    version = there.get("version") or ("" if vendor else (host.get("syncthings") or {}).get("candidate"))
+    if not is_too_old(version):
+        return []
+    start = f"Syncthing {version} {'is installed, and' if there else 'of this distribution'} is too old for this collection"
+    source = "" if vendor else "set syncthing_package_source: vendor"
+    remove = "remove the package (apt-get remove syncthing), which keeps its files" if there else ""
+    return [f"{start} (1.19 or newer is needed): {' and '.join(filter(None, (source, remove)))}"]
+
+
+def is_too_old(version: str | None) -> bool:
+    """Whether a Debian version is certainly older than what this collection works with."""
+    found = re.match(r"(?:\d+:)?v?(\d+)\.(\d+)", version or "")
+    return found is not None and (int(found[1]), int(found[2])) < OLDEST
+
+
+def describe(daemon: Found) -> str:
+    where = "in a container" if daemon["contained"] else f"home {daemon['home']}" if daemon["home"] else "home unknown"
+    return f"{daemon['unit'] or 'process ' + str(daemon['pids'][0])} (of {daemon['user']}, {where})"
+
+
+# --- processes ----------------------------------------------------------------------------------
+
+
+def _is_own_unit(daemon: Found, variables: Found) -> bool:
+    unit = f"syncthing@{variables['syncthing_user']}.service"
+    return daemon["unit"] == unit and not daemon["by_user"] and not daemon["contained"]
+
+
+def _has_home(daemon: Found, variables: Found) -> bool:
+    return bool(daemon["home"]) and posixpath.normpath(daemon["home"]) == posixpath.normpath(variables["syncthing_home"])
+
+
+def _is_known(daemon: Found, variables: Found) -> bool:
+    """Whether its ports need no word: the role manages it, takes it over and so restarts it, or has refused it already."""
+    return _is_own_unit(daemon, variables) or _has_home(daemon, variables)
+
+
+def _daemon_refusals(daemon: Found, host: Found, variables: Found) -> list[str]:
+    home, user = variables["syncthing_home"], variables["syncthing_user"]
+    if _has_home(daemon, variables):
+        if _is_own_unit(daemon, variables):
+            return []
+        return [
+            f"{describe(daemon)} is another Syncthing, and it uses syncthing_home, which only one can: {_stop(daemon)}. This "
+            "collection then runs the same device as a service"
+        ]
+    if not _is_own_unit(daemon, variables) or not daemon["home"] or _is_wanted(daemon, host["syncthing"], variables):
+        return []
+    return [
+        f"syncthing_user is {user}, whose Syncthing already runs ({daemon['unit']}) with its home in {daemon['home']}; with its "
+        f"home in {home} (syncthing_home) it would be a new device, and its folders would no longer be synchronised: set "
+        f"syncthing_home: {daemon['home']} to take it over; or leave syncthing_user out, and stop the old one "
+        f"({_stop(daemon)}); or, for a new device, put new_identity into tailsync_accept"
+    ]
+
+
+def _is_wanted(daemon: Found, topic: Found, variables: Found) -> bool:
+    """Whether the user wants another home for this unit: by a word, a given identity, or because an earlier run changed it."""
+    if variables.get("syncthing_certificate") or "new_identity" in (variables.get("tailsync_accept") or ()):
+        return True
+    # An earlier run has set this home up, but not restarted the service; or the role started the one that runs, in which case
+    # a home without an identity is refused elsewhere (syncthing_host).
+    started = [posixpath.normpath(other["home"]) for other in topic.get("elsewhere") or ()]
+    return bool(topic.get("was_set_up")) or posixpath.normpath(daemon["home"]) in started
+
+
+def _stop(daemon: Found) -> str:
+    if daemon["contained"]:
+        return "stop its container"
+    if not daemon["unit"]:
+        return f"end process {daemon['pids'][0]} and what starts it"
+    if daemon["by_user"]:
+        return f"as {daemon['user']}, run `systemctl --user disable --now {daemon['unit']}`"
+    return f"run `systemctl disable --now {daemon['unit']}`"
+
+
+# --- ports --------------------------------------------------------------------------------------
+
+
+def _conflicts(holder: Found, host: Found, variables: Found) -> bool:
+    """Whether a socket is in the way: at all addresses, at the tailnet's, or for the web interface at a loopback one."""
+    address = ipaddress.ip_address(holder["address"])
+    if address.is_unspecified:
+        return True
+    if holder["port"] != int(variables.get("syncthing_mesh_port") or 22000):
+        return address.is_loopback
+    return str(address) in _own_addresses(host)
+
+
+def _own_addresses(host: Found) -> list[str]:
+    node = (host.get("tailscaled") or {}).get("node") or {}
+    return list((node.get("status") or {}).get("TailscaleIPs") or [])
+
+
+def _holder_refusals(holders: t.Sequence[Found], daemons: t.Sequence[Found], variables: Found) -> list[str]:
+    groups: dict[int, list[Found]] = {}
+    for holder in holders:
+        groups.setdefault(holder["pid"], []).append(holder)
+    known = {pid: daemon for daemon in daemons for pid in daemon["pids"]}
+    return [_holder_refusal(same, known.get(pid), variables) for pid, same in groups.items()]
+
+
+def _holder_refusal(same: t.Sequence[Found], daemon: Found | None, variables: Found) -> str:
+    places = " and ".join(sorted({_place(holder) for holder in same}))
+    mesh = any(holder["port"] == int(variables.get("syncthing_mesh_port") or 22000) for holder in same)
+    variable = "syncthing_mesh_port" if mesh else "syncthing_gui_address"
+    other = f"give this collection's Syncthing another port ({variable})"
+    if daemon:
+        take = ""
+        if daemon["home"] and daemon["user"] != "root":
+            take = f"stop it and take it over (syncthing_user: {daemon['user']}, syncthing_home: {daemon['home']}); or "
+        return (
+            f"{describe(daemon)} is another Syncthing, and listens at {places}, where this collection's is to listen: stop it "
+            f"({_stop(daemon)}); or {take}{other}"
+        )
+    first = same[0]
+    who = f"{first['process']} (process {first['pid']}, {first['unit'] or 'no unit'})" if first["pid"] else "an unknown program"
+    container = ", which publishes a container's port," if first["process"] == "docker-proxy" else ""
+    return f"{who}{container} listens at {places}, where Syncthing is to listen: stop it or give it another port, or {other}"
+
+
+def _place(holder: Found) -> str:
+    address = ipaddress.ip_address(holder["address"])
+    shown = "*" if address.is_unspecified else f"[{address}]" if address.version == 6 else str(address)
+    return f"{shown}:{holder['port']}"
+
+
+def _forwarded_refusals(host: Found, variables: Found) -> list[str]:
+    port, own = int(variables.get("syncthing_mesh_port") or 22000), _own_addresses(host)
+    rules = [rule for rule in host["syncthings"]["forwarded"] if rule["port"] == port]
+    taken = [rule for rule in rules if rule["address"] in ("", "0.0.0.0", *own)]  # noqa: S104  (compared, not bound)
+    proxied = any(holder["port"] == port and _conflicts(holder, host, variables) for holder in host["syncthings"]["holders"])
+    if not taken or (proxied and not any(_is_own_unit(one, variables) for one in host["syncthings"]["daemons"])):
+        return []  # the program that holds the port is named already
+    return [
+        f"TCP port {port} of this host is forwarded to a container, also at the tailnet address, so peers would reach the "
+        f"container instead of Syncthing: publish it at another port ({port + 1}:{port}) or at one address of the LAN, stop "
+        "the container, or set syncthing_mesh_port"
+    ]

@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Syncthings and holders of ports are found in a tree of /proc."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import syncthings
+
+TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+LISTENS = "   0: 00000000:55F0 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1 0\n"
+PARAMS = {"syncthing_ports": [22000]}
+
+
+def process(root: pathlib.Path, pid: int, words: str, parent: int = 1, **given: str) -> None:
+    place = root / "proc" / str(pid)
+    for folder in ("ns", "fd"):
+        (place / folder).mkdir(parents=True)
+    (place / "cmdline").write_bytes(words.replace(" ", "\0").encode() + b"\0")
+    (place / "comm").write_text(pathlib.PurePath(words.split(maxsplit=1)[0]).name[:15] + "\n", encoding="utf-8")
+    (place / "stat").write_text(f"{pid} (a ) name) S {parent} 1 1\n", encoding="utf-8")
+    (place / "environ").write_bytes(given.get("environ", "").replace(" ", "\0").encode())
+    (place / "cgroup").write_text(f"0::{given.get('cgroup', '/')}\n", encoding="utf-8")
+    (place / "exe").symlink_to(given.get("exe", words.split(maxsplit=1)[0]))
+    (place / "ns/net").symlink_to(given.get("net", "net:[1]"))
+    (place / "ns/mnt").symlink_to(given.get("mnt", "mnt:[1]"))
+    if "inode" in given:
+        (place / "fd/5").symlink_to(f"socket:[{given['inode']}]")
+
+
+@pytest.fixture
+def root(tmp_path: pathlib.Path) -> pathlib.Path:
+    (tmp_path / "proc/self/ns").mkdir(parents=True)
+    (tmp_path / "proc/self/ns/net").symlink_to("net:[1]")
+    (tmp_path / "proc/self/ns/mnt").symlink_to("mnt:[1]")
+    (tmp_path / "proc/net").mkdir()
+    return tmp_path
+
+
+def gather(root: pathlib.Path) -> dict[str, t.Any]:
+    return syncthings.gather(lambda _command: (1, "", ""), PARAMS, False, root)
+
+
+def test_monitor_and_child_are_one_syncthing_that_holds_the_port(root: pathlib.Path) -> None:
+    (root / "proc/net/tcp").write_text(TCP + LISTENS.format(inode=77), encoding="utf-8")
+    unit = "/system.slice/system-syncthing.slice/syncthing@admin.service"
+    process(root, 10, "/usr/bin/syncthing serve --home=/home/admin/st", cgroup=unit)
+    process(root, 11, "/usr/bin/syncthing serve --home=/home/admin/st", parent=10, cgroup=unit, inode="77")
+    found = gather(root)
+    (one,) = found["daemons"]
+    assert (one["pids"], one["unit"], one["home"]) == ([10, 11], "syncthing@admin.service", "/home/admin/st")
+    assert found["holders"] == [
+        {"port": 22000, "address": "0.0.0.0", "pid": 11, "process": "syncthing", "unit": "syncthing@admin.service"}
+    ]
+
+
+def test_only_daemons_of_the_hosts_network_are_listed(root: pathlib.Path) -> None:
+    process(root, 10, "/usr/bin/syncthing cli show system")
+    process(root, 11, "/usr/bin/syncthing serve", net="net:[2]")
+    process(root, 12, "/usr/bin/vim syncthing")
+    process(root, 13, "/bin/syncthing --home=/x", mnt="mnt:[2]")
+    process(root, 14, "st", exe="/usr/bin/syncthing (deleted)", environ="STHOMEDIR=/y")
+    found = [(one["pids"], one["home"], one["contained"]) for one in gather(root)["daemons"]]
+    assert found == [([13], None, True), ([14], "/y", False)]
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "there", "expected"),
+    [
+        ("serve --home=/a/", {}, "", "/a"),
+        ("-home /a", {}, "", "/a"),
+        ("serve -H /a", {}, "", "/a"),
+        ("serve --config=/c --data=/d", {}, "", "/c"),
+        ("serve --home=~/st", {}, "", "/home/me/st"),
+        ("serve --home=relative", {}, "", None),
+        ("serve", {"STHOMEDIR": "/e"}, "", "/e"),
+        ("serve", {}, "home/me/.config/syncthing", "/home/me/.config/syncthing"),
+        ("serve", {}, "home/me/.local/state/syncthing", "/home/me/.local/state/syncthing"),
+        ("serve", {"HOME": "/srv/me"}, "srv/me/.config/syncthing", "/srv/me/.config/syncthing"),
+        ("serve", {"XDG_CONFIG_HOME": "/x"}, "x/syncthing", "/x/syncthing"),
+        ("serve", {}, "", None),
+    ],
+)
+def test_home_is_found(words: str, environment: dict[str, str], there: str, expected: str | None, tmp_path: pathlib.Path) -> None:
+    if there:
+        (tmp_path / there).mkdir(parents=True)
+        (tmp_path / there / "config.xml").touch()
+    assert syncthings.home_of(["syncthing", *words.split()], environment, "/home/me", tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/system.slice/system-syncthing.slice/syncthing@me.service", ("syncthing@me.service", False)),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/syncthing.service", ("syncthing.service", True)),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.scope", ("", True)),
+        ("/user.slice/user-1000.slice/session-3.scope", ("", False)),
+        ("/system.slice/docker-12.scope", ("", False)),
+    ],
+)
+def test_unit_is_found(path: str, expected: tuple[str, bool]) -> None:
+    assert syncthings.unit_of(f"1:name=systemd:{path}\n0::/\n") == expected
+
+
+def test_forwarded_ports_and_apts_candidate_are_parsed() -> None:
+    listing = (
+        "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 22000 -j DNAT --to-destination 172.17.0.2:22000\n"
+        "-A DOCKER -d 192.168.1.5/32 ! -i docker0 -p tcp -m tcp --dport 22000 -j DNAT --to-destination 172.17.0.2:22000\n"
+        "-A DOCKER ! -i docker0 -p udp -m udp --dport 22000 -j DNAT --to-destination 172.17.0.2:22000\n"
+    )
+    assert [one["address"] for one in syncthings.forwarded(listing, [22000])] == ["", "192.168.1.5"]
+    assert syncthings.forwarded(listing, [22001]) == []
+    policy = "syncthing:\n  Installed: (none)\n  Candidate: {}\n"
+    assert syncthings.candidate(lambda _command: (0, policy.format("1.18.0~ds1-1"), "")) == "1.18.0~ds1-1"
+    assert syncthings.candidate(lambda _command: (0, policy.format("(none)"), "")) is None
+    assert syncthings.candidate(lambda _command: (127, "", "")) is None
