@@ -268,6 +268,17 @@ packages:
   type: dict
   sample:
     tailscale: {version: 1.102.5, held: false}
+apt:
+  description: The enabled package sources of apt (C(sources)), each with its C(file), C(line), C(uri), C(suite) and C(signed_by).
+  returned: always
+  type: dict
+  sample:
+    sources:
+      - file: /etc/apt/sources.list.d/tailscale.sources
+        line: 1
+        uri: https://pkgs.tailscale.com/stable/debian
+        suite: trixie
+        signed_by: /etc/apt/keyrings/tailscale.gpg
 files:
   description:
     - The files that this collection's roles write, by path, with C(kind), C(mode), and C(sha256) or C(target). V(null) for a file

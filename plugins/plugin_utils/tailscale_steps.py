@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import host_state, tailscale_host, tailscale_package
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import apt_host, host_state, tailscale_host, tailscale_package
 
 Host = t.Mapping[str, t.Any]  # what host_info returns
 Wanted = t.Mapping[str, t.Any]
@@ -76,6 +76,31 @@ def steps(host: Host, planned: Plan, wanted: Wanted) -> list[str]:
     return [*found, SERVICE] if found or not _is_running(host, planned) else found
 
 
+def repository(planned: Plan) -> dict[str, str]:
+    """The apt repository for apt_host; without a URI if the role adds none."""
+    is_added = planned["method"] == "apt" and planned["repository"]
+    return {
+        "name": "Tailscale",
+        "uri": planned["repository"] if is_added else "",
+        "suite": planned["suite"] if is_added else "",
+        "file": APT_FILE,
+        "keyring": planned["keyring"] if is_added else "",
+        "instead": "tailscale_package_source: none",
+    }
+
+
+def other_sources(host: Host, planned: Plan) -> list[str]:
+    """The files of others that the role's own source replaces."""
+    return [] if planned["problem"] else apt_host.replaced(host, repository(planned))
+
+
+def source_refusals(host: Host, planned: Plan, wanted: Wanted) -> list[str]:
+    """Sources of others that apt would not read together with the role's; only if the role writes its own."""
+    if planned["problem"] or wanted["source"] != "vendor" or _is_installed(host, planned, wanted):
+        return []
+    return apt_host.refusals(host, repository(planned))
+
+
 def may_log_in(host: Host, wanted: Wanted, todo: t.Collection[str]) -> bool:
     """Whether the run may have to log the host in; False only if it certainly will not."""
     found = host["tailscaled"]
@@ -94,6 +119,8 @@ def _is_installed(host: Host, planned: Plan, wanted: Wanted) -> bool:
 
 def _by_apt(host: Host, planned: Plan, wanted: Wanted) -> bool:
     names = [name.partition("=")[0] for name in planned["packages"]]
+    if apt_host.replaced(host, repository(planned)):
+        return False
     if not _has_repository(host, planned) or not host_state.has_packages(host, names):
         return False
     if planned["repository"] and not host_state.is_file(host, planned["keyring"]):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
+    apt,
     control,
     declared,
     files,
@@ -59,6 +60,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         "syncthings": syncthings.gather(execute, params, around["pkg_mgr"] == "apt" and "syncthing" not in packed),
         "system": around,
         "packages": packed,
+        "apt": apt.gather(around["pkg_mgr"]),
         "files": files.gather(params["syncthing_user"]),
         "syncthing_unit": units.gather(execute, params["syncthing_user"]),
         "as_declared": declared.gather(module),
