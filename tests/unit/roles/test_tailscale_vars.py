@@ -37,6 +37,9 @@ def test_unreadable_repository_key_is_fetched_again(key: dict[str, str] | None, 
         (["install", "service"], {"__tailscale_package": {"changed": True}}, True),
         (["install", "service"], {"__tailscale_package": {"changed": False}}, False),
         (["install", "service"], {}, False),
+        # By apt, whose tasks all roles share.
+        (["install", "service"], {"__inputs_package": {"changed": True}}, True),
+        (["service"], {"__inputs_package": {"changed": True}}, False),
         # A result of the same role in an earlier play: tailscaled has been restarted since.
         (["service"], {"__tailscale_package": {"changed": True}}, False),
     ],
