@@ -103,9 +103,9 @@ def test_new_repository_is_read_before_a_package_is_installed(
     values = {"syncthing_package_source": source, "__tailsync_host": {"packages": packages}, **repository}
     role = yaml.safe_load((TASKS / "install.yml").read_text(encoding="utf-8"))
     given = task_of(role, "ansible.builtin.import_role")["vars"]
-    known = {"__syncthing_repository_changed": environment().from_string(given["__syncthing_repository_changed"]).render(values)}
-    known = {name: text == "True" for name, text in known.items()}
-    assert environment().from_string(given["__inputs_apt"]["update_cache"]).render({**values, **known}) == str(reads)
+    is_new = environment().from_string(given["__syncthing_repository_changed"]).render(values) == "True"
+    known = {**values, "__syncthing_repository_changed": is_new}
+    assert environment().from_string(given["__inputs_apt"]["update_cache"]).render(known) == str(reads)
 
 
 @pytest.mark.parametrize(

@@ -52,14 +52,16 @@ class Commands:
     """Answers of the commands by their first words; a list gives one answer after the other."""
 
     def __init__(self, **answers: t.Any) -> None:
-        self.answers, self.called = answers, []
+        self.answers = answers
+        self.called: list[str] = []
 
     def __call__(self, command: list[str], **options: t.Any) -> tuple[int, str, str]:
         assert options["environ_update"]["LC_ALL"] == "C"
         name = next(word for word in command if word in {"--configure", "--audit", "--fix-broken", "check", "update", "showhold"})
         self.called.append(name)
         answer = self.answers.get(name.strip("-").replace("-", "_"), (0, "", ""))
-        return answer.pop(0) if isinstance(answer, list) else answer
+        found: tuple[int, str, str] = answer.pop(0) if isinstance(answer, list) else answer
+        return found
 
 
 def made_ready(commands: Commands, root: Path, check_mode: bool = False) -> dict[str, t.Any]:
