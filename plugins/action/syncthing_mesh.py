@@ -35,6 +35,7 @@ SPEC: dict[str, dict[str, t.Any]] = {
     "purge_folders": BOOL,
     "replace_devices": BOOL,
     "allow_moves": BOOL,
+    "fail_for_refused": {"type": "bool", "default": True},
 }
 
 
@@ -57,7 +58,7 @@ class ActionModule(ActionBase):
                 task_vars=variables,
             )
         )
-        return _with_role_variables(result, notes, host)
+        return mesh_host.judged(_with_role_variables(result, notes, host), options["fail_for_refused"])
 
 
 def _validated(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -76,6 +77,8 @@ def _with_role_variables(result: dict[str, t.Any], notes: list[str], host: str) 
     warnings = [*notes, *(result.pop("warnings", None) or [])]
     if warnings:
         result["warnings"] = [_reworded(warning, host) for warning in warnings]
+    for folder in result.get("refused") or ():
+        folder["reason"] = mesh_host.with_role_variables(folder["reason"])
     said = result.get("msg")
     if isinstance(said, str) and said != mesh_host.with_role_variables(said):
         result["msg"] = mesh_host.with_role_variables(said)

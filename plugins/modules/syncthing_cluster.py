@@ -52,6 +52,13 @@ options:
         new one in all folders, and remove the old device. With V(false) such a name is an error. Set it for one run only.
     type: bool
     default: false
+  partial:
+    description:
+      - If a folder is refused, for example because its path is a file, or its type is to change, do everything else, and return
+        the folder in RV(refused). With V(false) a refused folder is an error, and nothing is changed.
+      - A refused folder that Syncthing already has is not changed, and not purged.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -102,7 +109,7 @@ requests:
   sample: {reads: 1, writes: 0}
 left_out:
   description:
-    - Folders that were left out because their disk is not mounted or their path cannot be used, with the reason and what to do.
+    - Folders that were left out because their disk is not mounted, with the reason and what to do.
       There is a warning for each as well. If Syncthing already has such a folder, it was not changed.
   returned: always
   type: list
@@ -110,7 +117,17 @@ left_out:
   sample:
     - id: photos
       path: /mnt/ssd/photos
+      kind: away
       reason: "the disk for /mnt/ssd (/etc/fstab) is not mounted: mount it, and run again"
+refused:
+  description: Folders that were refused while everything else was done (see O(partial)), with the reason and the fix.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - id: photos
+      path: /srv/photos
+      reason: "its type is sendonly, and is to be sendreceive."
 unresolved:
   description: Names of devices that were left out because their ID is not known.
   returned: always

@@ -81,7 +81,7 @@ requests:
   sample: {reads: 1, writes: 0}
 left_out:
   description:
-    - Folders that were left out because their disk is not mounted or their path cannot be used, with the reason and what to do.
+    - Folders that were left out because their disk is not mounted, with the reason and what to do.
       There is a warning for each as well. If Syncthing already has such a folder, it was not changed.
   returned: always
   type: list
@@ -89,6 +89,7 @@ left_out:
   sample:
     - id: photos
       path: /mnt/ssd/photos
+      kind: away
       reason: "the disk for /mnt/ssd (/etc/fstab) is not mounted: mount it, and run again"
 """
 

@@ -172,7 +172,9 @@ folders:
           (V(valid) if the device shares the folder as well; V(null) before Syncthing 1.20).
       type: dict
 left_out:
-  description: Those of O(folders) whose disk is not mounted, each with its ID, path and the reason.
+  description:
+    - Those of O(folders) whose disk is not mounted, or whose path cannot be used, each with its ID, path, kind (V(away) or
+      V(unusable)) and the reason.
   returned: always
   type: list
   elements: dict

@@ -101,6 +101,12 @@ options:
   allow_moves:
     description: Allow changes of path, type, marker and encryption passwords of existing folders. Set it for one run only.
     type: bool
+  fail_for_refused:
+    description:
+      - Whether a refused folder makes the task fail, after devices and all other folders were configured. With V(false) it is a
+        warning, and the folder is in RV(refused).
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -142,6 +148,11 @@ requests:
   type: dict
 left_out:
   description: Folders that were left out, each with the reason.
+  returned: always
+  type: list
+  elements: dict
+refused:
+  description: Folders that were refused while everything else was done, each with the reason.
   returned: always
   type: list
   elements: dict

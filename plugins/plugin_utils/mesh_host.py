@@ -104,13 +104,22 @@ def arguments(options: Options, host: str) -> dict[str, t.Any]:
     )
     found = {key: options[key] for key in PASSED_ON if options.get(key) not in (None, {})}
     wanted["folders"] = [_in_short_form(folder) for folder in wanted["folders"]]
-    return {**found, **wanted, "options": settings(options), **({"gui": gui} if gui else {})}
+    return {**found, **wanted, "partial": True, "options": settings(options), **({"gui": gui} if gui else {})}
 
 
 def _in_short_form(folder: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """A folder with devices without a password in the short form, which Ansible validates much faster."""
     named = [one["name"] for one in folder["devices"] if "encryption_password" not in one]
     return {**folder, "device_names": named, "devices": [one for one in folder["devices"] if "encryption_password" in one]}
+
+
+def judged(result: dict[str, t.Any], fail_for_refused: bool) -> dict[str, t.Any]:
+    """The result, failed if folders were refused and nothing later reports that."""
+    refused = result.get("refused") or []
+    if result.get("failed") or not refused or not fail_for_refused:
+        return result
+    reasons = "; ".join(f"folder {one['id']}: {one['reason']}" for one in refused)
+    return {**result, "failed": True, "msg": f"all else is configured, but not what was refused: {reasons}"}
 
 
 def with_role_variables(text: str) -> str:

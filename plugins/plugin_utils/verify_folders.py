@@ -44,6 +44,8 @@ def is_paused(view: View, folder: Data) -> bool:
 
 def folder_report(view: View, folder: Data) -> Report:
     where = f"folder {folder['id']} on {view.name}"
+    if folder["id"] in view.refused:
+        return Report([f"{where} is refused: {view.refused[folder['id']]}"])
     reason = view.left_out.get(folder["id"])
     if reason:
         return Report(notes=[f"{where} is left out: {reason}"])

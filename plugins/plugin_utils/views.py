@@ -13,7 +13,7 @@ import functools
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import is_tailnet_address
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _settle
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _settle
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import openings
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.mesh import Model, desired_state, model
 
@@ -153,6 +153,7 @@ class View:
     node: Data = dataclasses.field(default_factory=dict)  # tailscale.node of member_info
     syncthing: Data = dataclasses.field(default_factory=dict)  # syncthing of member_info, or syncthing_info after a wait
     own: Data = dataclasses.field(default_factory=dict)  # host of member_info
+    configured: Data = dataclasses.field(default_factory=dict)  # syncthing_mesh, if it ran before
     probed: Data = dataclasses.field(default_factory=dict)  # reachability_info with the other hosts as targets
     actual_ids: t.Mapping[str, str] = dataclasses.field(default_factory=dict)  # device IDs from the hosts of the run themselves
 
@@ -243,9 +244,19 @@ class View:
         return read_all(Folder, self.syncthing.get("folders"))
 
     @functools.cached_property
+    def refused(self) -> dict[str, str]:
+        """The folders that were refused, or whose path can never be used, each with the reason."""
+        unusable = {item["id"]: item["reason"] for item in self._not_there if item.get("kind") == _disk.UNUSABLE}
+        return {**unusable, **{item["id"]: item["reason"] for item in self.configured.get("refused") or ()}}
+
+    @functools.cached_property
     def left_out(self) -> dict[str, str]:
-        """The folders whose disk is not mounted, each with the reason."""
-        return {item["id"]: item["reason"] for item in self.syncthing.get("left_out") or ()}
+        """The folders that are not set up as declared, each with the reason: refused, or their disk is not mounted."""
+        return {**{item["id"]: item["reason"] for item in self._not_there}, **self.refused}
+
+    @property
+    def _not_there(self) -> t.Sequence[Data]:
+        return self.syncthing.get("left_out") or ()
 
     @property
     def messages(self) -> list[str]:
@@ -308,5 +319,6 @@ def _view(name: str, seen: Data, mesh: Model, alive: bool) -> View:
         node=(member.get("tailscale") or EMPTY).get("node") or EMPTY,
         syncthing=waited if waited.get("device_id") else member.get("syncthing") or EMPTY,
         own=member.get("host") or (member if member.get("failed") else EMPTY),
+        configured=seen.get("configured") or EMPTY,
         probed=seen.get("probed") or EMPTY,
     )

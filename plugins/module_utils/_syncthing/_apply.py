@@ -28,10 +28,12 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._devic
     parse_device_id,
 )
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import (
+    FolderRefused,
     NotConfigured,
     NotReady,
     SyncthingError,
 )
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._refusals import Refusals
 
 Params = t.Mapping[str, t.Any]
 
@@ -49,21 +51,30 @@ def apply(params: Params, check_mode: bool) -> dict[str, t.Any]:
     _refuse.wrong_values(declared)
     client = _client(params, check_mode)
     config = client.config()
-    left_out = _check_places(declared["folders"], config, params["home"], bool(params.get("allow_moves")))
-    seen = _gather(client, config, params, declared, {one["id"] for one in left_out})
-    plan = _plan.plan(config, seen, declared)
-    if isinstance(client, Client) and plan.writes:
-        _refuse_unbindable_gui_address(plan, params, check_mode)
-        if not check_mode:
-            _prepare_disk(plan, params.get("folder_owner"))
-            _write(client, plan)
-            _verify(client, plan)
+    refusals = Refusals(declared["folders"], bool(params.get("partial")))
+    left_out = _check_places(declared["folders"], config, params, refusals)
+    away = {one["id"] for one in left_out}
+    seen = refusals.settled(lambda: _gather(client, config, params, declared, away | refusals.ids))
+
+    def prepared() -> _plan.Plan:
+        plan = _plan.plan(config, seen._replace(left_out=away | refusals.ids), declared)
+        if isinstance(client, Client) and plan.writes:
+            _refuse_unbindable_gui_address(plan, params, check_mode)
+            if not check_mode:
+                _prepare_disk(plan, params.get("folder_owner"))
+        return plan
+
+    plan = refusals.settled(prepared)
+    if isinstance(client, Client) and plan.writes and not check_mode:
+        _write(client, plan)
+        _verify(client, plan)
     return {
         "changed": bool(plan.writes),
         "device_id": seen.own_id or None,
         "version": client.version,
         "unresolved": plan.unresolved,
         "left_out": left_out,
+        "refused": refusals.found,
         "before": plan.before,
         "after": plan.after,
         "requests": {"reads": client.reads, "writes": client.writes},
@@ -85,26 +96,37 @@ def _refuse_unbindable_gui_address(plan: _plan.Plan, params: Params, check_mode:
         _listen.refuse_unbindable(address, params["home"], check_mode)
 
 
-def _check_places(declared: list[dict[str, t.Any]], config: Params, home: str, allow_moves: bool) -> list[_disk.LeftOut]:
-    """Refuse forbidden places of folders, and return the folders that are left out now."""
+def _check_places(declared: list[dict[str, t.Any]], config: Params, params: Params, refusals: Refusals) -> list[_disk.LeftOut]:
+    """Refuse forbidden and unusable places of folders, and return the folders that wait for their disk."""
     present = {folder["id"]: folder["path"] for folder in config.get("folders") or []}
     stays = {
         folder["id"]
         for folder in declared
         if folder["id"] in present
-        and not (allow_moves and folder.get("path") and not _schema.same_path(folder["path"], present[folder["id"]]))
+        and not (
+            params.get("allow_moves") and folder.get("path") and not _schema.same_path(folder["path"], present[folder["id"]])
+        )
     }
     placed = [{**folder, "path": present[folder["id"]] if folder["id"] in stays else folder.get("path")} for folder in declared]
-    left_out = _disk.left_out(placed, stays)
+    left_out = _disk.left_out(placed, stays, params.get("folder_owner"))
     away = {one["id"] for one in left_out}
     for folder in declared:
-        # Old versions come from other devices as well. Links on a disk that is not mounted can be neither resolved nor used.
-        refusal = _places.refusal if folder["id"] in away else _places.refusal_here
-        for option, path in (("path", folder.get("path")), ("versioning.path", (folder.get("versioning") or {}).get("path"))):
-            reason = refusal(path, home) if path and (option == "path" or path.startswith("/")) else None
-            if reason:
-                raise SyncthingError(f"folder {folder['id']}: {option} {reason}")
-    return left_out
+        with refusals.collected():
+            _refuse_place(folder, params["home"], folder["id"] in away)
+    for one in left_out:
+        if one["kind"] == _disk.UNUSABLE and one["id"] not in refusals.ids:
+            with refusals.collected():
+                raise FolderRefused(one["id"], f"folder {one['id']}: {one['path']}: {one['reason']}")
+    return [one for one in left_out if one["kind"] == _disk.AWAY and one["id"] not in refusals.ids]
+
+
+def _refuse_place(folder: Params, home: str, away: bool) -> None:
+    # Old versions come from other devices as well. Links on a disk that is not mounted can be neither resolved nor used.
+    refusal = _places.refusal if away else _places.refusal_here
+    for option, path in (("path", folder.get("path")), ("versioning.path", (folder.get("versioning") or {}).get("path"))):
+        reason = refusal(path, home) if path and (option == "path" or path.startswith("/")) else None
+        if reason:
+            raise FolderRefused(folder["id"], f"folder {folder['id']}: {option} {reason}")
 
 
 def _gather(

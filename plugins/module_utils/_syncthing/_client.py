@@ -22,6 +22,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import (
+    FolderRefused,
     NotConfigured,
     NotReady,
     Starting,
@@ -161,7 +162,7 @@ class Client:
     def ignores(self, folder_id: str) -> list[str]:
         answer = self.get("db/ignores", folder=folder_id)
         if answer.get("error"):
-            raise SyncthingError(f"folder {folder_id}: Syncthing cannot read its ignore patterns: {answer['error']}")
+            raise FolderRefused(folder_id, f"folder {folder_id}: Syncthing cannot read its ignore patterns: {answer['error']}")
         return answer.get("ignore") or []
 
     def rehashes(self) -> bool:

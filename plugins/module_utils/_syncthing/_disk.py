@@ -23,8 +23,13 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.files import user_named, write_whole
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _mounts
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError, role
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _access, _mounts
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import (
+    FolderRefused,
+    SyncthingError,
+    Unusable,
+    role,
+)
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._places import below, normal
 
 # Below these directories, which the system has for data, all missing parents are created.
@@ -35,6 +40,8 @@ IGNORE_FILE = ".stignore"  # https://docs.syncthing.net/users/ignoring.html
 TEMPORARY = (".syncthing.", ".tmp")  # around a name that Syncthing itself never syncs
 NEW = ".tailsync-new"  # a directory before it has its owner and its name
 LeftOut = t.Dict[str, str]  # noqa: UP006  (3.9 at run time)
+AWAY = "away"  # the folder waits for its disk
+UNUSABLE = "unusable"  # the folder never works at this path
 
 
 class Found(t.NamedTuple):
@@ -45,15 +52,26 @@ class Found(t.NamedTuple):
     missing: t.Sequence[str] = ()
 
 
-def left_out(folders: t.Iterable[t.Mapping[str, t.Any]], present: t.Collection[str] = ()) -> list[LeftOut]:
-    """The folders that must be left out now, with the reason. `present` are IDs of folders that Syncthing already has."""
+def left_out(
+    folders: t.Iterable[t.Mapping[str, t.Any]], present: t.Collection[str] = (), user: str | None = None
+) -> list[LeftOut]:
+    """The folders that must be left out now, with the reason and its kind.
+
+    `present` are IDs of folders that Syncthing already has, `user` is the user that Syncthing runs as.
+    """
     placed = [one for one in folders if str(one.get("path") or "").startswith("/")]
     table = _mounts.read() if placed else None
     found = []
     for one in placed:
-        reason = _reason(one["path"], one.get("requires_mount"), one["id"] in present, t.cast("_mounts.Table", table))
+        is_present, kind = one["id"] in present, AWAY
+        try:
+            reason = _reason(one["path"], one.get("requires_mount"), is_present, t.cast("_mounts.Table", table))
+            if not reason and not is_present:
+                _access.refuse_closed(one["path"], user)
+        except Unusable as error:
+            reason, kind = str(error), UNUSABLE
         if reason:
-            found.append({"id": str(one["id"]), "path": str(one["path"]), "reason": reason})
+            found.append({"id": str(one["id"]), "path": str(one["path"]), "kind": kind, "reason": reason})
     return found
 
 
@@ -75,9 +93,10 @@ def _reason(path: str, required: str | None, present: bool, table: _mounts.Table
     except PermissionError as error:
         if present:  # such as a FUSE mount of Syncthing's user, which root cannot enter; Syncthing itself reports a real error
             return None
-        return f"root cannot enter it ({error.strerror}): make the folder in the web interface, or let root enter it"
+        reason = f"root cannot enter it ({error.strerror}): make the folder in the web interface, or let root enter it"
+        raise Unusable(reason) from error
     except OSError as error:
-        return f"it cannot be used ({error.strerror}): repair the disk, or set another path"
+        raise Unusable(f"it cannot be used ({error.strerror}): repair the disk, or set another path") from error
     return unusable(found, present, table)
 
 
@@ -195,8 +214,9 @@ def make_root(folder_id: str, path: str, owner: str) -> bool:
         finally:
             os.close(handle)
     except OSError as error:
-        raise SyncthingError(
-            f"folder {folder_id}: {path} cannot be created ({error.strerror}): create it for {owner}, or set another path"
+        raise FolderRefused(
+            folder_id,
+            f"folder {folder_id}: {path} cannot be created ({error.strerror}): create it for {owner}, or set another path",
         ) from error
     return bool(found.missing)
 
@@ -250,11 +270,12 @@ def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
     """Write the ignore patterns of a folder that Syncthing does not have yet, so that the first scan applies them."""
     root = Path(path)
     if not root.is_absolute():
-        raise SyncthingError(f"folder {folder_id}: ignores need a path that begins with /, and it is {path}")
+        raise FolderRefused(folder_id, f"folder {folder_id}: ignores need a path that begins with /, and it is {path}")
     if not root.is_dir():
-        raise SyncthingError(
+        raise FolderRefused(
+            folder_id,
             f"folder {folder_id}: ignores must be written before the first scan, but {path} is not there: create it, or set "
-            "folder_owner"
+            "folder_owner",
         )
     try:
         owner = root.stat()
@@ -266,7 +287,8 @@ def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
             temporary=TEMPORARY,
         )
     except OSError as error:
-        raise SyncthingError(
+        raise FolderRefused(
+            folder_id,
             f"folder {folder_id}: its ignore patterns cannot be written to {path}/{IGNORE_FILE} ({error.strerror}): "
-            "make the disk writable, or take ignores out"
+            "make the disk writable, or take ignores out",
         ) from error

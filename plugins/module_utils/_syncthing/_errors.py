@@ -8,6 +8,9 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import contextlib
+import typing as t
+
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors import UserError
 
 
@@ -18,6 +21,29 @@ def role(variable: str) -> str:
 
 class SyncthingError(UserError):
     """Syncthing cannot be brought to the declared state."""
+
+
+class FolderRefused(SyncthingError):
+    """One folder is refused; everything else can be done without it."""
+
+    def __init__(self, folder_id: str, reason: str) -> None:
+        super().__init__(reason)
+        self.folder_id = folder_id
+
+
+class Unusable(SyncthingError):
+    """A folder's path can never be used as it is."""
+
+
+@contextlib.contextmanager
+def concerning(folder_id: str) -> t.Iterator[None]:
+    """Turn every error of this block into a refusal of the folder."""
+    try:
+        yield
+    except FolderRefused:
+        raise
+    except SyncthingError as error:
+        raise FolderRefused(folder_id, str(error)) from error
 
 
 class IdentityError(SyncthingError):

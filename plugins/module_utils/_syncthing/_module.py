@@ -36,4 +36,5 @@ def _warnings(result: t.Mapping[str, t.Any], check_mode: bool) -> list[str]:
             "them; until then folders keep their present devices, and nothing is purged"
         )
     found += [f"folder {one['id']} at {one['path']} is left out: {one['reason']}" for one in result["left_out"]]
+    found += [f"folder {one['id']} is refused, and was not changed: {one['reason']}" for one in result["refused"]]
     return found

@@ -16,7 +16,7 @@ import typing as t
 from urllib.parse import quote
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _describe, _devices, _refuse, _schema
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError, concerning
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json, Present, same
 
 
@@ -33,7 +33,7 @@ class Seen(t.NamedTuple):
     ignores: t.Mapping[str, list[str]] = {}  # present patterns of the declared folders
     password_fits: bool = False  # whether the declared plain password fits the stored hash
     rehashes: bool = False  # whether Syncthing hashes a hash again (before 1.25)
-    left_out: t.Collection[str] = ()  # IDs of the declared folders whose disk is not mounted
+    left_out: t.Collection[str] = ()  # IDs of the declared folders that cannot be used now, or are refused
 
 
 class Plan(t.NamedTuple):
@@ -68,10 +68,11 @@ def plan(config: Json, seen: Seen, declared: Json) -> Plan:
     resolved["folders"] = [one for one in resolved["folders"] if one["id"] not in seen.left_out]
     wanted = _wanted(present, seen, resolved, replaced, to_remove)
     _refuse.nesting(present.folders, wanted.folders, to_remove["folders"])
-    _refuse.contradictions({**present.devices, **wanted.devices}, wanted.folders, resolved["folders"], seen.own_id)
+    planned = wanted.over(config)
+    _refuse.contradictions({**present.devices, **wanted.devices}, planned["folders"], resolved["folders"], seen.own_id)
     patterns = {one["id"]: _schema.patterns(one["ignores"]) for one in resolved["folders"] if one.get("ignores") is not None}
     before = _describe.State(config, seen.ignores)
-    after = _describe.State(wanted.over(config), {**seen.ignores, **patterns})
+    after = _describe.State(planned, {**seen.ignores, **patterns})
     differences = _describe.differences(before, after, resolved, to_remove)
     return Plan(
         _writes(present, wanted, {key: lines for key, lines in patterns.items() if key in present.folders}, seen.ignores),
@@ -146,7 +147,8 @@ def _wanted(
     folders = _wanted_folders(present, declared, templates["folder"], seen.own_id, replaced)
     known = {*present.devices, seen.own_id} | {one["device_id"] for one in declared["devices"]}
     for one in declared["folders"]:
-        _refuse.unknown_members(folders[one["id"]], known - {*to_remove["devices"]})
+        with concerning(one["id"]):
+            _refuse.unknown_members(folders[one["id"]], known - {*to_remove["devices"]})
     return _Wanted(
         devices=_wanted_devices(present, declared["devices"], templates["device"], replaced),
         folders=folders,
@@ -189,16 +191,18 @@ def _wanted_folders(
     for folder_id, folder in present.folders.items():
         if replaced and any(share["deviceID"] in replaced for share in folder["devices"]):
             wanted[folder_id] = _with_successors(folder, replaced)
+    allowed = declared.get("allow_moves", False)
     for one in declared["folders"]:
         base = wanted.get(one["id"]) or present.folders.get(one["id"])
-        if base is not None:
-            _refuse.moves(base, one, declared.get("allow_moves", False))
-            _refuse.encryption(base, one)
-            _refuse.passwords(present.folders.get(one["id"]) or {}, one, declared.get("allow_moves", False))
-        elif not one.get("path"):
-            raise SyncthingError(f"folder {one['id']} is not here yet, and has no path: set its path")
-        # A new folder is shared with the declared devices only, whatever the template says.
-        wanted[one["id"]] = _schema.folder(base or ({**template, "devices": []} if template else {}), one, own_id)
+        with concerning(one["id"]):
+            if base is not None:
+                _refuse.moves(base, one, allowed)
+                _refuse.encryption(base, one)
+                _refuse.passwords(present.folders.get(one["id"]) or {}, one, allowed)
+            elif not one.get("path"):
+                raise SyncthingError(f"folder {one['id']} is not here yet, and has no path: set its path")
+            # A new folder is shared with the declared devices only, whatever the template says.
+            wanted[one["id"]] = _schema.folder(base or ({**template, "devices": []} if template else {}), one, own_id)
     return wanted
 
 

@@ -12,7 +12,12 @@ import posixpath
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _schema, _tables
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError, role
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import (
+    FolderRefused,
+    SyncthingError,
+    concerning,
+    role,
+)
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._schema import Json
 
 
@@ -132,9 +137,10 @@ def nesting(present: t.Mapping[str, Json], wanted: t.Mapping[str, Json], removed
             if other == key or not (paths[key].startswith(path) or path.startswith(paths[key])):
                 continue
             inner, outer = sorted((key, other), key=lambda one: len(paths[one]), reverse=True)
-            raise SyncthingError(
+            raise FolderRefused(
+                inner if other in placed else key,
                 f"folder {inner} ({paths[inner][:-1]}) lies inside folder {outer} ({paths[outer][:-1]}): each would sync the "
-                "other's files; give it a path of its own"
+                "other's files; give it a path of its own",
             )
 
 
@@ -142,29 +148,48 @@ def _below(folder: Json) -> str:
     return posixpath.normpath(folder.get("path") or "").rstrip("/") + "/"
 
 
-def contradictions(devices: t.Mapping[str, Json], wanted: t.Mapping[str, Json], folders: list[Json], own_id: str) -> None:
-    """Refuse values that Syncthing would accept with status 200 and then drop, at most with an error in its log."""
+def contradictions(devices: t.Mapping[str, Json], planned: list[Json], folders: list[Json], own_id: str) -> None:
+    """Refuse values that Syncthing would accept with status 200 and then drop, at most with an error in its log.
+
+    `planned` are all folders after the change, `folders` those that are declared.
+    """
     untrusted_ids = {key for key, device in devices.items() if device.get("untrusted") and key != own_id}
-    for one in folders:
-        folder = wanted[one["id"]]
-        if folder.get("type") == "receiveencrypted":
-            if one.get("ignores"):
-                raise SyncthingError(
-                    f"folder {one['id']} holds only ciphertext (receiveencrypted), to which ignores cannot apply"
-                )
-            if one.get("ignore_permissions") is False:
-                raise SyncthingError(
-                    f"folder {one['id']} holds only ciphertext (receiveencrypted), which has no permissions: take "
-                    "ignore_permissions out"
-                )
-        elif untrusted_ids and one.get("devices") is not None:
-            _refuse_plain(one["id"], folder, devices, untrusted_ids)
-
-
-def _refuse_plain(folder_id: str, folder: Json, devices: t.Mapping[str, Json], untrusted_ids: t.Collection[str]) -> None:
-    for share in folder["devices"]:
-        if share["deviceID"] in untrusted_ids and not share["encryptionPassword"]:
-            raise SyncthingError(
-                f"folder {folder_id} is to be shared with {devices[share['deviceID']].get('name')}, which is untrusted, without "
-                "an encryption_password: give one, or trust the device"
+    declared = {one["id"]: one for one in folders}
+    for folder in planned:
+        one = declared.get(folder["id"], {})
+        strangers = _plain_shares(folder, untrusted_ids)
+        if one:
+            with concerning(folder["id"]):
+                _refuse_for_ciphertext(folder, one)
+        if strangers and one.get("devices") is not None:
+            raise FolderRefused(
+                folder["id"],
+                f"folder {folder['id']} is to be shared with {devices[strangers[0]].get('name')}, which is untrusted, without "
+                "an encryption_password: give one, or trust the device",
             )
+        if strangers:
+            raise SyncthingError(
+                f"device {devices[strangers[0]].get('name')} is to be untrusted, and folder {folder['id']} is shared with it "
+                "without an encryption_password, so Syncthing would end that: take the device out of that folder's devices "
+                "first, or set untrusted: false"
+            )
+
+
+def _refuse_for_ciphertext(folder: Json, declared: Json) -> None:
+    if folder.get("type") != "receiveencrypted":
+        return
+    if declared.get("ignores"):
+        raise SyncthingError(f"folder {folder['id']} holds only ciphertext (receiveencrypted), to which ignores cannot apply")
+    if declared.get("ignore_permissions") is False:
+        raise SyncthingError(
+            f"folder {folder['id']} holds only ciphertext (receiveencrypted), which has no permissions: take "
+            "ignore_permissions out"
+        )
+
+
+def _plain_shares(folder: Json, untrusted_ids: t.Collection[str]) -> list[str]:
+    """The untrusted devices that would receive a folder's files as they are (lib/config, ensureNoUntrustedTrustingSharing)."""
+    if folder.get("type") == "receiveencrypted":
+        return []
+    shares = folder.get("devices") or []
+    return [one["deviceID"] for one in shares if one["deviceID"] in untrusted_ids and not one.get("encryptionPassword")]

@@ -245,6 +245,7 @@ CLUSTER: Spec = {
     "purge_devices": {"type": "bool", "default": False},
     "purge_folders": {"type": "bool", "default": False},
     "replace_devices": {"type": "bool", "default": False},
+    "partial": {"type": "bool", "default": False},
     **FOLDER_GUARDS,
 }
 

@@ -242,6 +242,17 @@ def test_folder_on_an_unmounted_disk_is_a_note(views: Views) -> None:
     assert (report.findings, report.notes) == ([], ["folder documents on nas is left out: /mnt/x is not mounted"])
 
 
+def test_refused_folder_is_a_finding(views: Views) -> None:
+    gone = change(views, "nas/syncthing/folders", {})
+    gone = change(gone, f"pi/syncthing/folders/documents/completion/{IDS['nas']}/remote_state", "notSharing")
+    file = {"id": "documents", "path": "/srv/x", "kind": "unusable", "reason": "/srv/x is a file"}
+    by_verify = change(gone, "nas/syncthing/left_out", [file])
+    by_the_role = change(gone, "nas/configured", {"refused": [file]})
+    for refused in (by_verify, by_the_role):
+        report = verify.conclude(refused)
+        assert (report.findings, report.notes) == (["folder documents on nas is refused: /srv/x is a file"], [])
+
+
 def test_different_encryption_passwords_are_reported_as_the_cause(views: Views) -> None:
     broken = change(views, f"nas/syncthing/connections/{IDS['pi']}/connected", False)
     for message in (

@@ -105,3 +105,67 @@ def test_bad_device_id_is_refused_before_any_request(double: Syncthing, tmp_path
     with pytest.raises(SyncthingError, match=r"device nas: 'ABC' is not a device ID"):
         cluster(tmp_path, devices=[{"name": "nas", "device_id": "ABC"}])
     assert double.requests == []
+
+
+# --- refused folders ----------------------------------------------------------------------------
+
+PRESENT = ("docs", "music", "photos")
+
+
+def mixed(tmp_path: pathlib.Path) -> list[dict[str, t.Any]]:
+    """Folders of which each but the first is refused for another reason; PRESENT exist already."""
+    (tmp_path / "file").write_text("x", encoding="ascii")
+    path = str(tmp_path)
+    return [
+        {"id": "good", "path": f"{path}/good", "device_names": ["nas"]},
+        {"id": "afile", "path": f"{path}/file"},
+        {"id": "docs", "path": f"{path}/elsewhere"},
+        {"id": "music", "type": "sendonly"},
+        {"id": "photos", "devices": [{"name": "nas", "encryption_password": "other"}]},
+        {"id": "inner", "path": f"{path}/music/inner"},
+        {"id": "homeless"},
+        {"id": "system", "path": "/etc/x"},
+        {"id": "stranger", "path": f"{path}/stranger", "settings": {"noSuchKey": 1}},
+    ]
+
+
+def test_refused_folders_do_not_stop_devices_and_other_folders(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    cluster(
+        tmp_path, devices=nas(), folders=[{"id": key, "path": f"{tmp_path}/{key}", "device_names": ["nas"]} for key in PRESENT]
+    )
+    folders = mixed(tmp_path)
+    new = {"name": "pi", "device_id": "LYXKCHX-VI3NYZR-ALCJBHF-WMZYSPK-QG6QJA3-MPFYMSO-U56GTUK-NA2MIAW"}
+    before = {one["id"]: one for one in double.config["folders"]}
+    wanted: dict[str, t.Any] = {"devices": [*nas(), new], "folders": folders, "purge_folders": True, "partial": True}
+    checked = cluster(tmp_path, check_mode=True, **wanted)
+    done = cluster(tmp_path, **wanted)
+    refused = {one["id"]: one["reason"] for one in done["refused"]}
+    assert list(refused) == [one["id"] for one in folders[1:]]
+    assert {key: text for key, text in refused.items() if not text} == {}
+    assert checked["refused"] == done["refused"]
+    assert checked["after"] == done["after"]
+    after = {one["id"]: one for one in double.config["folders"]}
+    assert set(after) == {"good", *PRESENT}
+    assert {key: after[key] for key in PRESENT} == before
+    assert new["device_id"] in {one["deviceID"] for one in double.config["devices"]}
+    again = cluster(tmp_path, **wanted)
+    assert (again["changed"], again["refused"]) == (False, done["refused"])
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_refused_folder_is_an_error_unless_partial(double: Syncthing, tmp_path: pathlib.Path, number: int) -> None:
+    cluster(
+        tmp_path, devices=nas(), folders=[{"id": key, "path": f"{tmp_path}/{key}", "device_names": ["nas"]} for key in PRESENT]
+    )
+    folders = mixed(tmp_path)
+    double.requests.clear()
+    with pytest.raises(SyncthingError, match=f"folder {folders[number]['id']}"):
+        cluster(tmp_path, devices=nas(), folders=[folders[0], folders[number]])
+    assert {method for method, _path in double.requests} == {"GET"}
+
+
+def test_all_ordinary_folders_are_set_up_by_a_partial_call(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o700)
+    folders = [{"id": key, "path": f"{tmp_path}/{key}"} for key in ("new", "mine")] + [{"id": "home", "path": "~/Sync"}]
+    done = cluster(tmp_path, folders=folders, folder_owner="root", partial=True)
+    assert (done["refused"], done["left_out"], len(double.config["folders"])) == ([], [], 3)

@@ -93,7 +93,7 @@ def introduced(config: Json) -> None:
             {"folders": [{"id": "new", "path": "/srv/new", "type": "receiveencrypted"}]},
             lambda config: config["folders"][1].update(ignorePerms=True),
         ),
-        ({"devices": [{"name": "nas", "untrusted": True, "introducer": None}]}, lambda config: None),
+        ({"devices": [{"name": "pi", "untrusted": True, "introducer": None}]}, lambda config: None),
         ({"gui": {"user": "admin", "password": "a-password"}}, lambda config: None),
     ],
 )
