@@ -15,11 +15,13 @@ import socket
 import ssl
 import traceback
 import typing as t
+from urllib.parse import urlsplit
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors import MissingLibrary
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import NotReady, SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import NotReady, Starting, SyncthingError
 
 REQUEST_TIMEOUT = 30  # seconds; a write of a thousand devices takes less than one
+PLAIN_TIMEOUT = 5
 SOCKET_PATH_MAX = 107  # bytes (unix(7))
 
 
@@ -62,7 +64,9 @@ class Tcp:
                 method, f"{self.url}{path}", data=data, headers=headers, timeout=REQUEST_TIMEOUT, allow_redirects=False
             )
         except self.requests.exceptions.SSLError as error:
-            raise WrongCertificate(_cause(error)) from error
+            address = urlsplit(self.url)
+            plain = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PLAIN_TIMEOUT)
+            raise _starting(plain, self.url) or WrongCertificate(_cause(error)) from error
         except self.requests.exceptions.RequestException as error:
             raise NotReady(f"Syncthing does not answer at {self.url}: is its service running? ({_cause(error)})") from error
         return Answer(answer.status_code, answer.headers, answer.text)
@@ -91,6 +95,9 @@ class Unix:
             raise SyncthingError(
                 f"{self.path} cannot be opened: run this task as root or as Syncthing's user (become)"
             ) from error
+        except ssl.SSLError as error:
+            self.connection.close()
+            raise _starting(_UnixConnection(self.path, None), self.path) or WrongCertificate(_cause(error)) from error
         except (OSError, http.client.HTTPException) as error:
             self.connection.close()
             raise NotReady(f"Syncthing does not answer at {self.path}: is its service running? ({_cause(error)})") from error
@@ -130,6 +137,24 @@ class _UnixConnection(http.client.HTTPConnection):
             wrapped.close()
             raise WrongCertificate("its fingerprint is another one")
         return wrapped
+
+
+def _starting(connection: http.client.HTTPConnection, place: str) -> Starting | None:
+    """What a Syncthing that converts its database says: version 2 does so in plain HTTP, even where TLS is turned on.
+
+    The request has no API key, because something else may be listening.
+    """
+    try:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        text = answer.read(1000).decode("utf-8", errors="replace").strip()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    if answer.status != 200 or not (answer.getheader("Content-Type") or "").startswith("text/plain"):
+        return None
+    return Starting(f"Syncthing at {place} is not ready yet: {text[:200] or 'an empty answer'}")
 
 
 def _cause(error: BaseException) -> str:

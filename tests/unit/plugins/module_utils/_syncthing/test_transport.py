@@ -11,7 +11,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import NotReady, SyncthingError
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import NotReady, Starting, SyncthingError
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._transport import Unix
 
 ANSWER = b"HTTP/1.1 200 OK\r\nX-Syncthing-Version: v1.29.5\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -83,3 +83,28 @@ def test_missing_permission_for_the_socket_is_an_error_at_once(place: str, monke
     with pytest.raises(SyncthingError, match="run this task as root") as failure:
         Unix(place, None).send("GET", "/rest/config", None, {})
     assert not isinstance(failure.value, NotReady)
+
+
+MIGRATING = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nmigrating"
+
+
+def test_plain_answer_in_place_of_tls_means_starting(place: str) -> None:
+    """Version 2 answers in plain HTTP while it converts its database, also with TLS turned on."""
+    requests: list[bytes] = []
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(place)
+    listener.listen()
+
+    def loop() -> None:
+        for _time in range(2):
+            connection, _address = listener.accept()
+            with connection:
+                requests.append(connection.recv(65536))
+                answer = MIGRATING if requests[-1].startswith(b"GET ") else b"HTTP/1.1 400 Bad Request\r\n\r\n"
+                connection.sendall(answer)
+
+    threading.Thread(target=loop, daemon=True).start()
+    with pytest.raises(Starting, match="not ready yet: migrating"):
+        Unix(place, "00").send("GET", "/rest/config", None, {"X-API-Key": "x"})
+    listener.close()
+    assert b"X-API-Key" not in requests[1]
