@@ -190,7 +190,8 @@ def members(present: list[Json], declared: list[Json], own_id: str, complete: bo
     """
     known = {share["deviceID"]: share for share in present}
     whole = EMPTY_SHARE.keys()
-    wanted = {own_id: {**EMPTY_SHARE, **known.get(own_id, {}), "deviceID": own_id}}
+    # Before the first start the own ID is not known.
+    wanted = {own_id: {**EMPTY_SHARE, **known.get(own_id, {}), "deviceID": own_id}} if own_id else {}
     for share in present:
         if share.get("introducedBy") or not complete:
             wanted[share["deviceID"]] = share

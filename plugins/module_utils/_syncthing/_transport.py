@@ -97,7 +97,10 @@ class Unix:
             ) from error
         except ssl.SSLError as error:
             self.connection.close()
-            raise _starting(_UnixConnection(self.path, None), self.path) or WrongCertificate(_cause(error)) from error
+            found = _starting(_UnixConnection(self.path, None), self.path)
+            raise found or NotReady(
+                f"Syncthing does not answer at {self.path}: is its service running? ({_cause(error)})"
+            ) from error
         except (OSError, http.client.HTTPException) as error:
             self.connection.close()
             raise NotReady(f"Syncthing does not answer at {self.path}: is its service running? ({_cause(error)})") from error

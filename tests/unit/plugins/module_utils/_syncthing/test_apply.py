@@ -169,3 +169,9 @@ def test_all_ordinary_folders_are_set_up_by_a_partial_call(double: Syncthing, tm
     folders = [{"id": key, "path": f"{tmp_path}/{key}"} for key in ("new", "mine")] + [{"id": "home", "path": "~/Sync"}]
     done = cluster(tmp_path, folders=folders, folder_owner="root", partial=True)
     assert (done["refused"], done["left_out"], len(double.config["folders"])) == ([], [], 3)
+
+
+def test_check_before_the_first_start_shows_no_empty_device_id(tmp_path: pathlib.Path) -> None:
+    folder = {"id": "docs", "path": f"{tmp_path}/docs", "device_names": ["nas"]}
+    after = cluster(tmp_path, check_mode=True, devices=nas(), folders=[folder])["after"]
+    assert [one["deviceID"] for one in after["folders"]["docs"]["devices"]] == [NAS]
