@@ -261,3 +261,28 @@ def test_purge_keeps_declared_objects(daemon: t.Any, tmp_path: pathlib.Path) -> 
     syncthing_steps.run_steps("syncthing_cluster", [step], home, lambda: daemon.get("config"))
     assert {device["name"] for device in daemon.get("config/devices")} >= {"nas"}
     assert syncthing_steps.PI not in {device["deviceID"] for device in daemon.get("config/devices")}
+
+
+def test_device_that_shares_a_folder_cannot_become_untrusted(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    home = str(daemon.home)
+    call("syncthing_device", home=home, name="vps", device_id=syncthing_steps.NAS)
+    call("syncthing_folder", home=home, id="docs", path=str(tmp_path / "docs"), devices=[{"name": "vps"}])
+    before = daemon.get("config")
+    with pytest.raises(ModuleFailed, match="device vps is to be untrusted, and folder docs is shared with it"):
+        call("syncthing_device", home=home, name="vps", untrusted=True)
+    assert daemon.get("config") == before
+
+
+def test_refused_folders_of_a_partial_call_leave_the_others_alone(daemon: t.Any, tmp_path: pathlib.Path) -> None:
+    home = str(daemon.home)
+    (tmp_path / "file").write_text("x", encoding="ascii")
+    call("syncthing_folder", home=home, id="docs", path=str(tmp_path / "docs"))
+    folders = [
+        {"id": "docs", "type": "sendonly"},
+        {"id": "bad", "path": f"{tmp_path}/file"},
+        {"id": "good", "path": f"{tmp_path}/good"},
+    ]
+    done = call("syncthing_cluster", home=home, folders=folders, partial=True)
+    assert (done["changed"], [one["id"] for one in done["refused"]]) == (True, ["docs", "bad"])
+    assert {one["id"]: one["type"] for one in daemon.get("config/folders")} == {"docs": "sendreceive", "good": "sendreceive"}
+    assert not call("syncthing_cluster", home=home, folders=folders, partial=True)["changed"]
