@@ -18,13 +18,14 @@ import pathlib
 import shlex
 import signal
 import subprocess
+import tempfile
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import label_of
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_access, ssh_advice
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_access, ssh_advice, ssh_local
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_access import CONTROLLER, HOST, INVENTORY, NAME
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -37,7 +38,9 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "require_tailnet": {"type": "bool", "default": False},
     "refuse_tailnet": {"type": "bool", "default": False},
     "fresh": {"type": "bool", "default": True},
+    "firewall": {"type": "dict", "default": {}},
 }
+LOCAL = ("local", "ansible.builtin.local")
 COMMAND_TIMEOUT = 5  # seconds
 # A variable of --extra-vars overrides every fact, so later tasks would go to ansible_host, which may be another machine.
 EXTRA_VARS_OVERRIDE = (
@@ -61,17 +64,57 @@ class ActionModule(ActionBase):
             mutually_exclusive=[["require_tailnet", "refuse_tailnet"]],
             required_one_of=[["tailnet_name", "addresses"]],
         )
+        self._task_vars = task_vars or {}
+        if self._connection.transport == "local":
+            result.update(self._local())
+            return result
         if self._connection.transport != "ssh":
             raise AnsibleActionFail(
                 f"the host is managed over the connection plugin {self._connection.transport!r}, "
-                "and a login can only be proven over ssh"
+                "and a login can only be proven over ssh (or local, on the machine that runs Ansible)"
             )
-        self._task_vars = task_vars or {}
         self._given_arguments = self._connection.get_option("ssh_common_args") or ""
         self._own_arguments = ssh_access.without_alias(self._given_arguments)
+        self._host_key: dict[str, t.Any] | None = None
+        self._redirected = False  # whether the file of ssh_config leads ssh to another address
         self._destination = self._ask_ssh(self._task_vars.get("ansible_port") or self._task_vars.get("ansible_ssh_port"))
         result.update(self._try_all())
         return result
+
+    # --- the machine that runs Ansible ----------------------------------------------------------
+
+    def _local(self) -> dict[str, t.Any]:
+        """The result for the machine that runs Ansible. It is administered where it stands, so no login is needed."""
+        socket = self._arguments["tailscale_socket"]
+        command = ssh_access.login_command([socket] if socket else [])
+        _code, output, _error = self._connection.exec_command(command, sudoable=False)
+        answer = ssh_access.parse_local_answer(output.decode(errors="replace"))
+        name = self._task_vars.get("inventory_hostname", "localhost")
+        session = ssh_local.session()
+        problem = ssh_access.objection(INVENTORY, answer, True, ssh_access.Wanted(self._label, self._other_hosts))
+        problem = problem or ssh_local.shared(name, self._other_local_hosts())
+        if self._arguments["require_tailnet"]:
+            problem = problem or ssh_local.lock_out(session, answer.nodes, self._arguments["firewall"])
+        failed = {"failed": True, "msg": f"{name} is managed over the connection plugin local, and {problem}"} if problem else {}
+        return {
+            "changed": False,
+            "address": None if problem else name,
+            "local": True,
+            "tailnet": False,
+            "node_name": ssh_access.node_name(answer, self._label),
+            "ssh_client": None,
+            "ssh_server": None,
+            "ssh_port": session.port if session else None,
+            "host_key": None,
+            "ssh_common_args": self._task_vars.get("ansible_ssh_common_args") or "",
+            "tried": [],
+            **failed,
+        }
+
+    def _other_local_hosts(self) -> list[str]:
+        hosts, own = self._task_vars.get("hostvars") or {}, self._task_vars.get("inventory_hostname")
+        others = [name for name in self._task_vars.get("ansible_play_hosts_all") or () if name != own and name in hosts]
+        return [name for name in others if _variable(hosts, name, "ansible_connection") in LOCAL]
 
     # --- attempts -------------------------------------------------------------------------------
 
@@ -107,7 +150,10 @@ class ActionModule(ActionBase):
                 "tailnet": answer.over_tailnet,
                 "node_name": ssh_access.node_name(answer, self._label),
                 "ssh_client": answer.client,
+                "local": False,
                 "ssh_server": answer.server,
+                "ssh_port": answer.port,
+                "host_key": self._host_key,
                 "ssh_common_args": common_arguments,
                 "tried": _describe(attempts),
             }
@@ -126,7 +172,10 @@ class ActionModule(ActionBase):
             "tailnet": False,
             "node_name": None,
             "ssh_client": None,
+            "local": False,
             "ssh_server": None,
+            "ssh_port": None,
+            "host_key": None,
             "ssh_common_args": self._own_arguments,
             "tried": _describe(attempts),
             "msg": " ".join(one if one.endswith("?") else f"{one.rstrip('.')}." for one in messages if one),
@@ -168,10 +217,10 @@ class ActionModule(ActionBase):
     def _other_hosts(self) -> dict[str, str]:
         hosts = self._task_vars.get("hostvars") or {}
         own = self._task_vars.get("inventory_hostname")
-        return {label_of(_tailscale_hostname(hosts, name)): name for name in hosts if name != own}
+        return {label_of(_variable(hosts, name, "tailscale_hostname") or name): name for name in hosts if name != own}
 
     def _ask_ssh(self, port: int | None) -> ssh_access.Destination:
-        """The destination that ssh itself would use, including its configuration files."""
+        """The destination that ssh itself would use, including its configuration files, but without the file of ssh_config."""
         connection = self._connection
         host = connection.get_option("host")
         command = [connection.get_option("ssh_executable"), *shlex.split(connection.get_option("ssh_args") or "")]
@@ -180,8 +229,18 @@ class ActionModule(ActionBase):
         if port is not None:
             command += ["-o", f"Port={port}"]
         command += shlex.split(f"{self._own_arguments} {connection.get_option('ssh_extra_args') or ''}")
-        answer = subprocess.run([*command, "-G", host], capture_output=True, text=True, check=False, timeout=10)
-        return ssh_access.parse_ssh_settings(answer.stdout, host)
+        found = ssh_access.parse_ssh_settings(_settings([*command, "-G", host]), host)
+        given = ssh_local.configuration_file(command)
+        users = ssh_local.without_fragment(given)
+        if users is None:
+            return found
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(users)
+            file.flush()
+            users_own = ssh_access.parse_ssh_settings(_settings([*command, "-F", file.name, "-G", host]), host)
+        # Where our own file changes it, the options of each attempt have to say where to go.
+        self._redirected = users_own != found
+        return users_own
 
     # --- a login --------------------------------------------------------------------------------
 
@@ -192,7 +251,13 @@ class ActionModule(ActionBase):
         names = ssh_access.host_key_names(address, [self._arguments["tailnet_name"] or ""], destination)
         known = next((name for name in names[: 1 if own else None] if _is_known(name, destination.known_hosts)), None)
         verified = destination.verifies_machine(known_before=known is not None)
-        if own:
+        self._host_key = {
+            "name": known or destination.host_key_name,
+            "port": int(destination.port),
+            "known_hosts": list(destination.known_hosts),
+            "verified": verified,
+        }
+        if own and not self._redirected:
             return self._own_arguments, verified
         control_path = ""
         if "ControlPersist" in (self._connection.get_option("ssh_args") or ""):
@@ -201,6 +266,7 @@ class ActionModule(ActionBase):
             folder = pathlib.Path(self._connection.get_option("control_path_dir")).expanduser()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             control_path = f"{folder}/%C"
+        address = destination.hostname if own else address
         added = ssh_access.alias_arguments(address, known or destination.host_key_name, control_path)
         return f"{self._own_arguments} {shlex.join(added)}".strip(), verified
 
@@ -234,6 +300,10 @@ def _describe(attempts: t.Iterable[ssh_advice.Attempt]) -> list[dict[str, str]]:
     return [{"address": attempt.address, "error": ssh_advice.shorten_ssh_error(attempt.error)} for attempt in attempts]
 
 
+def _settings(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10).stdout
+
+
 def _is_known(name: str, known_hosts: t.Iterable[str]) -> bool:
     files = [file for file in (pathlib.Path(one).expanduser() for one in known_hosts) if file.exists()]
     commands = [["ssh-keygen", "-F", name, "-f", str(file)] for file in files]
@@ -257,9 +327,9 @@ def _output(command: list[str]) -> str:
     return output.decode(errors="replace") if process.returncode == 0 else ""
 
 
-def _tailscale_hostname(hosts: t.Any, name: str) -> str:
-    """The tailscale_hostname of another host. Undefined or encrypted variables of that host are no error here."""
+def _variable(hosts: t.Any, name: str, variable: str) -> str:
+    """A variable of another host. Undefined or encrypted variables of that host are no error here."""
     try:
-        return str(hosts[name].get("tailscale_hostname") or name)
+        return str(hosts[name].get(variable) or "")
     except AnsibleError:
-        return name
+        return ""

@@ -79,12 +79,21 @@ options:
       - An established connection survives a firewall that would block every new one, so only a new connection is proof.
     type: bool
     default: true
+  firewall:
+    description:
+      - The variables of the role firewall that are to come into force, for the machine that runs Ansible.
+      - With O(require_tailnet), an administrator who is logged in to it by SSH from outside the tailnet, and could not log in
+        again, is an error.
+    type: dict
+    default: {}
 notes:
   - One of O(tailnet_name) and O(addresses) is required; O(require_tailnet) and O(refuse_tailnet) exclude each other.
   - If no address accepts a login, the error message names the likely causes and what to do about each.
   - The module fails if C(ansible_ssh_common_args) is among the extra variables, which override every fact, and the address that
     it found is not the one in the inventory.
-  - The host must be managed over the connection plugin P(ansible.builtin.ssh#connection).
+  - The host must be managed over the connection plugin P(ansible.builtin.ssh#connection), or over
+    P(ansible.builtin.local#connection) if it is the machine that runs Ansible. That machine needs no login.
+  - Ignores what M(homelab.tailsync.ssh_config) has written, which may be out of date.
 seealso:
   - module: ansible.builtin.wait_for_connection
 """
@@ -133,6 +142,34 @@ ssh_server:
   returned: always
   type: str
   sample: 100.64.0.7
+local:
+  description:
+    - Whether the host is the machine that runs Ansible. Then no login was tried, and RV(address) is its name in the inventory.
+  returned: always
+  type: bool
+ssh_port:
+  description: The port of the host's SSH server that the login arrived at, V(null) if that is not known.
+  returned: always
+  type: int
+  sample: 22
+host_key:
+  description: The host's key, for M(homelab.tailsync.ssh_config); V(null) if no address accepted a login.
+  returned: always
+  type: dict
+  contains:
+    name:
+      description: The name that C(known_hosts) has the key under.
+      type: str
+    port:
+      description: The port that SSH connects to.
+      type: int
+    known_hosts:
+      description: SSH's files with known keys.
+      type: list
+      elements: str
+    verified:
+      description: Whether the login proved that the host has this key.
+      type: bool
 ssh_common_args:
   description:
     - The value for C(ansible_ssh_common_args) that makes Ansible use RV(address). It begins with the earlier value, without the

@@ -44,7 +44,8 @@ def rules_of(variables: Variables) -> list[Rule]:
 
 
 def ssh_port(variables: Variables) -> int:
-    return int(variables.get("firewall_ssh_port") or variables.get("ansible_port") or variables.get("ansible_ssh_port") or 22)
+    names = ("firewall_ssh_port", "ssh_port", "ansible_port", "ansible_ssh_port")  # ssh_port: of the login that was made
+    return int(next((variables[name] for name in names if variables.get(name)), 22))
 
 
 def not_checked_because(variables: Variables) -> str | None:

@@ -175,6 +175,7 @@ class Answer(t.NamedTuple):
     client: str
     server: str
     nodes: tuple[Node, ...] = ()
+    port: int | None = None  # of the host's SSH server
 
     @property
     def over_tailnet(self) -> bool:
@@ -209,10 +210,27 @@ def login_command(sockets: t.Iterable[str]) -> str:
 def parse_answer(text: str) -> Answer | str:
     """Parse client and server address in sshd's SSH_CONNECTION ("client port server port"), and the nodes."""
     connection, *nodes = text.split(MARKER, 1)[-1].split(NODE_MARKER)
-    words = connection.split("\n", 1)[0].split()
-    if len(words) < 4:
+    found = parse_connection(connection.split("\n", 1)[0])
+    if found is None:
         return "the host's sshd does not set SSH_CONNECTION"
-    return Answer(words[0], words[2], tuple(dict.fromkeys(node for node in map(_node, nodes) if node)))
+    return found._replace(nodes=_nodes(nodes))
+
+
+def parse_connection(text: str) -> Answer | None:
+    """Parse a value of SSH_CONNECTION; None if it is none."""
+    words = text.split()
+    if len(words) < 4:
+        return None
+    return Answer(words[0], words[2], port=int(words[3]) if words[3].isdigit() else None)
+
+
+def parse_local_answer(text: str) -> Answer:
+    """Parse the nodes of the machine that runs Ansible. It needs no login."""
+    return Answer("", "", _nodes(text.split(NODE_MARKER)[1:]))
+
+
+def _nodes(texts: t.Iterable[str]) -> tuple[Node, ...]:
+    return tuple(dict.fromkeys(node for node in map(_node, texts) if node))
 
 
 def _node(text: str) -> Node | None:

@@ -49,6 +49,7 @@ PLAYBOOKS: dict[str, t.Any] = {
     ACCEPT: {"type": "list", "elements": "str"},
     "tailsync_hosts": {"type": "raw"},
     "tailsync_connect_timeout": {"type": "int", "default": 5},
+    "tailsync_ssh_config": {"type": "str", "default": "~/.ssh/config"},
     "tailsync_tailscale_command": {"type": "list", "elements": "str", "default": ["tailscale"]},
     "tailsync_verify_timeout": {"type": "int"},
 }

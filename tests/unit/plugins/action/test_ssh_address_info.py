@@ -182,11 +182,15 @@ LOGGED_OUT = {"BackendState": "NeedsLogin", "HaveNodeKey": False, "Self": {"Host
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (answer_text(), Answer("10.0.0.2", "10.0.0.1")),
-        (answer_text(MEMBER), Answer("10.0.0.2", "10.0.0.1", (Node("nas", ("100.64.0.7",)),))),
-        (answer_text(MEMBER, MEMBER), Answer("10.0.0.2", "10.0.0.1", (Node("nas", ("100.64.0.7",)),))),  # two paths, one socket
-        (answer_text(LOGGED_OUT), Answer("10.0.0.2", "10.0.0.1", (Node("", ()),))),
-        (answer_text("no status"), Answer("10.0.0.2", "10.0.0.1")),
+        (answer_text(), Answer("10.0.0.2", "10.0.0.1", port=22)),
+        (answer_text(connection="10.0.0.2 50000 10.0.0.1 2222"), Answer("10.0.0.2", "10.0.0.1", port=2222)),
+        (answer_text(MEMBER), Answer("10.0.0.2", "10.0.0.1", (Node("nas", ("100.64.0.7",)),), 22)),
+        (
+            answer_text(MEMBER, MEMBER),
+            Answer("10.0.0.2", "10.0.0.1", (Node("nas", ("100.64.0.7",)),), 22),
+        ),  # two paths, one socket
+        (answer_text(LOGGED_OUT), Answer("10.0.0.2", "10.0.0.1", (Node("", ()),), 22)),
+        (answer_text("no status"), Answer("10.0.0.2", "10.0.0.1", port=22)),
         (answer_text(connection=""), "the host's sshd does not set SSH_CONNECTION"),
     ],
 )
@@ -204,7 +208,7 @@ def test_remote_command_works_without_tailscale() -> None:
         env={"PATH": "/bin:/usr/bin", "SSH_CONNECTION": "::1 1 ::1 22"},
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert ssh_access.parse_answer(done.stdout) == Answer("::1", "::1")
+    assert ssh_access.parse_answer(done.stdout) == Answer("::1", "::1", port=22)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +314,7 @@ def test_extra_variables_that_override_the_address_are_refused(
 ) -> None:
     probe = action.ActionModule.__new__(action.ActionModule)
     probe._loader, probe._own_arguments, probe._label = None, ssh_access.without_alias(given), "nas"
-    probe._given_arguments = given
+    probe._given_arguments, probe._host_key = given, None
     probe._arguments = {"require_tailnet": False, "timeout": 5, "tailnet_name": "nas"}
     monkeypatch.setattr(probe, "_candidates", lambda: [action.Candidate(NAME, "nas")])
     monkeypatch.setattr(probe, "_try", lambda one: (Answer("100.64.0.9", "100.64.0.1"), found, ""))

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, the tailsync contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the controller's ssh configuration for a host; what is written is decided in plugin_utils/ssh_fragment.py."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import stat
+import subprocess
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.files import write_whole
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_fragment, ssh_local
+
+HOST_KEY = {
+    "name": {"type": "str", "required": True},
+    "port": {"type": "int", "default": 22},
+    "known_hosts": {"type": "list", "elements": "str", "default": []},
+    "verified": {"type": "bool", "default": False},
+}
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "config": {"type": "str", "default": "~/.ssh/config"},
+    "names": {"type": "list", "elements": "str", "required": True},
+    "address": {"type": "str"},
+    "host_key": {"type": "dict", "options": HOST_KEY},
+}
+ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        _spec, given = self.validate_argument_spec(
+            argument_spec=ARGUMENTS, required_if=[["state", "present", ["address", "host_key"]]]
+        )
+        self._task_vars = task_vars or {}
+        result.update(changed=False, names=[], file=None)
+        if not given["config"]:
+            return result
+        config = ssh_local.expanded(given["config"])
+        names = ssh_fragment.usable_names(given["names"], self._names_of_others())
+        try:
+            result.update(self._present(config, names, given) if given["state"] == "present" else self._absent(config, names))
+        except OSError as error:
+            # The host itself is complete, so this is no failure.
+            Display().warning(f"{config.parent / ssh_fragment.FILE} could not be written: {error}")
+        return result
+
+    def _present(self, config: pathlib.Path, names: tuple[str, ...], given: dict[str, t.Any]) -> dict[str, t.Any]:
+        key = given["host_key"]
+        entry = ssh_fragment.entry_of(names, given["address"], key["name"])
+        if entry is None:
+            return {}
+        file = config.parent / ssh_fragment.FILE
+        with self._locked(config.parent):
+            entries = ssh_fragment.with_entry(ssh_fragment.parse(_read(file)), entry)
+            changed = self._write(file, ssh_fragment.render(entries))
+            changed |= self._include(config, file)
+            if key["verified"]:
+                changed |= self._know([*names, entry.address], key)
+        result = {"changed": changed, "names": list(names), "file": str(file)}
+        if changed:
+            result["msg"] = (
+                f"From now on ssh, and any playbook, reaches {names[0]} over the tailnet by {', '.join(names)} ({file})."
+            )
+            result["_ansible_verbose_always"] = True
+        return result
+
+    def _absent(self, config: pathlib.Path, names: tuple[str, ...]) -> dict[str, t.Any]:
+        file = config.parent / ssh_fragment.FILE
+        if not file.exists():
+            return {}
+        with self._locked(config.parent):
+            text = _read(file)
+            entries = ssh_fragment.parse(text)
+            left = ssh_fragment.without(entries, names)
+            changed = left != entries and self._write(file, ssh_fragment.render(left))
+        return {"changed": changed, "names": list(names), "file": str(file)}
+
+    # --- files ----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self, directory: pathlib.Path) -> t.Iterator[None]:
+        """Keep the processes of other hosts out, which write the same files."""
+        if self._task.check_mode and not directory.exists():
+            yield
+            return
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _write(self, path: pathlib.Path, text: str, mode: int = 0o600) -> bool:
+        """Write a file if it differs. Returns whether it does."""
+        if path.exists() and _read(path) == text:
+            return False
+        if not self._task.check_mode:
+            write_whole(path, text.encode(**ENCODING), mode=mode)
+        return True
+
+    def _include(self, config: pathlib.Path, file: pathlib.Path) -> bool:
+        text = _read(config)
+        line = ssh_fragment.include_line(str(file), ssh_local.home())
+        if ssh_fragment.is_included(text):
+            return False
+        # A link leads to files that other programs manage; to replace it would detach them.
+        if config.is_symlink() or (config.exists() and not os.access(config, os.W_OK)):
+            kind = "a link" if config.is_symlink() else "read-only"
+            Display().warning(
+                f"{config} is {kind} and was left alone. So that ssh finds the hosts, make this its first line: {line}"
+            )
+            return False
+        mode = stat.S_IMODE(config.stat().st_mode) if config.exists() else 0o600
+        return self._write(config, ssh_fragment.with_include(text, line), mode)
+
+    def _know(self, names: t.Sequence[str], key: dict[str, t.Any]) -> bool:
+        """Give the machine's known key its further names, for programs that do not use the file."""
+        files = [ssh_local.expanded(one) for one in key["known_hosts"]]
+        if not files:
+            return False
+        forms = [name if key["port"] == 22 else f"[{name}]:{key['port']}" for name in names]
+        unknown = [name for name in forms if not _look_up(name, files)]
+        lines = ssh_fragment.known_host_lines(_look_up(key["name"], files), unknown, lambda: os.urandom(20))
+        if not lines:
+            return False
+        text = _read(files[0])
+        start = text if not text or text.endswith("\n") else f"{text}\n"
+        if files[0].is_symlink():
+            return False
+        mode = stat.S_IMODE(files[0].stat().st_mode) if files[0].exists() else 0o600
+        return self._write(files[0], start + "".join(f"{line}\n" for line in lines), mode)
+
+    # --- other hosts ----------------------------------------------------------------------------
+
+    def _names_of_others(self) -> set[str]:
+        """Names and addresses of the other hosts of the inventory, which ssh must not take for this one."""
+        hosts, own = self._task_vars.get("hostvars") or {}, self._task_vars.get("inventory_hostname")
+        found: set[str] = set()
+        for name in hosts:
+            if name == own:
+                continue
+            found.add(name)
+            with contextlib.suppress(AnsibleError):  # undefined or encrypted variables of that host
+                found.add(str(hosts[name].get("ansible_host") or hosts[name].get("ansible_ssh_host") or name))
+        return found
+
+
+def _read(path: pathlib.Path) -> str:
+    """The text with its own line ends; none if the file does not exist."""
+    try:
+        return path.read_bytes().decode(**ENCODING)
+    except FileNotFoundError:
+        return ""
+
+
+def _look_up(name: str, files: t.Iterable[pathlib.Path]) -> str:
+    commands = [["ssh-keygen", "-F", name, "-f", str(file)] for file in files if file.exists()]
+    return "".join(subprocess.run(one, capture_output=True, text=True, check=False, timeout=10).stdout for one in commands)
