@@ -71,9 +71,8 @@ class ActionModule(ActionBase):
                 changed |= self._know([*names, entry.address], key)
         result = {"changed": changed, "names": list(names), "file": str(file)}
         if changed:
-            result["msg"] = (
-                f"From now on ssh, and any playbook, reaches {names[0]} over the tailnet by {', '.join(names)} ({file})."
-            )
+            shown = ", ".join(names)
+            result["msg"] = f"From now on ssh and any playbook reach {names[0]} over the tailnet, by {shown} ({file})."
             result["_ansible_verbose_always"] = True
         return result
 
