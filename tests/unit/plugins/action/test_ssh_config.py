@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The tailsync contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.homelab.tailsync.plugins.action import ssh_config as action
+from ansible_collections.homelab.tailsync.plugins.modules import ssh_config as module
+from playbook import ansible_playbook
+
+KEY = {"name": "192.168.1.10", "port": 22, "known_hosts": [], "verified": False}
+
+
+def call(tmp_path: pathlib.Path, name: str, *options: str, **arguments: t.Any) -> subprocess.CompletedProcess[str]:
+    tasks = [{f"homelab.tailsync.{name}": arguments, "register": "answer"}, {"ansible.builtin.debug": {"var": "answer"}}]
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "nas", "gather_facts": False, "tasks": tasks}]), encoding="ascii")
+    hosts = {"nas": {"ansible_connection": "local"}, "gate": {"ansible_host": "203.0.113.5"}}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="ascii")
+    return ansible_playbook("-i", str(tmp_path / "hosts.yml"), str(tmp_path / "play.yml"), *options, cwd=tmp_path)
+
+
+def written(tmp_path: pathlib.Path, *options: str, **more: t.Any) -> subprocess.CompletedProcess[str]:
+    names = ["nas", "203.0.113.5"]
+    config = str(tmp_path / "ssh" / "config")
+    return call(
+        tmp_path, "ssh_config", *options, **{"config": config, "names": names, "address": "100.64.0.7", "host_key": KEY, **more}
+    )
+
+
+def test_documented_options_are_those_of_the_action() -> None:
+    keys = ("type", "elements", "default", "required", "choices")
+
+    def plain(options: dict[str, t.Any], inner: str) -> dict[str, t.Any]:
+        found = {}
+        for name, one in options.items():
+            found[name] = {key: one[key] for key in keys if key in one}
+            if inner in one:
+                found[name]["options"] = plain(one[inner], inner)
+        return found
+
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    assert plain(documented, "suboptions") == plain(action.ARGUMENTS, "options")
+
+
+def test_file_is_written_once_and_removed_again(tmp_path: pathlib.Path) -> None:
+    first = written(tmp_path, "--check")
+    assert "changed=1" in first.stdout, first.stdout + first.stderr
+    assert not (tmp_path / "ssh").exists()
+    assert "changed=1" in written(tmp_path).stdout
+    assert "changed=0" in written(tmp_path).stdout
+    text = (tmp_path / "ssh" / "tailsync.conf").read_text(encoding="ascii")
+    assert "Host nas\n  HostName 100.64.0.7\n" in text  # the address is also that of gate
+    assert "changed=1" in written(tmp_path, state="absent").stdout
+    assert "Host nas" not in (tmp_path / "ssh" / "tailsync.conf").read_text(encoding="ascii")
+
+
+def test_configuration_that_is_a_link_is_left_alone(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ssh").mkdir()
+    (tmp_path / "dotfiles").write_text("User bob\n", encoding="ascii")
+    (tmp_path / "ssh" / "config").symlink_to(tmp_path / "dotfiles")
+    done = written(tmp_path)
+    assert "make this its first line" in " ".join((done.stdout + done.stderr).split())
+    assert (tmp_path / "ssh" / "config").is_symlink()
+    assert (tmp_path / "dotfiles").read_text(encoding="ascii") == "User bob\n"
+
+
+def test_nothing_is_written_if_switched_off(tmp_path: pathlib.Path) -> None:
+    assert "changed=0" in written(tmp_path, config="").stdout
+
+
+@pytest.mark.parametrize("wanted", [{}, {"require_tailnet": True}, {"refuse_tailnet": True}])
+def test_machine_that_runs_ansible_needs_no_login(tmp_path: pathlib.Path, wanted: dict[str, bool]) -> None:
+    done = call(tmp_path, "ssh_address_info", tailnet_name="nas", **wanted)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"local": true' in done.stdout
