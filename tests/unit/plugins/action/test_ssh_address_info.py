@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import shlex
 import subprocess
+import types
 import typing as t
 
 import pytest
@@ -321,3 +323,21 @@ def test_extra_variables_that_override_the_address_are_refused(
     monkeypatch.setattr(action, "load_extra_vars", lambda loader: {name: given})
     result = probe._try_all()
     assert ("--extra-vars" in result.get("msg", ""), result["address"] is None) == (refused, refused)
+
+
+# --- the file of ssh_config, which may be out of date ------------------------------------------------
+
+
+@pytest.mark.parametrize("included", [False, True])
+def test_own_address_is_asked_for_whatever_the_file_says(tmp_path: pathlib.Path, included: bool) -> None:
+    (tmp_path / "tailsync.conf").write_text("Host 192.168.1.10\n  HostName 100.64.0.7\n  HostKeyAlias old\n", encoding="ascii")
+    line = f"Include {tmp_path}/tailsync.conf\n" if included else ""
+    (tmp_path / "config").write_text(f"{line}Host 192.168.1.10\n  Port 2222\n", encoding="ascii")
+    options = {"host": "192.168.1.10", "ssh_executable": "ssh", "ssh_args": f"-F {tmp_path}/config"}
+    probe = action.ActionModule.__new__(action.ActionModule)
+    probe._connection = types.SimpleNamespace(get_option=options.get)
+    probe._own_arguments, probe._redirected, probe._arguments = "", False, {"tailnet_name": "nas"}
+    probe._destination = probe._ask_ssh(None)
+    assert (probe._destination.hostname, probe._destination.port) == ("192.168.1.10", "2222")
+    arguments, _verified = probe._common_arguments("192.168.1.10")
+    assert ("HostName=192.168.1.10" in arguments) is included
