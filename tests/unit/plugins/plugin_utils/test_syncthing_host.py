@@ -245,6 +245,7 @@ def test_device_id_and_access_to_the_web_interface_are_gathered(
 
 @pytest.mark.parametrize(("manager", "refused"), [("apt", False), (None, False), ("dnf", True), ("pacman", True), ("apk", True)])
 def test_host_without_apt_is_refused_by_name(manager: str | None, refused: bool) -> None:
-    found = refusals({"system": {"pkg_mgr": manager, "distribution": "Fedora"}})
+    host = {"syncthing": WHOLE, "system": {"pkg_mgr": manager, "distribution": "Fedora"}}
+    found = syncthing_host.refusals(host, {"syncthing_user": "syncthing", "syncthing_home": HOME})
     assert bool(found) is refused
     assert all("this host has Fedora, and the role syncthing installs Syncthing with apt" in text for text in found)
