@@ -38,11 +38,13 @@ options:
   syncthing_gui_group:
     description: The group whose members may use Syncthing's web interface.
     type: str
-  syncthing_ports:
-    description: The TCP ports that Syncthing is to listen on, to see what holds them now.
+  syncthing_addresses:
+    description:
+      - The TCP addresses that Syncthing is to listen on, such as V(tcp://100.64.0.1:22000) or V(127.0.0.1:8384), to see what
+        holds them now. One without a host means the node's address in the tailnet.
     type: list
-    elements: int
-    default: [22000]
+    elements: str
+    default: [":22000"]
   login_servers:
     description: URLs of control servers that may run on this host.
     type: list
@@ -220,14 +222,19 @@ syncthing:
   returned: always
   type: dict
 syncthings:
-  description: Every Syncthing on the host, and what holds the ports in O(syncthing_ports).
+  description: Every Syncthing on the host, and what holds the ports of O(syncthing_addresses).
   returned: always
   type: dict
   contains:
+    wanted:
+      description: The O(syncthing_addresses), each with C(host), which may be empty, and C(port).
+      type: list
+      elements: dict
     daemons:
       description:
         - The Syncthings in the host's network namespace, each with its process IDs C(pids), C(user), C(unit), C(home) (V(null) if
-          unknown), whether it is in a container (C(contained)), and whether its unit belongs to a user's systemd (C(by_user)).
+          unknown), whether it is in a container (C(contained)), whether its unit belongs to a user's systemd (C(by_user)), and
+          whether the unit is its own (C(is_main)), unlike cron's.
       type: list
       elements: dict
     holders:
@@ -240,6 +247,10 @@ syncthings:
       elements: dict
     enabled:
       description: The accounts whose C(syncthing@) service starts at boot.
+      type: list
+      elements: str
+    shows:
+      description: The options in the C(config.xml) of O(syncthing_home) that show this Syncthing outside the tailnet.
       type: list
       elements: str
     candidate:

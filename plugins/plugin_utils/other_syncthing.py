@@ -25,7 +25,7 @@ def refusals(host: Found, variables: Found) -> list[str]:
         return []
     said = [text for daemon in found["daemons"] for text in _daemon_refusals(daemon, host, variables)]
     named = [pid for daemon in found["daemons"] if _is_known(daemon, variables) for pid in daemon["pids"]]
-    holders = [holder for holder in found["holders"] if holder["pid"] not in named and _conflicts(holder, host, variables)]
+    holders = [holder for holder in found["holders"] if holder["pid"] not in named and _conflicts(holder, host)]
     return [*said, *_holder_refusals(holders, found["daemons"], variables), *_forwarded_refusals(host, variables)]
 
 
@@ -34,10 +34,10 @@ def warnings(host: Found, variables: Found) -> list[str]:
     found = host.get("syncthings")
     if not found:
         return []
-    taken = {holder["pid"] for holder in found["holders"] if _conflicts(holder, host, variables)}
+    taken = {holder["pid"] for holder in found["holders"] if _conflicts(holder, host)}
     others = [daemon for daemon in found["daemons"] if not _is_known(daemon, variables) and not taken & set(daemon["pids"])]
     running = {daemon["unit"] for daemon in found["daemons"]}
-    said = [
+    said = _taken_over(host, variables) + [
         f"[WARNING] {describe(daemon)} is another Syncthing on this host. It keeps running, but once the firewall is closed, "
         "other machines reach it over the tailnet only, and it no longer reaches theirs outside the tailnet at Syncthing's port"
         for daemon in others
@@ -71,7 +71,18 @@ def is_too_old(version: str | None) -> bool:
 
 def describe(daemon: Found) -> str:
     where = "in a container" if daemon["contained"] else f"home {daemon['home']}" if daemon["home"] else "home unknown"
-    return f"{daemon['unit'] or 'process ' + str(daemon['pids'][0])} (of {daemon['user']}, {where})"
+    return f"{daemon['unit'] if daemon['is_main'] else 'process ' + str(daemon['pids'][0])} (of {daemon['user']}, {where})"
+
+
+def _taken_over(host: Found, variables: Found) -> list[str]:
+    """What the configuration that a Syncthing is taken over with shows outside the tailnet."""
+    shown = host["syncthings"]["shows"]
+    if not shown or host["syncthing"].get("was_set_up"):
+        return []
+    return [
+        f"[WARNING] The Syncthing in {variables['syncthing_home']} is taken over with its configuration, folders and devices. "
+        f"Its options ({', '.join(shown)}) show it outside the tailnet until the role syncthing_mesh changes them"
+    ]
 
 
 # --- processes ----------------------------------------------------------------------------------
@@ -123,8 +134,9 @@ def _is_wanted(daemon: Found, topic: Found, variables: Found) -> bool:
 def _stop(daemon: Found) -> str:
     if daemon["contained"]:
         return "stop its container"
-    if not daemon["unit"]:
-        return f"end process {daemon['pids'][0]} and what starts it"
+    if not daemon["is_main"]:
+        starts = f" (started in {daemon['unit']})" if daemon["unit"] else ""
+        return f"end process {daemon['pids'][0]} and what starts it{starts}"
     if daemon["by_user"]:
         return f"as {daemon['user']}, run `systemctl --user disable --now {daemon['unit']}`"
     return f"run `systemctl disable --now {daemon['unit']}`"
@@ -133,14 +145,20 @@ def _stop(daemon: Found) -> str:
 # --- ports --------------------------------------------------------------------------------------
 
 
-def _conflicts(holder: Found, host: Found, variables: Found) -> bool:
-    """Whether a socket is in the way: at all addresses, at the tailnet's, or for the web interface at a loopback one."""
+def _conflicts(holder: Found, host: Found) -> bool:
+    """Whether a socket is in the way: at all addresses, or at one that Syncthing is to listen on."""
+    places = [place for place in host["syncthings"]["wanted"] if place["port"] == holder["port"]]
     address = ipaddress.ip_address(holder["address"])
-    if address.is_unspecified:
-        return True
-    if holder["port"] != int(variables.get("syncthing_mesh_port") or 22000):
-        return address.is_loopback
-    return str(address) in _own_addresses(host)
+    return bool(places) and (address.is_unspecified or any(_is_at(place, address, host) for place in places))
+
+
+def _is_at(place: Found, address: ipaddress.IPv4Address | ipaddress.IPv6Address, host: Found) -> bool:
+    """Whether the address is that of a place. A name, and no host at all, mean the tailnet address, and `localhost` loopback."""
+    name = place["host"].partition("%")[0]
+    try:
+        return ipaddress.ip_address(name) == address
+    except ValueError:
+        return address.is_loopback if name == "localhost" else str(address) in _own_addresses(host)
 
 
 def _own_addresses(host: Found) -> list[str]:
@@ -158,9 +176,8 @@ def _holder_refusals(holders: t.Sequence[Found], daemons: t.Sequence[Found], var
 
 def _holder_refusal(same: t.Sequence[Found], daemon: Found | None, variables: Found) -> str:
     places = " and ".join(sorted({_place(holder) for holder in same}))
-    mesh = any(holder["port"] == int(variables.get("syncthing_mesh_port") or 22000) for holder in same)
-    variable = "syncthing_mesh_port" if mesh else "syncthing_gui_address"
-    other = f"give this collection's Syncthing another port ({variable})"
+    variables_named = sorted({_variable(holder["port"], variables) for holder in same}, reverse=True)
+    other = f"give this collection's Syncthing another port ({' and '.join(variables_named)})"
     if daemon:
         take = ""
         if daemon["home"] and daemon["user"] != "root":
@@ -175,6 +192,14 @@ def _holder_refusal(same: t.Sequence[Found], daemon: Found | None, variables: Fo
     return f"{who}{container} listens at {places}, where Syncthing is to listen: stop it or give it another port, or {other}"
 
 
+def _variable(port: int, variables: Found) -> str:
+    """The variable that has the port."""
+    if port == int(variables.get("syncthing_mesh_port") or 22000):
+        return "syncthing_mesh_port"
+    is_gui = variables["syncthing_gui_address"].endswith(f":{port}")
+    return "syncthing_gui_address" if is_gui else "syncthing_listen_addresses or syncthing_mesh_options"
+
+
 def _place(holder: Found) -> str:
     address = ipaddress.ip_address(holder["address"])
     shown = "*" if address.is_unspecified else f"[{address}]" if address.version == 6 else str(address)
@@ -182,14 +207,20 @@ def _place(holder: Found) -> str:
 
 
 def _forwarded_refusals(host: Found, variables: Found) -> list[str]:
-    port, own = int(variables.get("syncthing_mesh_port") or 22000), _own_addresses(host)
-    rules = [rule for rule in host["syncthings"]["forwarded"] if rule["port"] == port]
-    taken = [rule for rule in rules if rule["address"] in ("", "0.0.0.0", *own)]  # noqa: S104  (compared, not bound)
-    proxied = any(holder["port"] == port and _conflicts(holder, host, variables) for holder in host["syncthings"]["holders"])
-    if not taken or (proxied and not any(_is_own_unit(one, variables) for one in host["syncthings"]["daemons"])):
-        return []  # the program that holds the port is named already
+    found = host["syncthings"]
+    # Its own processes are no reason, and the program that publishes the port is named already.
+    named = {holder["port"] for holder in found["holders"] if _conflicts(holder, host) and holder["process"] != "syncthing"}
+    taken = {rule["port"] for rule in found["forwarded"] if _is_taken(rule, host, variables)} - named
     return [
         f"TCP port {port} of this host is forwarded to a container, also at the tailnet address, so peers would reach the "
         f"container instead of Syncthing: publish it at another port ({port + 1}:{port}) or at one address of the LAN, stop "
-        "the container, or set syncthing_mesh_port"
+        f"the container, or set {_variable(port, variables)}"
+        for port in sorted(taken)
     ]
+
+
+def _is_taken(rule: Found, host: Found, variables: Found) -> bool:
+    if variables["syncthing_gui_address"].endswith(f":{rule['port']}"):
+        return False  # at loopback, where containers are reached by a program
+    places = [place["host"] for place in host["syncthings"]["wanted"] if place["port"] == rule["port"]]
+    return bool(places) and rule["address"] in ("", "0.0.0.0", *places, *_own_addresses(host))  # noqa: S104  (compared, not bound)

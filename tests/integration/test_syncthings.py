@@ -9,7 +9,7 @@ from syncthing_daemon import Daemon
 
 
 def test_running_syncthing_is_found_with_home_and_port(daemon: Daemon) -> None:
-    found = call("host_info", syncthing_ports=[daemon.port])["syncthings"]
+    found = call("host_info", syncthing_addresses=[f"tcp://127.0.0.1:{daemon.port}"])["syncthings"]
     (one,) = [one for one in found["daemons"] if one["home"] == str(daemon.home)]
     (held,) = found["holders"]
     assert held["pid"] in one["pids"]

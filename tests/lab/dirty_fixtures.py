@@ -36,13 +36,19 @@ class Outcome:
         return " ".join(self.run.output.split())
 
 
-def site(*arguments: str, playbook: str = "site.yml", variables: dict[str, t.Any] | None = None, **environment: t.Any) -> Outcome:
+def site(
+    *arguments: str,
+    playbook: str = "site.yml",
+    inventory: pathlib.Path = INVENTORY,
+    variables: dict[str, t.Any] | None = None,
+    **environment: t.Any,
+) -> Outcome:
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl", encoding="utf-8") as file:
         run = lab_fixtures.run_playbook(
             playbook,
             *arguments,
             f"--forks={len(HOSTS)}",
-            inventory=INVENTORY,
+            inventory=inventory,
             variables=variables,
             ANSIBLE_CALLBACK_PLUGINS=str(HERE / "callback"),
             ANSIBLE_CALLBACKS_ENABLED="failures",

@@ -17,7 +17,7 @@ HOST: Spec = {
     "tailscale_socket": {"type": "path", "default": SOCKET},
     "syncthing_user": {"type": "str", "default": "syncthing"},
     "syncthing_gui_group": {"type": "str"},
-    "syncthing_ports": {"type": "list", "elements": "int", "default": [22000]},
+    "syncthing_addresses": {"type": "list", "elements": "str", "default": [":22000"]},
     "login_servers": {"type": "list", "elements": "str", "default": []},
     "ufw_policy": {"type": "dict"},
     "tailscale_node": {"type": "dict"},

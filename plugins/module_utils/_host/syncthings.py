@@ -27,25 +27,55 @@ Json = t.Dict[str, t.Any]  # noqa: UP006
 NO_DAEMON = ("browser", "cli", "debug", "decrypt", "device-id", "generate", "help", "paths", "upgrade", "version")
 HOME_FLAGS = (("home", "H"), ("config", "C"))
 HOME_VARIABLES = ("STHOMEDIR", "STCONFDIR")
+DEFAULT_PORT = 22000
+SHOWING = ("globalAnnounceEnabled", "localAnnounceEnabled", "relaysEnabled", "natEnabled")
+# Listen addresses that mean every address of the host, or a relay's.
+PUBLIC = re.compile(r"default$|dynamic\+|relay://|\w+://(:|0\.0\.0\.0|\[::\])")
+# In the control groups of processes in containers.
+CONTAINER = re.compile(r"docker|libpod|containerd|kubepods|/lxc|/machine\.slice")
 DNAT = re.compile(r"^-A (?P<match>.*)-j DNAT", re.MULTILINE)
 
 
 def gather(execute: Execute, params: t.Mapping[str, t.Any], asks_apt: bool, root: Path = Path("/")) -> Json:
     """Gather the present state; changes nothing on the host. With `asks_apt`, also the version that apt would install."""
-    ports = set(params["syncthing_ports"])
+    wanted = [place_of(address) for address in params["syncthing_addresses"]]
+    ports = {place["port"] for place in wanted}
     sockets = [socket for name in ("tcp", "tcp6") for socket in listeners.parse(_text(root / "proc/net" / name), "tcp")]
-    daemons, owners = _daemons(root), _owners(root, {socket.inode for socket in sockets if socket.port in ports})
+    daemons = [{**daemon, "is_main": _is_main(execute, daemon, root)} for daemon in _daemons(root)]
+    owners = _owners(root, {socket.inode for socket in sockets if socket.port in ports})
+    uids = _uids(root)
     return {
+        "wanted": wanted,
         "daemons": daemons,
         "holders": [
-            {"port": socket.port, "address": socket.address, **owners.get(socket.inode, {"pid": 0, "process": "", "unit": ""})}
+            {
+                "port": socket.port,
+                "address": socket.address,
+                **(owners.get(socket.inode) or _likely(daemons, uids.get(socket.inode))),
+            }
             for socket in sorted(sockets)
             if socket.port in ports
         ],
         "forwarded": forwarded(rules_of(execute, "iptables", "nat"), ports),
         "enabled": sorted(link.name[len("syncthing@") : -len(".service")] for link in _enabled(root)),
         "candidate": candidate(execute) if asks_apt else None,
+        "shows": shows(_text(root / params["syncthing_home"].lstrip("/") / "config.xml")),
     }
+
+
+def place_of(address: str) -> Json:
+    """Host and port of a TCP address such as tcp://100.64.0.1:22000, tcp://[fd7a::1], 127.0.0.1:8384 or :22000."""
+    found = re.fullmatch(r"(?:\w+://)?(\[[^]]*\]|[^:/]*)(?::(\d+))?/?", address)
+    host, port = found.groups() if found else ("", None)
+    return {"host": (host or "").strip("[]"), "port": int(port or DEFAULT_PORT)}
+
+
+def shows(config: str) -> list[str]:
+    """The options in the text of a config.xml that show a Syncthing outside the tailnet."""
+    options = config.partition("<options>")[2].partition("</options>")[0]
+    addresses = re.findall(r"<listenAddress>\s*(.*?)\s*</listenAddress>", options)
+    public = [address for address in addresses if PUBLIC.match(address)]
+    return [f"listenAddress {address}" for address in public] + [name for name in SHOWING if f"<{name}>true</{name}>" in options]
 
 
 def candidate(execute: Execute) -> str | None:
@@ -75,12 +105,12 @@ def _enabled(root: Path) -> list[Path]:
 
 def _daemons(root: Path) -> list[Json]:
     """The Syncthings in the host's network namespace. Those with a monitor are two processes, of which the first is listed."""
-    network, found = _namespace(root, "self", "net"), []
+    found = []
     by_pid: dict[int, Json] = {}
     for place in sorted((root / "proc").glob("[0-9]*"), key=lambda one: int(one.name)):
         with contextlib.suppress(OSError):  # it has ended since
             arguments = _words(place / "cmdline")
-            if not _is_daemon(place, arguments) or _namespace(root, place.name, "net") != network:
+            if not _is_daemon(place, arguments) or not _shares(root, place, "net"):
                 continue
             parent = by_pid.get(_parent(place))
             daemon = parent or _daemon(root, place, arguments)
@@ -93,7 +123,7 @@ def _daemons(root: Path) -> list[Json]:
 
 def _daemon(root: Path, place: Path, arguments: list[str]) -> Json:
     uid = place.stat().st_uid
-    contained = _namespace(root, place.name, "mnt") != _namespace(root, "self", "mnt")
+    contained = not _shares(root, place, "mnt")
     unit, by_user = unit_of(_text(place / "cgroup"))
     return {
         "pids": [],
@@ -103,6 +133,25 @@ def _daemon(root: Path, place: Path, arguments: list[str]) -> Json:
         "contained": contained,
         "home": None if contained else home_of(arguments, _environment(place), _login_home(uid), root),
     }
+
+
+def _is_main(execute: Execute, daemon: Json, root: Path) -> bool:
+    """Whether the unit is Syncthing's own, and not cron, ssh or another one that happens to start it."""
+    unit, first = daemon["unit"], root / "proc" / str(daemon["pids"][0])
+    if not unit or "syncthing" in unit:
+        return bool(unit)
+    if daemon["by_user"]:  # root cannot ask that systemd
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return _text(root / "proc" / str(_parent(first)) / "comm").strip() == "systemd"
+        return False
+    _code, said, _error = execute(["systemctl", "show", "--property=MainPID", unit])
+    return said.strip().partition("=")[2] in [str(pid) for pid in daemon["pids"]]
+
+
+def _shares(root: Path, place: Path, kind: str) -> bool:
+    """Whether a process is in a namespace of the host. Where even root cannot see it, as in a container, its group tells."""
+    own, its = _link(root / "proc/self/ns" / kind), _link(place / "ns" / kind)
+    return own == its if its else not CONTAINER.search(_text(place / "cgroup"))
 
 
 def home_of(arguments: t.Sequence[str], environment: t.Mapping[str, str], login_home: str, root: Path = Path("/")) -> str | None:
@@ -160,6 +209,20 @@ def _owners(root: Path, inodes: t.Collection[str]) -> dict[str, Json]:
     return found
 
 
+def _likely(daemons: t.Sequence[Json], uid: int | None) -> Json:
+    """The holder of a socket whose process even root cannot see: the only Syncthing of the socket's user, if there is one."""
+    found = [daemon for daemon in daemons if uid is not None and daemon["user"] == _name(uid)]
+    if len(found) != 1:
+        return {"pid": 0, "process": "", "unit": ""}
+    return {"pid": found[0]["pids"][-1], "process": "syncthing", "unit": found[0]["unit"]}
+
+
+def _uids(root: Path) -> dict[str, int]:
+    """Map sockets to the user who made them, as /proc/net/tcp has it."""
+    lines = [line.split() for name in ("tcp", "tcp6") for line in _text(root / "proc/net" / name).splitlines()[1:]]
+    return {fields[9]: int(fields[7]) for fields in lines if len(fields) > 9}
+
+
 def _environment(place: Path) -> dict[str, str]:
     """The variables of a process; only those that name a home are used."""
     with contextlib.suppress(OSError):
@@ -187,10 +250,6 @@ def _login_home(uid: int) -> str:
         return pwd.getpwuid(uid).pw_dir
     except KeyError:
         return ""
-
-
-def _namespace(root: Path, pid: str, kind: str) -> str:
-    return _link(root / "proc" / pid / "ns" / kind)
 
 
 def _link(path: Path) -> str:

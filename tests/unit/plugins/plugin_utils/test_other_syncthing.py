@@ -15,7 +15,7 @@ Json = dict[str, t.Any]
 
 def daemon(unit: str = "syncthing@admin.service", home: str | None = OLD, **changes: t.Any) -> Json:
     found = {"pids": [10, 11], "user": "admin", "unit": unit, "home": home, "contained": False, "by_user": False}
-    return {**found, **changes}
+    return {**found, "is_main": bool(unit), **changes}
 
 
 def holder(address: str = "::", pid: int = 11, port: int = 22000, process: str = "syncthing", unit: str = "x.service") -> Json:
@@ -23,12 +23,13 @@ def holder(address: str = "::", pid: int = 11, port: int = 22000, process: str =
 
 
 OWN = daemon("syncthing@syncthing.service", HOME, user="syncthing")
+DEVICES = {"host": "", "port": 22000}
 ADMIN = {"syncthing_user": "admin"}
 TAKE_OVER = {"syncthing_user": "admin", "syncthing_home": OLD}
 
 
 def host(daemons: t.Sequence[Json] = (), holders: t.Sequence[Json] = (), **changes: t.Any) -> Json:
-    rest = {"forwarded": [], "enabled": [], "candidate": None, **changes}
+    rest = {"forwarded": [], "enabled": [], "candidate": None, "shows": [], "wanted": [DEVICES], **changes}
     return {
         "syncthing": rest.pop("syncthing", {}),
         "packages": rest.pop("packages", {}),
@@ -38,7 +39,16 @@ def host(daemons: t.Sequence[Json] = (), holders: t.Sequence[Json] = (), **chang
 
 
 def wanted(variables: Json) -> Json:
-    return {"syncthing_user": "syncthing", "syncthing_home": HOME, "syncthing_mesh_port": 22000, **variables}
+    gui = "/run/syncthing/gui.sock"
+    own = {"syncthing_user": "syncthing", "syncthing_home": HOME, "syncthing_mesh_port": 22000, "syncthing_gui_address": gui}
+    return {**own, **variables}
+
+
+def at(*addresses: str, port: int = 22000) -> list[Json]:
+    return [{"host": address, "port": port} for address in addresses]
+
+
+GUI = {"syncthing_gui_address": "127.0.0.1:8384"}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +67,11 @@ def wanted(variables: Json) -> Json:
         ({}, host([daemon()], [holder("192.168.1.5")])),
         ({}, host([daemon()], [holder("127.0.0.1")])),
         ({}, host([], [], forwarded=[{"port": 22000, "address": "192.168.1.5"}])),
-        ({"syncthing_mesh_port": 22001}, host([], [], forwarded=[{"port": 22000, "address": ""}])),
+        ({"syncthing_mesh_port": 22001}, host([], [], forwarded=[{"port": 22000, "address": ""}], wanted=at("", port=22001))),
+        ({"syncthing_mesh_port": 22001}, host([daemon()], [holder()], wanted=at("", port=22001))),
+        ({}, host([daemon()], [holder("100.64.0.2")], wanted=at("192.168.1.5"))),  # own listen addresses
+        (GUI, host([daemon()], [holder("192.168.1.5", port=8384)], wanted=[DEVICES, *at("127.0.0.1", port=8384)])),
+        (GUI, host([], [], forwarded=[{"port": 8384, "address": ""}], wanted=[DEVICES, *at("127.0.0.1", port=8384)])),
         ({}, host([], [], enabled=["admin"])),
         ({}, {"syncthing": {}}),
     ],
@@ -78,7 +92,28 @@ def test_ordinary_host_is_accepted(variables: Json, found: Json) -> None:
         ({}, host([daemon("syncthing.service", by_user=True)], [holder()]), ["as admin, run `systemctl --user disable"]),
         ({}, host([daemon("")], [holder()]), ["process 10", "end process 10"]),
         ({}, host([daemon("", None, contained=True)], [holder()]), ["in a container", "stop its container"]),
-        ({}, host([daemon()], [holder("127.0.0.1", port=8384)]), ["127.0.0.1:8384", "syncthing_gui_address"]),
+        (
+            GUI,
+            host([daemon()], [holder("127.0.0.1", port=8384)], wanted=at("127.0.0.1", port=8384)),
+            ["127.0.0.1:8384", "another port (syncthing_gui_address)"],
+        ),
+        (
+            GUI,
+            host([daemon()], [holder(), holder("127.0.0.1", port=8384)], wanted=[DEVICES, *at("localhost", port=8384)]),
+            ["*:22000 and 127.0.0.1:8384", "another port (syncthing_mesh_port and syncthing_gui_address)"],
+        ),
+        ({"syncthing_mesh_port": 22005}, host([daemon()], [holder(port=22005)], wanted=at("", port=22005)), ["*:22005"]),
+        ({}, host([daemon()], [holder("192.168.1.5")], wanted=at("192.168.1.5")), ["192.168.1.5:22000"]),
+        (
+            {},
+            host([daemon()], [holder(port=22006)], wanted=at("100.64.0.2", port=22006)),
+            ["*:22006", "another port (syncthing_listen_addresses or syncthing_mesh_options)"],
+        ),
+        (
+            {},
+            host([daemon("cron.service", is_main=False)], [holder()]),
+            ["process 10 (of admin", "end process 10 and what starts it (started in cron.service)"],
+        ),
         (ADMIN, host([daemon()], [holder()]), [f"home in {OLD}", "a new device", f"syncthing_home: {OLD}", "new_identity"]),
         (TAKE_OVER, host([daemon("syncthing.service", by_user=True)], [holder()]), ["uses syncthing_home", "--user disable"]),
         (TAKE_OVER, host([daemon("")], [holder()]), ["uses syncthing_home", "end process 10"]),
@@ -99,6 +134,21 @@ def test_syncthing_that_keeps_running_or_starts_at_boot_is_warned_of() -> None:
     assert "syncthing@admin.service (of admin" in said[0]
     assert "systemctl disable syncthing@bob" in said[1]
     assert other_syncthing.warnings(host([OWN], [holder("100.64.0.2")], enabled=["syncthing"]), wanted({})) == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "was_set_up", "expected"),
+    [
+        (["listenAddress default", "relaysEnabled"], False, 1),
+        (["relaysEnabled"], True, 0),  # the user's own wish, by syncthing_mesh_options
+        ([], False, 0),
+    ],
+)
+def test_what_a_taken_over_syncthing_shows_is_named(shown: list[str], was_set_up: bool, expected: int) -> None:
+    found = host([daemon()], [holder()], shows=shown, syncthing={"was_set_up": was_set_up})
+    said = other_syncthing.warnings(found, wanted(TAKE_OVER))
+    assert len(said) == expected
+    assert all(f"in {OLD} is taken over" in text and ", ".join(shown) in text for text in said)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import typing as t
 
@@ -12,7 +13,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host import sync
 
 TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 LISTENS = "   0: 00000000:55F0 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1 0\n"
-PARAMS = {"syncthing_ports": [22000]}
+PARAMS = {"syncthing_addresses": ["tcp://100.64.0.1:22000"], "syncthing_home": "/var/lib/syncthing"}
 
 
 def process(root: pathlib.Path, pid: int, words: str, parent: int = 1, **given: str) -> None:
@@ -65,6 +66,82 @@ def test_only_daemons_of_the_hosts_network_are_listed(root: pathlib.Path) -> Non
     process(root, 14, "st", exe="/usr/bin/syncthing (deleted)", environ="STHOMEDIR=/y")
     found = [(one["pids"], one["home"], one["contained"]) for one in gather(root)["daemons"]]
     assert found == [([13], None, True), ([14], "/y", False)]
+
+
+def hide(root: pathlib.Path, pid: int) -> None:
+    """What root of a container without CAP_SYS_PTRACE sees of another user's process."""
+    for name in ("exe", "ns/net", "ns/mnt", "environ"):
+        (root / f"proc/{pid}/{name}").unlink()
+    for link in (root / f"proc/{pid}/fd").iterdir():
+        link.unlink()
+
+
+def test_hidden_syncthing_holds_the_port_of_its_user(root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syncthings, "_name", lambda uid: {1000: "admin", os.getuid(): "admin"}.get(uid, "other"))
+    (root / "proc/net/tcp").write_text(TCP + LISTENS.format(inode=77), encoding="utf-8")
+    process(root, 10, "/usr/bin/syncthing serve", cgroup="/system.slice/syncthing@admin.service", inode="77")
+    process(root, 20, "/usr/bin/syncthing serve", cgroup="/system.slice/docker-12.scope")
+    hide(root, 10)
+    hide(root, 20)
+    found = gather(root)
+    assert [(one["pids"], one["contained"]) for one in found["daemons"]] == [([10], False)]
+    assert [(one["pid"], one["unit"]) for one in found["holders"]] == [(10, "syncthing@admin.service")]
+    # Of two Syncthings of one user it cannot be told which.
+    process(root, 30, "/usr/bin/syncthing serve --home=/y")
+    hide(root, 30)
+    assert [one["pid"] for one in gather(root)["holders"]] == [0]
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "main", "starter", "expected"),
+    [
+        ("/system.slice/syncthing@admin.service", "", "", True),
+        ("/system.slice/sync.service", "MainPID=11\n", "", True),
+        ("/system.slice/cron.service", "MainPID=7\n", "cron", False),
+        ("/system.slice/gone.service", "MainPID=0\n", "", False),
+        ("/user.slice/user-1000.slice/session-3.scope", "", "bash", False),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/sync.service", "", "systemd", True),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/app-term.service", "", "bash", False),
+    ],
+)
+def test_unit_is_syncthings_own_or_only_started_it(
+    cgroup: str, main: str, starter: str, expected: bool, root: pathlib.Path
+) -> None:
+    process(root, 7, starter or "systemd")
+    process(root, 11, "/usr/bin/syncthing serve", parent=7, cgroup=cgroup)
+    (one,) = syncthings.gather(lambda _command: (0, main, ""), PARAMS, False, root)["daemons"]
+    assert one["is_main"] is expected
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port"),
+    [
+        ("tcp://100.64.0.1:22001", "100.64.0.1", 22001),
+        ("tcp6://[fd7a::1]:22001", "fd7a::1", 22001),
+        ("tcp://[fd7a::1]", "fd7a::1", 22000),
+        ("tcp://nas", "nas", 22000),
+        ("tcp://:22001", "", 22001),
+        (":22001", "", 22001),
+        ("127.0.0.1:8384", "127.0.0.1", 8384),
+        ("", "", 22000),
+    ],
+)
+def test_address_has_host_and_port(address: str, host: str, port: int) -> None:
+    assert syncthings.place_of(address) == {"host": host, "port": port}
+
+
+def test_options_that_show_a_syncthing_outside_the_tailnet_are_found(root: pathlib.Path) -> None:
+    home = root / "var/lib/syncthing"
+    home.mkdir(parents=True)
+    options = (
+        "<listenAddress>{}</listenAddress><globalAnnounceEnabled>{}</globalAnnounceEnabled><relaysEnabled>{}</relaysEnabled>"
+        "<natEnabled>false</natEnabled>"
+    )
+    text = "<configuration><defaults><natEnabled>true</natEnabled></defaults><options>{}</options></configuration>"
+    (home / "config.xml").write_text(text.format(options.format("default", "true", "true")), encoding="utf-8")
+    assert gather(root)["shows"] == ["listenAddress default", "globalAnnounceEnabled", "relaysEnabled"]
+    (home / "config.xml").write_text(text.format(options.format("tcp://100.64.0.1:22000", "false", "false")), encoding="utf-8")
+    assert gather(root)["shows"] == []
 
 
 @pytest.mark.parametrize(
