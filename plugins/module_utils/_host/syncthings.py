@@ -123,7 +123,8 @@ def _daemons(root: Path) -> list[Json]:
 
 def _daemon(root: Path, place: Path, arguments: list[str]) -> Json:
     uid = place.stat().st_uid
-    contained = not _shares(root, place, "mnt")
+    # Not by its mounts: services that systemd confines have their own as well, this collection's among them.
+    contained = not _shares(root, place, "pid")
     unit, by_user = unit_of(_text(place / "cgroup"))
     return {
         "pids": [],

@@ -27,7 +27,7 @@ def process(root: pathlib.Path, pid: int, words: str, parent: int = 1, **given: 
     (place / "cgroup").write_text(f"0::{given.get('cgroup', '/')}\n", encoding="utf-8")
     (place / "exe").symlink_to(given.get("exe", words.split(maxsplit=1)[0]))
     (place / "ns/net").symlink_to(given.get("net", "net:[1]"))
-    (place / "ns/mnt").symlink_to(given.get("mnt", "mnt:[1]"))
+    (place / "ns/pid").symlink_to(given.get("pid_namespace", "pid:[1]"))
     if "inode" in given:
         (place / "fd/5").symlink_to(f"socket:[{given['inode']}]")
 
@@ -36,7 +36,7 @@ def process(root: pathlib.Path, pid: int, words: str, parent: int = 1, **given: 
 def root(tmp_path: pathlib.Path) -> pathlib.Path:
     (tmp_path / "proc/self/ns").mkdir(parents=True)
     (tmp_path / "proc/self/ns/net").symlink_to("net:[1]")
-    (tmp_path / "proc/self/ns/mnt").symlink_to("mnt:[1]")
+    (tmp_path / "proc/self/ns/pid").symlink_to("pid:[1]")
     (tmp_path / "proc/net").mkdir()
     return tmp_path
 
@@ -62,7 +62,7 @@ def test_only_daemons_of_the_hosts_network_are_listed(root: pathlib.Path) -> Non
     process(root, 10, "/usr/bin/syncthing cli show system")
     process(root, 11, "/usr/bin/syncthing serve", net="net:[2]")
     process(root, 12, "/usr/bin/vim syncthing")
-    process(root, 13, "/bin/syncthing --home=/x", mnt="mnt:[2]")
+    process(root, 13, "/bin/syncthing --home=/x", pid_namespace="pid:[2]")
     process(root, 14, "st", exe="/usr/bin/syncthing (deleted)", environ="STHOMEDIR=/y")
     found = [(one["pids"], one["home"], one["contained"]) for one in gather(root)["daemons"]]
     assert found == [([13], None, True), ([14], "/y", False)]
@@ -70,7 +70,7 @@ def test_only_daemons_of_the_hosts_network_are_listed(root: pathlib.Path) -> Non
 
 def hide(root: pathlib.Path, pid: int) -> None:
     """What root of a container without CAP_SYS_PTRACE sees of another user's process."""
-    for name in ("exe", "ns/net", "ns/mnt", "environ"):
+    for name in ("exe", "ns/net", "ns/pid", "environ"):
         (root / f"proc/{pid}/{name}").unlink()
     for link in (root / f"proc/{pid}/fd").iterdir():
         link.unlink()
