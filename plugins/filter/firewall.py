@@ -19,5 +19,6 @@ class FilterModule:
             "firewall_openings": firewall.openings,
             "firewall_policy": firewall.policy,
             "firewall_refusals": lockdown.refusals,
+            "firewall_source_refusals": firewall_host.source_refusals,
             "firewall_warnings": lockdown.warnings,
         }

@@ -41,5 +41,7 @@ class FilterModule:
             "syncthing_refusals": syncthing_host.refusals,
             "syncthing_warnings": syncthing_host.warnings,
             "syncthing_steps": syncthing_steps.steps,
+            "syncthing_other_sources": syncthing_steps.other_sources,
+            "syncthing_source_refusals": syncthing_steps.source_refusals,
             "syncthing_systemd_argument": text_lines.systemd_argument,
         }

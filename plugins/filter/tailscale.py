@@ -17,6 +17,7 @@ class FilterModule:
             "tailscale_steps": tailscale_steps.steps,
             "tailscale_has_settings": tailscale_steps.has_settings,
             "tailscale_other_sources": tailscale_steps.other_sources,
+            "tailscale_rewritten_sources": tailscale_steps.rewritten_sources,
             "tailscale_source_refusals": tailscale_steps.source_refusals,
             "tailscale_may_log_in": tailscale_steps.may_log_in,
             "tailscale_refusals": tailscale_host.refusals,

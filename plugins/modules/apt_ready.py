@@ -16,7 +16,8 @@ description:
   - Makes apt ready to install packages after M(ansible.builtin.apt) has failed.
   - Finishes a dpkg that was interrupted, with the present configuration files, and without removing a package.
   - Reads the package lists. Repositories that cannot be read give a warning, unless O(uris) names them.
-  - Waits while another process, such as unattended-upgrades or cloud-init, holds a lock of apt or dpkg.
+  - Waits while another process, such as unattended-upgrades or cloud-init, holds a lock of apt or dpkg, that of
+    the package lists included.
 attributes:
   check_mode:
     support: full
@@ -35,7 +36,7 @@ options:
     elements: str
     default: []
   wait:
-    description: How long to wait for a lock, in seconds.
+    description: How long to wait for locks, in seconds.
     type: int
     default: 120
 """

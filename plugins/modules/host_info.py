@@ -280,7 +280,10 @@ packages:
   sample:
     tailscale: {version: 1.102.5, held: false}
 apt:
-  description: The enabled package sources of apt (C(sources)), each with its C(file), C(line), C(uri), C(suite) and C(signed_by).
+  description:
+    - The enabled package sources of apt (C(sources)), each with its C(file), C(line), C(uri), C(suite), C(signed_by), and the
+      options that must be the same in all sources of a repository (C(flags)).
+    - What apt says if it cannot read them (C(problem)); it is asked only if a package of this collection's roles is missing.
   returned: always
   type: dict
   sample:
@@ -290,6 +293,8 @@ apt:
         uri: https://pkgs.tailscale.com/stable/debian
         suite: trixie
         signed_by: /etc/apt/keyrings/tailscale.gpg
+        flags: []
+    problem: ""
 files:
   description:
     - The files that this collection's roles write, by path, with C(kind), C(mode), and C(sha256) or C(target). V(null) for a file

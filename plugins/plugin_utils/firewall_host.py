@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall, firewall_guests, host_state, lockdown
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import apt_host, firewall, firewall_guests, host_state, lockdown
 
 Facts = t.Mapping[str, t.Any]
 Variables = t.Mapping[str, t.Any]
@@ -51,6 +51,11 @@ def refusals(host: Facts, variables: Variables, accepted: t.Collection[str] = ()
             "tailsync_accept"
         )
     return found
+
+
+def source_refusals(host: Facts, gone: t.Collection[str] = ()) -> list[str]:
+    """Why apt could not read its sources, if ufw is to be installed."""
+    return [] if host_state.has_packages(host, ["ufw"]) else apt_host.refusals(host, gone=gone)
 
 
 def _kernel(host: Facts) -> t.Iterator[str]:

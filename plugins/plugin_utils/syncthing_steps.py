@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import host_state
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import apt_host, host_state
 
 Host = t.Mapping[str, t.Any]  # what host_info returns
 Wanted = t.Mapping[str, t.Any]
@@ -21,6 +21,7 @@ IDENTITY = "identity"
 SERVICE = "service"
 
 PACKAGES = ("syncthing", "python3-requests")
+APT_FILE = "/etc/apt/sources.list.d/syncthing.list"
 KEYRING = "/etc/apt/keyrings/syncthing-archive-keyring.gpg"
 OWN_FILES = ("cert.pem", "config.xml", "key.pem")
 RUNS = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "NeedDaemonReload": "no"}
@@ -29,10 +30,10 @@ RUNS = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enable
 def steps(host: Host, wanted: Wanted) -> list[str]:
     """The groups of the role's tasks that must run, because something differs or is not known on the controller.
 
-    The keys of `wanted` are source, repository_files (a text by path), user, certificate, unit (the drop-in's text),
-    gui_directory and gui_group.
+    The keys of `wanted` are source, repository_url, repository_files (a text by path), user, certificate, unit (the drop-in's
+    text), gui_directory and gui_group.
     """
-    repository = wanted["source"] == "vendor" and not _is_repository(host, wanted["repository_files"])
+    repository = wanted["source"] == "vendor" and not _is_repository(host, wanted)
     # If the repository changes, its lists must be read, so the packages are due as well.
     install = repository or not host_state.has_packages(host, PACKAGES)
     due = {
@@ -45,8 +46,33 @@ def steps(host: Host, wanted: Wanted) -> list[str]:
     return [name for name, is_due in due.items() if is_due]
 
 
-def _is_repository(host: Host, texts: t.Mapping[str, str]) -> bool:
-    return host_state.is_file(host, KEYRING) and all(host_state.is_file(host, path, text) for path, text in texts.items())
+def other_sources(host: Host, wanted: Wanted) -> list[str]:
+    """The files of others with nothing but Syncthing's repository, which the role's own source replaces."""
+    return apt_host.replaced(host, _repository(wanted))
+
+
+def source_refusals(host: Host, wanted: Wanted, gone: t.Collection[str] = ()) -> list[str]:
+    """Why apt could not read its sources with the role's own, if there is something to install."""
+    due = {REPOSITORY, INSTALL} & {*steps(host, wanted)}
+    return apt_host.refusals(host, _repository(wanted), gone) if due else []
+
+
+def _repository(wanted: Wanted) -> dict[str, str]:
+    """The repository for apt_host; without a URI if the role adds none."""
+    return {
+        "name": "Syncthing",
+        "uri": wanted["repository_url"] if wanted["source"] == "vendor" else "",
+        "suite": "syncthing",
+        "file": APT_FILE if wanted["source"] == "vendor" else "",
+        "keyring": KEYRING,
+        "instead": "syncthing_package_source: distribution",
+    }
+
+
+def _is_repository(host: Host, wanted: Wanted) -> bool:
+    files: t.Mapping[str, str] = wanted["repository_files"]
+    is_there = host_state.is_file(host, KEYRING) and all(host_state.is_file(host, path, text) for path, text in files.items())
+    return is_there and not other_sources(host, wanted)
 
 
 def _has_identity(found: t.Mapping[str, t.Any], wanted: Wanted) -> bool:

@@ -95,10 +95,17 @@ def other_sources(host: Host, planned: Plan) -> list[str]:
 
 
 def source_refusals(host: Host, planned: Plan, wanted: Wanted) -> list[str]:
-    """Sources of others that apt would not read together with the role's; only if the role writes its own."""
-    if planned["problem"] or wanted["source"] != "vendor" or _is_installed(host, planned, wanted):
+    """Why apt could not read its sources with the role's own, if the role is to install the package."""
+    if wanted["source"] == "none" or planned["problem"] or planned["method"] != "apt" or _is_installed(host, planned, wanted):
         return []
-    return apt_host.refusals(host, repository(planned))
+    return apt_host.refusals(host, repository(planned), [APT_FILE])
+
+
+def rewritten_sources(host: Host, planned: Plan, wanted: Wanted) -> list[str]:
+    """The files with apt sources that this role replaces, rewrites or removes before the next roles install anything."""
+    if wanted["source"] == "none" or planned["problem"] or planned["method"] != "apt" or _is_installed(host, planned, wanted):
+        return []
+    return [*other_sources(host, planned), *[APT_FILE]]
 
 
 def may_log_in(host: Host, wanted: Wanted, todo: t.Collection[str]) -> bool:

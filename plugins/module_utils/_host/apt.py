@@ -12,21 +12,37 @@ import re
 import typing as t
 from pathlib import Path
 
-Source = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
+Execute = t.Callable[..., t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
+Source = t.Dict[str, t.Any]  # noqa: UP006
 ONE_LINE = re.compile(r"^\s*deb(?:-src)?\s+(?:\[(?P<options>[^\]]*)\]\s*)?(?P<uri>\S+)\s+(?P<suite>\S+)")
 NO = ("no", "false", "without", "off", "disable")
+# apt ignores files with other names, without a word for most of them.
+NAME = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_:.-]*\.(?:list|sources)")
+# Like the key, these must be the same in all sources of one repository.
+FLAGS = ("allow-downgrade-to-insecure", "allow-insecure", "allow-weak", "check-valid-until", "trusted")
+# Reads the sources and nothing else; it takes no lock.
+TRIAL = ["apt-get", "indextargets"]
 
 
-def gather(manager: str | None, root: Path = Path("/")) -> dict[str, t.Any]:
-    """The enabled sources by file; empty without apt. Changes nothing."""
+def gather(manager: str | None, execute: Execute | None = None, root: Path = Path("/")) -> dict[str, t.Any]:
+    """The enabled sources in apt's order, and what apt says if it cannot read them. Changes nothing.
+
+    Without `execute` apt is not asked, which is needed only if a package is to be installed.
+    """
     if manager != "apt":
-        return {"sources": []}
-    folder = root / "etc/apt"
-    files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*.list"))]
-    found = [source for path in files for source in one_line(_read(path), _name(path, root))]
-    for path in sorted((folder / "sources.list.d").glob("*.sources")):
-        found += deb822(_read(path), _name(path, root))
-    return {"sources": found}
+        return {"sources": [], "problem": ""}
+    folder = root / "etc/apt/sources.list.d"
+    files = [root / "etc/apt/sources.list", *sorted(path for path in folder.glob("*") if NAME.fullmatch(path.name))]
+    found: list[Source] = []
+    for path in files:
+        parse = deb822 if path.suffix == ".sources" else one_line
+        found += parse(_read(path), f"/{path.relative_to(root)}")
+    return {"sources": found, "problem": _problem(execute) if execute else ""}
+
+
+def _problem(execute: Execute) -> str:
+    code, _out, error = execute(TRIAL, environ_update={"LC_ALL": "C"})
+    return error.strip() if code not in (0, 127) else ""
 
 
 def one_line(text: str, file: str) -> list[Source]:
@@ -35,7 +51,7 @@ def one_line(text: str, file: str) -> list[Source]:
         match = ONE_LINE.match(line.partition("#")[0])
         if match:
             options = dict(option.split("=", 1) for option in (match["options"] or "").split() if "=" in option)
-            found.append(_source(file, number, match["uri"], match["suite"], options.get("signed-by", "")))
+            found.append(_source(file, number, match["uri"], match["suite"], options))
     return found
 
 
@@ -45,9 +61,8 @@ def deb822(text: str, file: str) -> list[Source]:
     for number, fields in _stanzas(text):
         if fields.get("enabled", "yes").strip().lower() in NO:
             continue
-        key = "\n".join(line.strip() for line in fields.get("signed-by", "").strip().splitlines())
         for uri in fields.get("uris", "").split():
-            found += [_source(file, number, uri, suite, key) for suite in fields.get("suites", "").split()]
+            found += [_source(file, number, uri, suite, fields) for suite in fields.get("suites", "").split()]
     return found
 
 
@@ -70,20 +85,16 @@ def _stanzas(text: str) -> t.Iterator[tuple[int, dict[str, str]]]:
             fields[name] = value.strip()
 
 
-def _source(file: str, line: int, uri: str, suite: str, key: str) -> Source:
-    # Several keys are possible; a key in the file itself begins with a line of its own.
-    inline = "BEGIN PGP" in key
+def _source(file: str, line: int, uri: str, suite: str, options: dict[str, str]) -> Source:
+    key = options.get("signed-by", "")
     return {
         "file": file,
         "line": line,
         "uri": uri.rstrip("/"),
         "suite": suite,
-        "signed_by": "a key in the file" if inline else key,
+        "signed_by": "a key in the file" if "BEGIN PGP" in key else ",".join(re.split(r"[,\s]+", key.strip())),
+        "flags": [f"{name}={options[name].strip()}" for name in FLAGS if name in options],
     }
-
-
-def _name(path: Path, root: Path) -> str:
-    return f"/{path.relative_to(root)}"
 
 
 def _read(path: Path) -> str:

@@ -16,6 +16,7 @@ FOLDER = "/etc/systemd/system/syncthing@syncthing.service.d"
 OWNER = {"uid": 998, "name": "syncthing"}
 WANTED: dict[str, t.Any] = {
     "source": "vendor",
+    "repository_url": "https://apt.syncthing.net",
     "repository_files": {LIST: "deb\n", PIN: "pin\n"},
     "user": "syncthing",
     "certificate": "",

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -83,13 +85,19 @@ def test_interrupted_dpkg_is_finished_before_the_lists_are_read(broken: str, tmp
     else:
         commands = Commands(audit=[(0, "half-configured: x", ""), (0, "", "")])
     assert made_ready(commands, tmp_path)["changed"]
-    assert [name for name in commands.called if name != "--audit"] == ["--configure", "check", "update", "showhold"]
+    assert [name for name in commands.called if name != "--audit"] == ["--configure", "update", "check", "showhold"]
 
 
 def test_dependencies_are_fixed_if_the_configuration_was_not_enough(tmp_path: Path) -> None:
     commands = Commands(audit=(0, "half-installed: x", ""), configure=[(1, "", "x"), (0, "", "")], check=(100, "", "E: unmet"))
     made_ready(commands, tmp_path)
-    assert [name for name in commands.called if name != "--audit"][:4] == ["--configure", "check", "--fix-broken", "--configure"]
+    assert [name for name in commands.called if name != "--audit"][:5] == [
+        "--configure",
+        "update",
+        "check",
+        "--fix-broken",
+        "--configure",
+    ]
 
 
 def test_dpkg_that_cannot_be_repaired_is_named(tmp_path: Path) -> None:
@@ -113,8 +121,51 @@ def test_lock_is_waited_for(tmp_path: Path) -> None:
 def test_lock_that_stays_is_an_error_that_names_its_holder(tmp_path: Path) -> None:
     (tmp_path / "proc/77").mkdir(parents=True)
     (tmp_path / "proc/77/comm").write_text("unattended-upgr\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"locked by process 77 \(unattended-upgr\) for 6 seconds"):
+    with pytest.raises(UserError, match=r"locked by process 77 \(unattended-upgr\), still after 6 seconds"):
         made_ready(Commands(update=(100, "", LOCK)), tmp_path)
+
+
+def test_locks_of_all_commands_are_waited_for_two_minutes_in_all(tmp_path: Path) -> None:
+    slept: list[float] = []
+    commands = Commands(
+        audit=(0, "half-configured: x", ""), configure=[(2, "", LOCK)] * 20 + [(0, "", "")], update=(100, "", LOCK)
+    )
+    with pytest.raises(UserError, match="still after 120 seconds"):
+        ready(Apt(commands, 120, tmp_path, sleep=slept.append), [OURS], False)
+    assert sum(slept) == 120
+
+
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def lists_lock(tmp_path: Path) -> t.Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock of the package lists, as apt-daily does."""
+    lock = tmp_path / "var/lib/apt/lists/lock"
+    lock.parent.mkdir(parents=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holding:
+        assert holding.stdout
+        assert holding.stdout.readline() == "held\n"
+        yield holding
+        holding.communicate()
+
+
+def test_lock_of_the_lists_is_waited_for_before_anything_is_done(lists_lock: subprocess.Popen[str], tmp_path: Path) -> None:
+    commands = Commands()
+    with pytest.raises(UserError, match=f"locked by process {lists_lock.pid}, still after 6 seconds"):
+        made_ready(commands, tmp_path)
+    assert commands.called == []
+    assert made_ready(commands, tmp_path, check_mode=True)["steps"] == ["apt-get update"]
+    ready(Apt(commands, 6, tmp_path, sleep=lambda _: lists_lock.communicate() and None), [OURS], False)
+    assert "update" in commands.called
 
 
 def test_broken_repository_of_others_is_a_warning(tmp_path: Path) -> None:
