@@ -111,7 +111,7 @@ def _key(source: Source) -> str:
 def _unexplained(problem: str, known: t.Collection[tuple[str, str]]) -> list[str]:
     """apt's own words, where they are not about a repository that has been named already or is about to be replaced."""
     lines = []
-    for line in problem.splitlines():
+    for line in dict.fromkeys(problem.splitlines()):  # apt says some twice
         conflict = CONFLICT.search(line)
         if line.startswith("E:") and SUMMARY not in line and not (conflict and _id(conflict.groupdict()) in known):
             lines.append(line[2:].strip())

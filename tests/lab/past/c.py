@@ -30,7 +30,7 @@ END
 chmod 0755 dpkg-deb
 PATH=/tmp/half:$PATH setsid dpkg --unpack /tmp/half/*.deb >/dev/null 2>&1 & group=$!
 timeout 20 sh -c 'until [ -e /tmp/half/reached ]; do sleep 0.1; done'
-kill -9 -- "-$group"; wait || true; rm -r /tmp/half
+kill -9 "-$group"; wait || true; rm -r /tmp/half
 ls /var/lib/dpkg/updates | grep -q '^[0-9]' && dpkg --audit | grep -q "$1"
 """
 HOLD = """
@@ -82,7 +82,7 @@ def strict_umask(host: str) -> None:
 
 def held(host: str, name: str = "ufw") -> None:
     """A package may not change, whether it is installed or not."""
-    situations.script(host, 'echo "$1 hold" | dpkg --set-selections; apt-mark showhold | grep -qx "$1"', name)
+    situations.script(host, 'apt-mark hold -qq "$1"', name)
 
 
 def locked(host: str, seconds: str = "15", *paths: str) -> None:
