@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing as t
 
 import machines
@@ -14,6 +15,8 @@ from situations import package, script, service
 HERE = pathlib.Path(__file__).resolve().parent
 STATE = "/home/admin/.local/state/syncthing"  # the home of Debian 13's Syncthing
 CONFIG = "/home/admin/.config/syncthing"  # that of Syncthing before 1.27
+# What differs between two snapshots while such a Syncthing works: its database, and a UDP socket for each of its searches.
+ALIVE = re.compile(r"files: /home/admin/\.(local/state|config)/syncthing(/(index-.*|syncthing\.log))?:|ports: udp ")
 # The user's own systemd, without PAM, which the lab's hosts do not have.
 USER_MANAGER = """
 id=$(id -u admin)
