@@ -245,3 +245,11 @@ def test_kernel_that_cannot_filter_is_refused_with_the_fix() -> None:
     (found,) = firewall_host.refusals({"kernel": {"release": "6.12.0", "problem": said}}, {})
     assert [word for word in ("6.12.0", said, "restart the host") if word not in found] == []
     assert firewall_host.refusals({"kernel": {"release": "6.12.0", "problem": None}}, {}) == []
+
+
+def test_unreadable_apt_sources_matter_only_if_ufw_is_installed_now() -> None:
+    apt = {"sources": [], "problem": "E: Malformed entry 1 in list file /etc/apt/sources.list.d/x.list (Suite)"}
+    assert firewall_host.source_refusals({"packages": {"ufw": {}}, "apt": apt}) == []
+    (message,) = firewall_host.source_refusals({"packages": {}, "apt": apt})
+    assert "/etc/apt/sources.list.d/x.list" in message
+    assert firewall_host.source_refusals({"packages": {}}) == []

@@ -132,3 +132,30 @@ def test_changed_access_to_the_socket_gives_a_step() -> None:
     assert steps(*FAMILY, ("syncthing|gui_directory_access|gid", 998), **SHARED) == ["service"]
     assert steps(*FAMILY, ("syncthing|gui_directory_access|mode", "0700"), **SHARED) == ["service"]
     assert steps(*FAMILY) == ["service"], "the group loses its access"
+
+
+CONFLICT = "E: Conflicting values set for option Signed-By regarding source http://old.example/ x: /a != /b"
+
+
+def apt_source(file: str, key: str, uri: str, suite: str = "x") -> dict[str, t.Any]:
+    return {"file": f"/etc/apt/sources.list.d/{file}", "line": 1, "uri": uri, "suite": suite, "signed_by": key, "flags": []}
+
+
+def test_other_source_of_the_vendor_is_replaced_if_the_role_adds_its_own() -> None:
+    other = apt_source("st.list", "/other.gpg", "https://apt.syncthing.net", "syncthing")
+    host = {**LOOK, "apt": {"sources": [other], "problem": ""}}
+    distribution = {**WANTED, "source": "distribution"}
+    assert syncthing_steps.other_sources(host, WANTED) == ["/etc/apt/sources.list.d/st.list"]
+    assert syncthing_steps.steps(host, WANTED) == ["repository", "install"]
+    assert syncthing_steps.other_sources(host, distribution) == []
+    assert syncthing_steps.steps(host, distribution) == []
+
+
+def test_contradiction_of_others_matters_only_if_syncthing_is_installed_now() -> None:
+    pair = [apt_source(f"{key}.list", f"/{key}", "http://old.example") for key in "ab"]
+    host = {**LOOK, "apt": {"sources": pair, "problem": CONFLICT}}
+    assert syncthing_steps.source_refusals(host, WANTED) == []
+    for source in ("vendor", "distribution"):
+        (message,) = syncthing_steps.source_refusals({**host, "packages": {}}, {**WANTED, "source": source})
+        assert "/a.list:1 and " in message
+        assert syncthing_steps.source_refusals({**host, "packages": {}}, {**WANTED, "source": source}, [pair[0]["file"]]) == []

@@ -199,3 +199,41 @@ def test_dnf_repository_holds_the_package() -> None:
 def test_key_is_needed_only_if_a_login_is_possible(path: str, value: t.Any, todo: list[str], may: bool) -> None:
     wanted = {"login_server": "", "tags": []}
     assert tailscale_steps.may_log_in(changed(DEBIAN, (path, value)), wanted, todo) is may
+
+
+OTHER_FILE = "/etc/apt/sources.list.d/tailscale.sources"
+REPOSITORY = "https://pkgs.tailscale.com/stable/debian"
+
+
+def apt_source(file: str, key: str, uri: str = REPOSITORY) -> dict[str, t.Any]:
+    return {"file": file, "line": 1, "uri": uri, "suite": "trixie", "signed_by": key, "flags": []}
+
+
+def with_sources(problem: str, *sources: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {**DEBIAN, "apt": {"sources": [*sources, apt_source(LIST, KEYRING)], "problem": problem}}
+
+
+def test_other_source_of_the_vendor_is_replaced_although_tailscale_is_installed() -> None:
+    host = with_sources("", apt_source(OTHER_FILE, KEYRING))
+    planned = tailscale_steps.plan(host["system"], WANTED)
+    assert tailscale_steps.other_sources(host, planned) == [OTHER_FILE]
+    assert tailscale_steps.steps(host, planned, WANTED) == ALL
+    assert tailscale_steps.rewritten_sources(host, planned, WANTED) == [OTHER_FILE, LIST]
+    assert tailscale_steps.source_refusals(host, planned, WANTED) == []
+
+
+def test_contradiction_of_others_matters_only_if_tailscale_is_installed_now() -> None:
+    pair = [apt_source(f"/etc/apt/sources.list.d/{key}.list", f"/{key}", "http://old.example") for key in "ab"]
+    host = with_sources(
+        "E: Conflicting values set for option Signed-By regarding source http://old.example/ trixie: a != b", *pair
+    )
+    planned = tailscale_steps.plan(host["system"], WANTED)
+    assert tailscale_steps.source_refusals(host, planned, WANTED) == []
+    assert tailscale_steps.rewritten_sources(host, planned, WANTED) == []
+    (message,) = tailscale_steps.source_refusals({**host, "packages": {}}, planned, WANTED)
+    assert "/a.list:1 and " in message
+    for source in ("none", "static"):
+        wanted = {**WANTED, "source": source, "version": "1.88.4"}
+        assert (
+            tailscale_steps.source_refusals({**host, "packages": {}}, tailscale_steps.plan(host["system"], wanted), wanted) == []
+        )
