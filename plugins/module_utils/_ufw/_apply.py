@@ -81,9 +81,9 @@ class Ufw:
             raise UfwError(f"{' '.join(command)} failed: {(error or output).strip()}")
         return output
 
-    def refuse_corrupt(self, texts: t.Mapping[str, str], advice: str) -> None:
+    def refuse_corrupt(self, texts: t.Mapping[str, str], families: t.Iterable[str], advice: str) -> None:
         """Refuse files that ufw would lose rules of, or cannot load, which would stop it half way."""
-        for family in FAMILIES:
+        for family in families:
             for path in RULES_FILES[family]:
                 number, why = _state.malformed(texts[path]), "ufw cannot read this rule of its own, and would drop it"
                 if not number:
@@ -126,7 +126,7 @@ def _plan_and_apply(ufw: Ufw | None, params: t.Mapping[str, t.Any], check_mode: 
     seen = ufw.gather() if ufw else Seen()
     change = _change.plan(seen, params)
     if ufw and change.commands:
-        ufw.refuse_corrupt({**seen.texts, **change.writes}, ADVICE_BEFORE_WRITE)
+        ufw.refuse_corrupt({**seen.texts, **change.writes}, seen.families, ADVICE_BEFORE_WRITE)
         if not check_mode:
             _apply_change(ufw, change, params)
     return _change.describe(change)
@@ -136,7 +136,7 @@ def _apply_change(ufw: Ufw, change: Change, params: t.Mapping[str, t.Any]) -> No
     ufw.run_commands(change)
     seen = ufw.gather()
     # On a full disk ufw writes half a file without an error, and fails at the next boot.
-    ufw.refuse_corrupt(seen.texts, ADVICE_AFTER_WRITE)
+    ufw.refuse_corrupt(seen.texts, seen.families, ADVICE_AFTER_WRITE)
     left = _change.plan(seen, params).commands
     if left:
         raise UfwError(
