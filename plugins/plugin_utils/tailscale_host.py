@@ -8,6 +8,8 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import first_label, label_of
@@ -23,6 +25,9 @@ NO_DEVICE = {
     "EACCES": "permission denied",
 }
 STARTING = ("NoState", "Starting")
+DNS = 53
+# Interfaces of guests and containers, whose DNS servers belong to their managers.
+GUESTS = re.compile(r"docker|br-[0-9a-f]{12}$|virbr|lxdbr|lxcbr|incusbr|podman|cni|tailscale")
 
 
 def refusals(found: Found, wanted: Found) -> list[str]:
@@ -76,11 +81,38 @@ def _no_tun(found: Found, wanted: Found) -> t.Iterator[str]:
 
 
 def warnings(found: Found, wanted: Found) -> list[str]:
-    return [
+    """`listeners` and `interfaces` are facts of host_info; `accept_dns` is the preference, null if it is not set."""
+    others = [
         f"{describe(daemon)} is another Tailscale on this host. It has no network interface, so it is not changed"
         for daemon in _foreign(found)
         if USERSPACE in daemon["tun"] and wanted["source"] != "none"
     ]
+    return [*others, *_own_dns(found, wanted)]
+
+
+def _own_dns(found: Found, wanted: Found) -> t.Iterator[str]:
+    """A DNS server on a host that is to join: with Tailscale's DNS settings it may come to ask itself."""
+    node = found.get("node")
+    joins = found.get("state_kept") is False if node is None else node["status"]["BackendState"] == "NeedsLogin"
+    server = _dns_server(wanted.get("listeners") or {}, wanted.get("interfaces") or {})
+    if wanted["state"] == "present" and wanted.get("accept_dns") is None and joins and server:
+        yield (
+            f"{server} is a DNS server on this host. With the tailnet's DNS settings, which Tailscale gives to this host as well, it "
+            "may come to ask itself, and names no longer resolve: set accept_dns: false in tailscale_preferences for this host"
+        )
+
+
+def _dns_server(listeners: Found, interfaces: t.Mapping[str, t.Sequence[str]]) -> str:
+    """The process that answers DNS for other machines; empty if there is none, or only one for guests of this host."""
+    inside = [address for name, addresses in interfaces.items() if GUESTS.match(name) for address in addresses]
+    for socket in listeners.get("sockets") or []:
+        # dnsmasq with one address belongs to guests or to an access point.
+        single = socket["process"] == "dnsmasq" and not ipaddress.ip_address(socket["address"]).is_unspecified
+        # The kernel cuts the names of processes after 15 characters.
+        ours = socket["process"].startswith("systemd-resolve") or socket["address"] in inside or single
+        if socket["port"] == DNS and not ours:
+            return "a container of Docker's" if socket["process"] == "docker-proxy" else socket["process"] or "a program"
+    return "a container of Docker's" if any(int(port) == DNS for _proto, port in listeners.get("published") or []) else ""
 
 
 def login_reason(found: Found, wanted: Found) -> str | None:
