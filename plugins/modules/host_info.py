@@ -184,8 +184,8 @@ packet_filter:
       sample: [192.168.1.0/24]
     guests:
       description:
-        - The interfaces whose guests, containers or VPN clients use this host, each with C(name), C(kind) (bridge, docker or
-          tunnel), the number of C(guests), their C(networks), and whether iptables lets them reach this host's DNS
+        - The interfaces whose guests, containers, VPN clients or machines use this host, each with C(name), C(kind) (bridge,
+          docker, lan or tunnel), the number of C(guests), their C(networks), and whether iptables lets them reach this host's DNS
           (C(answered)) and other machines (C(forwarded)) whatever ufw says.
         - C(bridged) guests are on a bridge to the LAN whose traffic the kernel filters.
       type: list
@@ -212,7 +212,7 @@ listeners:
     ufw:
       description:
         - Whether ufw filters (C(active)), its default policies for incoming and for routed traffic (C(incoming), C(routed)), its
-          C(rules), and the place of each block of another tool for Docker's chain (C(docker_blocks)).
+          rules for both (C(rules), C(routes)), and the place of each block of another tool for Docker's chain (C(docker_blocks)).
       type: dict
     profiles:
       description: The ports of ufw's application profiles.

@@ -15,15 +15,26 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils import firewall
 
 Facts = t.Mapping[str, t.Any]
 LOSING = (
-    "[WARNING] Once the firewall is closed, guests and VPN clients behind these interfaces of this host lose what it gives them. "
-    "To keep it, put the lines into the inventory (merge them into one list):"
+    "[WARNING] Once the firewall is closed, guests, VPN clients and machines behind these interfaces lose what this host gives "
+    "them. To keep it, put the lines into the inventory (merge them into one list):"
 )
 
 
 def warnings(host: Facts, variables: Facts) -> list[str]:
     """The warnings about guests, and about blocks of other tools in ufw's files."""
-    lines = [line for guest in (host.get("packet_filter") or {}).get("guests") or [] for line in _line(guest, host, variables)]
+    guests = (host.get("packet_filter") or {}).get("guests") or []
+    lines = [line for guest in guests if guest["kind"] != "docker" for line in _line(guest, host, variables)]
+    lines += _docker([guest for guest in guests if guest["kind"] == "docker"], host, variables)
     return [*([LOSING, *lines] if lines else []), *_blocks(host, variables)]
+
+
+def _docker(networks: t.Iterable[Facts], host: Facts, variables: Facts) -> t.Iterator[str]:
+    """One line for all networks of Docker's, which keep their way out."""
+    closed = [guest for guest in networks if _is_closed(guest, host, variables)]
+    if closed:
+        names = [guest["name"] for guest in closed]
+        rules = ", ".join(f"{{interface: {name}}}" for name in names)
+        yield f"{', '.join(names)} (containers; this host's own ports): firewall_extra_rules: [{rules}]"
 
 
 def _blocks(host: Facts, variables: Facts) -> t.Iterator[str]:
@@ -40,11 +51,11 @@ def _line(guest: Facts, host: Facts, variables: Facts) -> t.Iterator[str]:
     if name == firewall.value_of(variables, "firewall_tailnet_interface", "tailscale0") or name.startswith("tailscale"):
         return
     lost, rules = [], []
-    if not guest["bridged"] and not guest["answered"] and _answers_now(name, host) and not _admits(guest, variables):
-        docker = guest["kind"] == "docker"
-        lost.append("this host's own ports" if docker else "DHCP and DNS from this host, and its other ports")
+    # The ports for a network of other machines are named one by one (firewall_host.closing).
+    if guest["kind"] != "lan" and _is_closed(guest, host, variables):
+        lost.append(f"{'DNS' if guest['kind'] == 'tunnel' else 'DHCP and DNS'} from this host, and its other ports")
         rules.append(f"{{interface: {name}}}")
-    if guest["kind"] != "docker" and not guest["forwarded"] and _forwards_now(host) and not _forwards(guest, variables):
+    if not guest["forwarded"] and _forwards_now(guest, host) and not _forwards(guest, variables):
         lost.append("the LAN" if guest["bridged"] else "the way out")
         out = f", interface_out: {name}" if guest["bridged"] else ""
         rules.append(f"{{direction: routed, interface: {name}{out}}}")
@@ -57,6 +68,12 @@ def _ufw(host: Facts) -> Facts:
     return t.cast("Facts", (host.get("listeners") or {}).get("ufw") or {})
 
 
+def _is_closed(guest: Facts, host: Facts, variables: Facts) -> bool:
+    """Whether guests no longer reach this host's own ports."""
+    kept = guest["bridged"] or guest["answered"] or _admits(guest, variables)
+    return not kept and _answers_now(guest["name"], host)
+
+
 def _answers_now(name: str, host: Facts) -> bool:
     """Whether ufw lets guests reach this host now: what they do not have they do not lose."""
     ufw = _ufw(host)
@@ -65,9 +82,11 @@ def _answers_now(name: str, host: Facts) -> bool:
     return any(rule["action"] == "allow" and rule.get("interface") == name for rule in ufw.get("rules") or [])
 
 
-def _forwards_now(host: Facts) -> bool:
+def _forwards_now(guest: Facts, host: Facts) -> bool:
     ufw = _ufw(host)
-    return not ufw.get("active") or ufw.get("routed") == "allow"
+    if not ufw.get("active") or ufw.get("routed") == "allow":
+        return True
+    return any(rule["action"] == "allow" and _is_about(rule, guest) for rule in ufw.get("routes") or [])
 
 
 def _admits(guest: Facts, variables: Facts) -> bool:
@@ -87,7 +106,7 @@ def _is_about(rule: Facts, guest: Facts) -> bool:
         if name and (name == guest["name"] or (name.endswith("+") and guest["name"].startswith(name[:-1]))):
             return True
     source = rule.get("from")
-    if not source or source == "any" or rule.get("interface"):
+    if source in (None, "", "any", "0.0.0.0/0", "::/0") or rule.get("interface"):
         return False
     there = ipaddress.ip_network(str(source), strict=False)
     own = [ipaddress.ip_network(network) for network in guest["networks"]]

@@ -22,7 +22,8 @@ CLOSING = (
     "to other machines, put its line into the inventory (merge lines for one variable into one list):"
 )
 WEB = (80, 443)
-DHCP = (67, 68, 546, 547)  # ufw answers these itself
+DHCP = (68, 546)  # of clients: ufw allows the answers itself
+DHCP_SERVER = (67, 547)
 MULTICAST = (5353, 1900)
 
 
@@ -172,14 +173,24 @@ def _lost(host: Facts, variables: Variables) -> dict[Port, str]:
             closes = bool(firewall.value_of(variables, "firewall_docker", True))
             reachable = closes and (is_open or not facts.get("docker_closed"))
         else:
-            reachable = is_open and not _is_ufws_own(*key, process, variables)
+            own = _is_ufws_own(*key, process, variables) or (key[1] in DHCP_SERVER and _is_for_guests(process, here))
+            reachable = is_open and not own
         if reachable and not _stays_open(key, variables, facts):
             lost[key] = process
     return lost
 
 
 def _is_inside(name: str, tailnet: str) -> bool:
-    return name in (tailnet, "docker0") or name.startswith(("virbr", "lxdbr", "lxcbr", "incusbr", "podman", "cni"))
+    return name in (tailnet, "docker0") or _is_guests(name)
+
+
+def _is_guests(name: str) -> bool:
+    return name.startswith(("virbr", "lxdbr", "lxcbr", "incusbr", "mpqemubr", "podman", "cni"))
+
+
+def _is_for_guests(process: str, interfaces: t.Iterable[str]) -> bool:
+    """Whether a DHCP server belongs to guests, whose interface cannot be seen from its socket."""
+    return process.startswith("systemd-network") or (process == "dnsmasq" and any(_is_guests(name) for name in interfaces))
 
 
 def _is_ufws_own(proto: str, port: int, process: str, variables: Variables) -> bool:
@@ -226,7 +237,9 @@ def _stays_open(key: Port, variables: Variables, facts: Facts) -> bool:
 def _variable(port: int, proto: str, variables: Variables) -> str:
     if proto == "tcp" and port == int(firewall.value_of(variables, "firewall_ssh_port", 22)):
         return "firewall_lan_ssh_from"
-    return "firewall_public_ports" if proto == "tcp" and port in WEB else "firewall_extra_rules"
+    # Clients of DHCP have no address yet, so no network can be named.
+    everyone = port in WEB if proto == "tcp" else port in DHCP_SERVER
+    return "firewall_public_ports" if everyone else "firewall_extra_rules"
 
 
 def _line(variable: str, ports: t.Sequence[int], proto: str, networks: t.Sequence[str]) -> str:

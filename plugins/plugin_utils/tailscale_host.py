@@ -97,7 +97,7 @@ def _own_dns(found: Found, wanted: Found) -> t.Iterator[str]:
     server = _dns_server(wanted.get("listeners") or {}, wanted.get("interfaces") or {})
     if wanted["state"] == "present" and wanted.get("accept_dns") is None and joins and server:
         yield (
-            f"{server} is a DNS server on this host. With the tailnet's DNS settings, which Tailscale gives to this host as well, it "
+            f"{server} is a DNS server on this host. With the tailnet's DNS settings, which Tailscale gives to this host too, it "
             "may come to ask itself, and names no longer resolve: set accept_dns: false in tailscale_preferences for this host"
         )
 

@@ -117,10 +117,11 @@ def parse_published(listing: str) -> list[dict[str, t.Any]]:
 
 
 def ufw(root: Path, running: bool) -> dict[str, t.Any]:
-    """Describe ufw: whether it filters, its default policies, its incoming rules, and other tools' blocks in its files."""
+    """Describe ufw: whether it filters, its default policies, its rules, and other tools' blocks in its files."""
     settings = _state.parse_settings(_files.read(root / "etc/default/ufw"))
     lines = {path: _files.read(root / path.lstrip("/")) for path in _state.USER_FILES.values()}
-    rules = [rule for text in lines.values() for line in text.splitlines() for rule in _rule(line)]
+    rules = [rule for text in lines.values() for line in text.splitlines() for rule in _rule(line, "in")]
+    routes = [rule for text in lines.values() for line in text.splitlines() for rule in _rule(line, "routed")]
     return {
         "active": running,
         "routed": _state.POLICIES.get(settings.get("DEFAULT_FORWARD_POLICY", "").upper(), "deny"),
@@ -131,17 +132,18 @@ def ufw(root: Path, running: bool) -> dict[str, t.Any]:
         ],
         "incoming": _state.POLICIES.get(settings.get("DEFAULT_INPUT_POLICY", "").upper(), "deny"),
         "rules": [rule for at, rule in enumerate(rules) if rule not in rules[:at]],
+        "routes": [rule for at, rule in enumerate(routes) if rule not in routes[:at]],
     }
 
 
-def _rule(line: str) -> t.Iterator[dict[str, t.Any]]:
-    """Parse a line of user.rules if it is an incoming rule. For a profile, the file has the ports of the profile."""
+def _rule(line: str, direction: str) -> t.Iterator[dict[str, t.Any]]:
+    """Parse a line of user.rules if it is a rule of a direction. For a profile, the file has the ports of the profile."""
     if not line.startswith(_rules.TUPLE):
         return
     with contextlib.suppress(ValueError):
         rule = _rules.parse_tuple(line, "v4")
         words = line.removeprefix(_rules.TUPLE).split()
-        if rule.direction == "in":
+        if rule.direction == direction:
             port, proto = ("" if word == "any" else word for word in (words[2], words[1]))
             yield {"action": rule.action, "interface": rule.interface, "from": words[5], "port": port, "proto": proto}
 

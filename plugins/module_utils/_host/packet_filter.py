@@ -41,10 +41,13 @@ def gather(execute: Execute, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "networks": lan_networks(links, around),
         "guests": guests.find(
             links,
-            around.outer,
-            rules_of(execute, "iptables"),
-            _is_on("/proc/sys/net/ipv4/ip_forward"),
-            _is_on("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+            guests.Around(
+                around.outer,
+                rules_of(execute, "iptables"),
+                rules_of(execute, "iptables", "nat"),
+                _is_on("/proc/sys/net/ipv4/ip_forward"),
+                _is_on("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+            ),
         ),
     }
 

@@ -46,7 +46,7 @@ def test_sockets_are_listed_with_their_processes(host: UfwHost, services: None) 
         {"proto": "tcp", "port": 445, "address": "0.0.0.0", "process": OWN},
         {"proto": "udp", "port": 137, "address": "0.0.0.0", "process": OWN},
     ]
-    assert found["ufw"] == {"active": False, "incoming": "deny", "routed": "deny", "docker_blocks": [], "rules": []}
+    assert found["ufw"] == {"active": False, "incoming": "deny", "routed": "deny", "docker_blocks": [], "rules": [], "routes": []}
     assert found["profiles"]["OpenSSH" if "OpenSSH" in found["profiles"] else "CIFS"]
 
 

@@ -180,6 +180,7 @@ LEGACY = "{0} v1.8.9 (legacy): can't initialize {0} table `filter': {1}"
 DOUBLE = """\
 #!/bin/sh
 case $1 in -V | --version) echo 'iptables v1.8.9 (nf_tables)'; exit 0 ;; esac
+case $0 in *-restore) cat >/dev/null ;; esac
 echo "MESSAGE" >&2
 exit 3
 """

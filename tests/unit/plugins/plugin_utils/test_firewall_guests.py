@@ -53,6 +53,15 @@ PODS = [
 VPN = [LAN, link("wg0", "wireguard", "10.6.0.1/24")]
 DOCKER = [LAN, link("docker0", "bridge", "172.17.0.1/16"), link("veth1", "veth", master="docker0")]
 PROXMOX = [link("eno1", master="vmbr0"), link("vmbr0", "bridge", "192.168.1.10/24"), link("tap101", "tun", master="vmbr0")]
+ACTIVE: Json = {"active": True, "incoming": "deny", "routed": "deny"}
+ROUTE = {"action": "allow", "interface": "lxdbr0", "from": "0.0.0.0/0", "port": "", "proto": ""}
+ROUTER = [LAN, link("eth1", address="10.9.0.1/24")]
+MASQUERADED = "-A POSTROUTING -s 10.9.0.0/24 -j MASQUERADE"
+TWO_NETWORKS = [
+    *DOCKER,
+    link("br-0123456789ab", "bridge", "172.18.0.1/16"),
+    link("veth2", "veth", master="br-0123456789ab"),
+]
 QUIET = [
     LAN,
     link("br0", "bridge", "192.168.9.1/24"),
@@ -62,9 +71,15 @@ QUIET = [
 
 
 def host(
-    links: list[Json], listing: str = "", outer: str = "eth0", forwards: bool = True, bridges: bool = False, **ufw: t.Any
+    links: list[Json],
+    listing: str = "",
+    nat: str = "",
+    outer: str = "eth0",
+    forwards: bool = True,
+    bridges: bool = False,
+    **ufw: t.Any,
 ) -> Json:
-    found = guests.find(links, [outer], listing, forwards, bridges)
+    found = guests.find(links, guests.Around([outer], listing, nat, forwards, bridges))
     return {"packet_filter": {"guests": found}, "listeners": {"ufw": ufw}}
 
 
@@ -77,7 +92,7 @@ def host(
         (host(STOPPED), [("incusbr0 (DHCP", "{direction: routed, interface: incusbr0}")]),
         (host(PODS), [("cni0", "{interface: cni0}"), ("flannel.1", "{direction: routed, interface: flannel.1}")]),
         (host(VPN), [("wg0", "{interface: wg0}, {direction: routed, interface: wg0}")]),
-        (host(DOCKER), [("docker0 (1 guest; this host's own ports)", "[{interface: docker0}]")]),
+        (host(DOCKER), [("docker0 (containers; this host's own ports)", "[{interface: docker0}]")]),
         (
             host(PROXMOX, outer="vmbr0", bridges=True),
             [("vmbr0 (1 guest; the LAN)", "[{direction: routed, interface: vmbr0, interface_out: vmbr0}]")],
@@ -87,6 +102,14 @@ def host(
             host(LXD, active=True, incoming="deny", rules=[{"action": "allow", "interface": "lxdbr0"}]),
             [("lxdbr0", "[{interface: lxdbr0}]")],
         ),
+        (host(LXD, **ACTIVE, routes=[ROUTE]), [("lxdbr0 (2 guests; the way out)", "[{direction: routed, interface: lxdbr0}]")]),
+        (
+            host(VPN, **ACTIVE, routes=[{**ROUTE, "interface": "", "from": "10.6.0.0/24"}]),
+            [("wg0 (the way out)", "[{direction: routed, interface: wg0}]")],
+        ),
+        (host(ROUTER, nat=MASQUERADED), [("eth1 (the way out)", "[{direction: routed, interface: eth1}]")]),
+        (host(ROUTER, nat=f"{MASQUERADED} -o eth0".replace(" -s 10.9.0.0/24", "")), [("eth1 (the way out)", "interface: eth1")]),
+        (host(TWO_NETWORKS), [("docker0, br-0123456789ab (containers", "[{interface: docker0}, {interface: br-0123456789ab}]")]),
     ],
 )
 def test_guests_that_lose_something_are_named_with_the_line(given: Json, expected: list[tuple[str, str]]) -> None:
@@ -108,12 +131,20 @@ def test_guests_that_lose_something_are_named_with_the_line(given: Json, expecte
         host(VIRSH, LIBVIRT),
         host(PROXMOX, outer="vmbr0"),
         host(PROXMOX, BRIDGED, outer="vmbr0", bridges=True),
-        host(LXD, active=True, incoming="deny", routed="deny", rules=[]),
+        host(LXD, **ACTIVE, rules=[]),
+        host(LXD, **ACTIVE, routes=[{**ROUTE, "action": "deny"}, {**ROUTE, "interface": "", "port": "80"}]),
+        host(ROUTER),
+        host(ROUTER, nat=MASQUERADED, forwards=False),
+        host(ROUTER, nat="-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE"),
+        host(VPN, "-P FORWARD DROP\n-A INPUT -i wg0 -j ACCEPT"),
+        host([LAN, link("virbr0", "bridge", "192.168.122.1/24"), link("virbr0-nic", "tun", master="virbr0")], LIBVIRT),
         {},
     ],
     ids=[
         "no guests", "an empty bridge, a VLAN and the tailnet", "VPN without forwarding", "client of a VPN",
-        "libvirt with iptables", "bridged, but not filtered", "bridged, and accepted", "each later run", "no facts",
+        "libvirt with iptables", "bridged, but not filtered", "bridged, and accepted", "each later run", "no rules for it",
+        "two networks", "a router that is switched off", "Docker on two networks",
+        "Docker's policy drops it already", "libvirt's own port", "no facts",
     ],
 )  # fmt: skip
 def test_host_whose_guests_lose_nothing_gives_no_warning(given: Json) -> None:
@@ -138,12 +169,22 @@ def test_declared_rules_are_not_asked_for(rules: list[Json], left: str) -> None:
     assert all(left in line for line in found[1:])
 
 
+def test_masquerading_for_a_vpn_makes_no_router_of_a_host_with_two_networks() -> None:
+    links = [*ROUTER, *VPN[1:]]
+    found = guests.find(links, guests.Around(["eth0"], "", "-A POSTROUTING -o eth0 -j MASQUERADE", True, False))
+    assert [guest["name"] for guest in found] == ["wg0"]
+
+
 def test_accepts_of_another_interface_or_port_do_not_count() -> None:
-    assert guests.accepts(LIBVIRT, "INPUT", "virbr0", "53")
-    assert not guests.accepts(LIBVIRT, "INPUT", "virbr1", "53")
-    assert not guests.accepts("-A INPUT -i virbr0 -p tcp -m tcp --dport 22 -j ACCEPT", "INPUT", "virbr0", "53")
-    assert not guests.accepts("-A FORWARD -i virbr0 -m conntrack --ctstate RELATED -j ACCEPT", "FORWARD", "virbr0")
-    assert not guests.accepts("-N A\n-N B\n-A INPUT -j A\n-A A -j B\n-A B -j A", "INPUT", "virbr0"), "chains in a circle"
+    asked, forwarded = guests.Origin("virbr0", ["192.168.122.0/24"], "53"), guests.Origin("virbr0", ["192.168.122.0/24"])
+    assert guests.accepts(LIBVIRT, "INPUT", asked)
+    assert not guests.accepts(LIBVIRT, "INPUT", asked._replace(name="virbr1"))
+    assert not guests.accepts("-A INPUT -i virbr0 -p tcp -m tcp --dport 22 -j ACCEPT", "INPUT", asked)
+    assert not guests.accepts("-A FORWARD -i virbr0 -m conntrack --ctstate RELATED -j ACCEPT", "FORWARD", forwarded)
+    assert guests.accepts("-A FORWARD -s 192.168.0.0/16 -j ACCEPT", "FORWARD", forwarded)
+    assert not guests.accepts("-A FORWARD ! -s 192.168.0.0/16 -j ACCEPT", "FORWARD", forwarded)
+    assert not guests.accepts("-A FORWARD -s 192.168.122.7/32 -j ACCEPT", "FORWARD", forwarded)
+    assert not guests.accepts("-N A\n-N B\n-A INPUT -j A\n-A A -j B\n-A B -j A", "INPUT", asked), "chains in a circle"
 
 
 def test_block_of_another_tool_is_named_unless_docker_is_left_alone() -> None:

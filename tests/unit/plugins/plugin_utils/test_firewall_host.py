@@ -178,6 +178,24 @@ def test_services_of_this_host_only_are_not_named() -> None:
     assert firewall_host.closing(quiet, {"firewall_multicast": False}) != []
 
 
+@pytest.mark.parametrize(
+    ("process", "guests", "said"),
+    [
+        ("pihole-FTL", False, True),
+        ("dnsmasq", False, True),
+        ("dnsmasq", True, False),  # libvirt's, which is on its bridge only
+        ("systemd-network", False, False),
+    ],
+)
+def test_dhcp_server_of_the_lan_is_named_as_lost(process: str, guests: bool, said: bool) -> None:
+    host = nas(("udp", 67, "0.0.0.0", process))
+    if not guests:
+        del host["packet_filter"]["interfaces"]["virbr0"]
+    found = firewall_host.closing(host, {})
+    assert found == ([f"67/udp ({process}): firewall_public_ports: [67/udp]"] if said else [])
+    assert firewall_host.closing(host, {"firewall_public_ports": ["67/udp"]}) == []
+
+
 def test_published_container_ports_are_named_as_lost() -> None:
     host = nas(("tcp", 8080, "0.0.0.0", "docker-proxy"), published=[["tcp", 9000]], ufw={"active": True, "incoming": "deny"})
     found = firewall_host.closing(host, {})
