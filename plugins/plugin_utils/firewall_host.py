@@ -63,10 +63,15 @@ def _kernel(host: Facts) -> t.Iterator[str]:
     """The problem of a kernel that was asked for a table of its packet filter, and could not list it."""
     found = host.get("kernel") or {}
     if found.get("problem"):
+        fix = (
+            "restart the host, if its kernel was updated since it started; otherwise install the modules of that kernel, in a "
+            "container on the machine that it runs on"
+        )
+        if "not permitted" in found["problem"]:
+            fix = "give this container the capability NET_ADMIN, or leave it out of the firewall"
         yield (
             f"the running kernel {found.get('release')} cannot list its packet filter ({found['problem']}), so ufw could not "
-            "filter: restart the host, if its kernel was updated since it started; otherwise install the modules of that kernel, "
-            "in a container on the machine that it runs on"
+            f"filter: {fix}"
         )
 
 

@@ -262,6 +262,9 @@ def test_kernel_that_cannot_filter_is_refused_with_the_fix() -> None:
     said = "iptables: Failed to initialize nft: Protocol not supported"
     (found,) = firewall_host.refusals({"kernel": {"release": "6.12.0", "problem": said}}, {})
     assert [word for word in ("6.12.0", said, "restart the host") if word not in found] == []
+    (found,) = firewall_host.refusals({"kernel": {"release": "6.12.0", "problem": "nf_tables: Operation not permitted"}}, {})
+    assert "NET_ADMIN" in found
+    assert "restart the host" not in found
     assert firewall_host.refusals({"kernel": {"release": "6.12.0", "problem": None}}, {}) == []
 
 
