@@ -93,8 +93,7 @@ class ActionModule(ActionBase):
         session = ssh_local.session()
         problem = ssh_access.objection(INVENTORY, answer, True, ssh_access.Wanted(self._label, self._other_hosts))
         problem = problem or ssh_local.shared(name, self._other_local_hosts())
-        if self._arguments["require_tailnet"]:
-            problem = problem or ssh_local.lock_out(session, answer.nodes, self._arguments["firewall"])
+        problem = problem or self._lock_out(answer)
         failed = {"failed": True, "msg": f"{name} is managed over the connection plugin local, and {problem}"} if problem else {}
         return {
             "changed": False,
@@ -110,6 +109,12 @@ class ActionModule(ActionBase):
             "tried": [],
             **failed,
         }
+
+    def _lock_out(self, answer: ssh_access.Answer) -> str | None:
+        """The reason why whoever runs Ansible, logged in to this machine, could not log in again; else None."""
+        firewall = self._arguments["firewall"]
+        # A first search comes before the port of SSH is known.
+        return ssh_local.lock_out(ssh_local.session(), answer.nodes, firewall, any_port=not self._arguments["require_tailnet"])
 
     def _other_local_hosts(self) -> list[str]:
         hosts, own = self._task_vars.get("hostvars") or {}, self._task_vars.get("inventory_hostname")
@@ -141,6 +146,9 @@ class ActionModule(ActionBase):
                 continue
             if common_arguments != self._given_arguments and "ansible_ssh_common_args" in load_extra_vars(self._loader):
                 return {**self._failed(attempts, []), "msg": EXTRA_VARS_OVERRIDE.format(one.address)}
+            here = self._lock_out(answer) if self._arguments["firewall"] and self._is_controller(answer) else None
+            if here:
+                return {**self._failed(attempts, []), "msg": f"{one.address} is the machine that runs Ansible, and {here}"}
             if one.source == HOST:
                 name = self._arguments["tailnet_name"] or "the host"
                 return self._failed(attempts, [ssh_advice.temporary_address(one.address, name)])
@@ -214,6 +222,10 @@ class ActionModule(ActionBase):
     def _known_addresses(self) -> list[str]:
         return [one for peer in self._controller.named(self._label) for one in peer.addresses]
 
+    def _is_controller(self, answer: ssh_access.Answer) -> bool:
+        """Whether a login led from this machine to itself. By way of a jump host, that one may have logged in to itself."""
+        return not self._destination.proxied and answer.client == answer.server and ssh_local.is_own(answer.server)
+
     def _other_hosts(self) -> dict[str, str]:
         hosts = self._task_vars.get("hostvars") or {}
         own = self._task_vars.get("inventory_hostname")
@@ -231,13 +243,11 @@ class ActionModule(ActionBase):
         command += shlex.split(f"{self._own_arguments} {connection.get_option('ssh_extra_args') or ''}")
         found = ssh_access.parse_ssh_settings(_settings([*command, "-G", host]), host)
         given = ssh_local.configuration_file(command)
-        users = ssh_local.without_fragment(given)
-        if users is None:
-            return found
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(users)
-            file.flush()
-            users_own = ssh_access.parse_ssh_settings(_settings([*command, "-F", file.name, "-G", host]), host)
+        with tempfile.TemporaryDirectory() as folder:
+            users = ssh_local.without_fragment(given, pathlib.Path(folder))
+            if users is None:
+                return found
+            users_own = ssh_access.parse_ssh_settings(_settings([*command, "-F", str(users), "-G", host]), host)
         # Where our own file changes it, the options of each attempt have to say where to go.
         self._redirected = users_own != found
         return users_own

@@ -83,7 +83,7 @@ class ActionModule(ActionBase):
         with self._locked(config.parent):
             text = _read(file)
             entries = ssh_fragment.parse(text)
-            left = ssh_fragment.without(entries, names)
+            left = ssh_fragment.without_host(entries, names)
             changed = left != entries and self._write(file, ssh_fragment.render(left))
         return {"changed": changed, "names": list(names), "file": str(file)}
 

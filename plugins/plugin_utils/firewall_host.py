@@ -11,7 +11,14 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import apt_host, firewall, firewall_guests, host_state, lockdown
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import (
+    apt_host,
+    firewall,
+    firewall_guests,
+    firewall_ssh,
+    host_state,
+    lockdown,
+)
 
 Facts = t.Mapping[str, t.Any]
 Variables = t.Mapping[str, t.Any]
@@ -85,7 +92,12 @@ def warnings(host: Facts, variables: Variables, accepted: t.Collection[str] = ()
         said = "; ".join(f"`{rule['line']}` {_what(rule)}" for rule in additional)
         found.append(f"[WARNING] rules that are not ufw's apply in addition to the declared ones: {said}")
     lost = closing(host, variables)
-    return [*found, *([CLOSING, *lost] if lost else []), *firewall_guests.warnings(host, variables)]
+    return [
+        *found,
+        *([CLOSING, *lost] if lost else []),
+        *firewall_guests.warnings(host, variables),
+        *firewall_ssh.warnings(host, variables),
+    ]
 
 
 def _what(rule: Facts) -> str:

@@ -42,6 +42,7 @@ class Destination(t.NamedTuple):
     port: str = "22"
     strict: str = "ask"
     known_hosts: tuple[str, ...] = ()
+    proxied: bool = False  # by ProxyJump or ProxyCommand
 
     def key_name(self, name: str) -> str:
         """The form of another name of the same machine in known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
@@ -63,7 +64,8 @@ def parse_ssh_settings(text: str, given: str) -> Destination:
     # Without a file of the user, every host key is new.
     own = [file for file in settings.get("userknownhostsfile", "").split() if file in known_hosts]
     found = Destination(given, hostname, "", port, settings.get("stricthostkeychecking", "ask"), known_hosts if own else ())
-    return found._replace(host_key_name=settings.get("hostkeyalias", found.key_name(hostname)))
+    proxied = any(settings.get(name, "none") != "none" for name in ("proxyjump", "proxycommand"))
+    return found._replace(host_key_name=settings.get("hostkeyalias", found.key_name(hostname)), proxied=proxied)
 
 
 def host_key_names(address: str, names: t.Iterable[str], destination: Destination) -> list[str]:

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+import shlex
 import typing as t
 
 FILE = "tailsync.conf"  # next to the configuration that includes it; an Include is recognized by this name
@@ -23,6 +24,7 @@ HEADER = (
 # Neither a pattern (* ? !) nor anything that ssh or a shell would split or expand.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 KEY_NAME = re.compile(r"\[?[A-Za-z0-9_][A-Za-z0-9_.:%-]*(\]:[0-9]+)?")
+ANY_INCLUDE = re.compile(r"include(?:\s*=\s*|\s+)(.*)", re.IGNORECASE)
 INCLUDE = re.compile(rf"\s*include[\s=].*\b{re.escape(FILE)}\b.*", re.IGNORECASE)
 HASHED = "|1|"
 
@@ -59,6 +61,11 @@ def without(entries: t.Iterable[Entry], names: t.Collection[str]) -> list[Entry]
     """The entries without these names; an entry without a name is dropped."""
     left = [entry._replace(names=tuple(name for name in entry.names if name not in names)) for entry in entries]
     return [entry for entry in left if entry.names]
+
+
+def without_host(entries: t.Iterable[Entry], names: t.Collection[str]) -> list[Entry]:
+    """The entries without those that have one of these names; a host's further names go with it."""
+    return [entry for entry in entries if not set(entry.names) & set(names)]
 
 
 def with_entry(entries: t.Iterable[Entry], entry: Entry) -> list[Entry]:
@@ -116,9 +123,13 @@ def with_include(config: str, line: str) -> str:
     return config if is_included(config) else f"{line}\n{config}"
 
 
-def without_include(config: str) -> str:
-    """The configuration as it would be without our file; everything else is unchanged."""
-    return "".join(line for line in config.splitlines(keepends=True) if not INCLUDE.fullmatch(line.rstrip("\r\n")))
+def included(line: str) -> list[str]:
+    """The files, which may be patterns, that a line of ssh's configuration includes."""
+    found = ANY_INCLUDE.fullmatch(line.strip())
+    try:
+        return shlex.split(found[1], comments=True) if found else []
+    except ValueError:
+        return []  # ssh refuses such a line
 
 
 # --- known_hosts --------------------------------------------------------------------------------

@@ -317,7 +317,7 @@ def test_extra_variables_that_override_the_address_are_refused(
     probe = action.ActionModule.__new__(action.ActionModule)
     probe._loader, probe._own_arguments, probe._label = None, ssh_access.without_alias(given), "nas"
     probe._given_arguments, probe._host_key = given, None
-    probe._arguments = {"require_tailnet": False, "timeout": 5, "tailnet_name": "nas"}
+    probe._arguments = {"require_tailnet": False, "timeout": 5, "tailnet_name": "nas", "firewall": {}}
     monkeypatch.setattr(probe, "_candidates", lambda: [action.Candidate(NAME, "nas")])
     monkeypatch.setattr(probe, "_try", lambda one: (Answer("100.64.0.9", "100.64.0.1"), found, ""))
     monkeypatch.setattr(action, "load_extra_vars", lambda loader: {name: given})
@@ -341,3 +341,35 @@ def test_own_address_is_asked_for_whatever_the_file_says(tmp_path: pathlib.Path,
     assert (probe._destination.hostname, probe._destination.port) == ("192.168.1.10", "2222")
     arguments, _verified = probe._common_arguments("192.168.1.10")
     assert ("HostName=192.168.1.10" in arguments) is included
+
+
+SELF, OUTSIDE = "127.0.0.1", "203.0.113.5"
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "settings", "refused"),
+    [
+        (SELF, SELF, "", True),
+        (SELF, SELF, "proxyjump none\n", True),
+        ("127.0.0.2", SELF, "", False),
+        (OUTSIDE, OUTSIDE, "", False),  # a machine that has logged in to itself, such as a jump host
+        (SELF, SELF, "proxyjump gate\n", False),
+        (SELF, SELF, "proxycommand ssh gate -W %h:%p\n", False),
+    ],
+)
+def test_login_to_the_controller_itself_must_not_lock_its_administrator_out(
+    monkeypatch: pytest.MonkeyPatch, client: str, server: str, settings: str, refused: bool
+) -> None:
+    monkeypatch.setattr(action.ssh_local, "session", lambda: Answer("192.168.1.50", "192.168.1.10", port=22))
+    probe = action.ActionModule.__new__(action.ActionModule)
+    probe._destination = ssh_access.parse_ssh_settings(f"hostname nas\n{settings}", "nas")
+    probe._arguments = {"firewall": {"firewall_public_ports": []}, "require_tailnet": False, "timeout": 5}
+    probe._own_arguments = probe._given_arguments = ""
+    probe._host_key = None
+    monkeypatch.setattr(probe, "_candidates", lambda: [action.Candidate(INVENTORY, "nas")])
+    monkeypatch.setattr(probe, "_try", lambda one: (Answer(client, server, port=22), "", ""))
+    probe.__dict__["_label"] = "nas"
+    found = probe._try_all()
+    assert found.get("failed", False) is refused
+    if refused:
+        assert "nas is the machine that runs Ansible, and you are logged in to it by SSH from 192.168.1.50" in found["msg"]

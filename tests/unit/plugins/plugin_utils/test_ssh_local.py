@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
 import typing as t
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_local
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_fragment, ssh_local
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_access import Answer, Node
 
 NODES = (Node("nas", ("100.64.0.7",)),)
@@ -27,16 +28,64 @@ def test_configuration_that_a_command_names(command: list[str], expected: str | 
     assert ssh_local.configuration_file(command) == expected
 
 
+def rest(given: str | None, folder: pathlib.Path) -> str | None:
+    found = ssh_local.without_fragment(given, folder)
+    return found.read_bytes().decode() if found else None
+
+
 def test_configuration_without_our_file_keeps_that_of_the_system(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssh_local, "home", lambda: str(tmp_path))
     config = tmp_path / ".ssh" / "config"
-    assert ssh_local.without_fragment(None) is None
+    assert rest(None, tmp_path) is None
     config.parent.mkdir()
+    (config.parent / "tailsync.conf").write_text("Host nas\n  HostName 100.64.0.7\n", encoding="ascii")
     config.write_text("Host nas\n  User bob\n", encoding="ascii")
-    assert ssh_local.without_fragment(None) is None  # nothing to leave out
-    config.write_text("Include ~/.ssh/tailsync.conf\nHost nas\n  User bob\n", encoding="ascii")
-    assert ssh_local.without_fragment(None) == "Host nas\n  User bob\n\nMatch all\nInclude /etc/ssh/ssh_config\n"
-    assert ssh_local.without_fragment(str(config)) == "Host nas\n  User bob\n"
+    assert rest(None, tmp_path) is None  # nothing to leave out
+    config.write_text("Include ~/.ssh/tailsync.conf\nHost nas\r\n  User bob\r\n", encoding="ascii")
+    assert rest(None, tmp_path) == "Host nas\r\n  User bob\r\n\nMatch all\nInclude /etc/ssh/ssh_config\n"
+    assert rest(str(config), tmp_path) == "Host nas\r\n  User bob\r\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("Include tailsync.conf", []),
+        ("include=tailsync.conf # of the collection", []),
+        ('Include "~/.ssh/tailsync.conf" other.conf', ["other.conf"]),
+        ("Include *.conf", ["other.conf"]),
+        ("  Include ~/.ssh/conf.d/*", ["<Host z>"]),  # whose own file includes ours
+        ("Include round.conf tailsync.conf", ["<Include>"]),  # a file that includes itself
+    ],
+)
+def test_our_file_is_left_out_however_it_is_included(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, line: str, left: list[str]
+) -> None:
+    monkeypatch.setattr(ssh_local, "home", lambda: str(tmp_path))
+    ssh = tmp_path / ".ssh"
+    (ssh / "conf.d").mkdir(parents=True)
+    (ssh / "tailsync.conf").write_text("Host nas\n  HostName 100.64.0.7\n", encoding="ascii")
+    (ssh / "other.conf").write_text("User bob\n", encoding="ascii")
+    (ssh / "conf.d" / "z").write_text("Include ~/.ssh/tailsync.conf\nHost z\n", encoding="ascii")
+    (ssh / "config").write_text(f"{line}\nHost nas\n", encoding="ascii")
+    if "round" in line:
+        (ssh / "round.conf").write_text("Include round.conf\nHost round\n", encoding="ascii")
+        left = [f"{ssh}/round.conf"]
+    (tmp_path / "copies").mkdir()
+    text = rest(str(ssh / "config"), tmp_path / "copies")
+    assert text is not None
+    *includes, last = text.splitlines()
+    assert last == "Host nas"
+    assert len(includes) == len(left)
+    for include, wanted in zip(includes, left, strict=True):
+        path = pathlib.Path(ssh_fragment.included(include)[0])
+        if wanted.startswith("<"):
+            assert path.read_text(encoding="ascii") == "Host z\n"
+        else:
+            assert path == ssh / wanted
+    settings = subprocess.run(
+        ["ssh", "-F", str(tmp_path / "copies" / "config-1"), "-G", "nas"], capture_output=True, text=True, check=False
+    )
+    assert "100.64.0.7" not in settings.stdout
 
 
 def process(proc: pathlib.Path, number: int, parent: int, **variables: str) -> None:
@@ -91,3 +140,16 @@ def test_administrator_is_not_locked_out_of_the_controller(
 def test_only_one_host_can_be_the_controller() -> None:
     assert ssh_local.shared("nas", []) is None
     assert "so is pi" in (ssh_local.shared("nas", ["pi"]) or "")
+
+
+def test_first_search_does_not_know_the_port_of_ssh_yet() -> None:
+    login, covered = LAN._replace(port=2222), {"firewall_lan_ssh_from": ["192.168.1.0/24"]}
+    assert ssh_local.lock_out(login, NODES, covered)
+    assert ssh_local.lock_out(login, NODES, covered, any_port=True) is None
+    assert ssh_local.lock_out(login, NODES, {"firewall_lan_ssh_from": ["10.0.0.0/8"]}, any_port=True)
+
+
+def test_own_addresses_of_the_machine_are_recognised() -> None:
+    assert ssh_local.is_own("127.0.0.1")
+    assert not ssh_local.is_own("203.0.113.5")
+    assert not ssh_local.is_own("nonsense")
