@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import shlex
 import stat
 import subprocess
 import typing as t
@@ -71,6 +72,7 @@ class ActionModule(ActionBase):
                 changed |= self._know([*names, entry.address], key)
         result = {"changed": changed, "names": list(names), "file": str(file)}
         if changed:
+            self._tell_other_configuration(config)
             shown = ", ".join(names)
             result["msg"] = f"From now on ssh and any playbook reach {names[0]} over the tailnet, by {shown} ({file})."
             result["_ansible_verbose_always"] = True
@@ -87,6 +89,19 @@ class ActionModule(ActionBase):
             changed = left != entries and self._write(file, ssh_fragment.render(left))
         return {"changed": changed, "names": list(names), "file": str(file)}
 
+    def _tell_other_configuration(self, config: pathlib.Path) -> None:
+        """Warn if Ansible's own connections use another configuration of ssh, which does not include the file."""
+        if self._connection.transport != "ssh":
+            return
+        options = ("ssh_args", "ssh_common_args", "ssh_extra_args")
+        words = shlex.split(" ".join(self._connection.get_option(name) or "" for name in options))
+        given = ssh_local.configuration_file(words)
+        if given is not None and ssh_local.expanded(given).resolve() != config.resolve():
+            Display().warning(
+                f"Ansible's connections use ssh -F {given}, so other playbooks do not find the host by {config}: set "
+                f"tailsync_ssh_config: {given}, or set ansible_host to the host's address in the tailnet"
+            )
+
     # --- files ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -95,7 +110,7 @@ class ActionModule(ActionBase):
         if self._task.check_mode and not directory.exists():
             yield
             return
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)  # not the home directory of an account that has none
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -30,9 +30,7 @@ def warnings(host: Facts, variables: Facts) -> list[str]:
         return []
     there = f"{' and '.join(sorted(here))} listens there" if here else "nothing listens there on this host"
     fix = f"set firewall_ssh_port: {servers[0]}, where its SSH server listens" if servers else "set firewall_ssh_port"
-    return [
-        f"[WARNING] firewall_lan_ssh_from opens port {port}, but {there}, which is of no use if Tailscale is down: {fix}"
-    ]
+    return [f"[WARNING] firewall_lan_ssh_from opens port {port}, but {there}, which is of no use if Tailscale is down: {fix}"]
 
 
 def _processes(host: Facts, variables: Facts) -> dict[int, set[str]]:

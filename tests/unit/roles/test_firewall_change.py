@@ -31,9 +31,9 @@ def test_only_change_yml_arms_and_confirms() -> None:
     assert states_of("change.yml") == ["armed", "original", "disarmed", "restored", "restored"]
 
 
-@pytest.mark.parametrize("name", ["absent.yml", "present.yml"])
-def test_present_and_absent_use_the_same_change(name: str) -> None:
-    assert [task for task in tasks_of(name) if task.get("ansible.builtin.include_tasks") == "change.yml"]
+@pytest.mark.parametrize(("name", "action"), [("absent.yml", "include_tasks"), ("present.yml", "import_tasks")])
+def test_present_and_absent_use_the_same_change(name: str, action: str) -> None:
+    assert [task for task in tasks_of(name) if task.get(f"ansible.builtin.{action}") == "change.yml"]
 
 
 def test_compared_policy_is_the_applied_policy() -> None:

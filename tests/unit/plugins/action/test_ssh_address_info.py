@@ -14,7 +14,7 @@ import yaml
 from ansible_collections.homelab.tailsync.plugins.action import ssh_address_info as action
 from ansible_collections.homelab.tailsync.plugins.module_utils._common import tailnet as addresses
 from ansible_collections.homelab.tailsync.plugins.modules import ssh_address_info as module
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_access
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_access, ssh_local
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_access import CONTROLLER, HOST, INVENTORY, NAME, Answer, Node
 
 DESTINATION = ssh_access.Destination("nas", "192.168.1.10", "192.168.1.10", known_hosts=("~/.ssh/known_hosts",))
@@ -360,7 +360,7 @@ SELF, OUTSIDE = "127.0.0.1", "203.0.113.5"
 def test_login_to_the_controller_itself_must_not_lock_its_administrator_out(
     monkeypatch: pytest.MonkeyPatch, client: str, server: str, settings: str, refused: bool
 ) -> None:
-    monkeypatch.setattr(action.ssh_local, "session", lambda: Answer("192.168.1.50", "192.168.1.10", port=22))
+    monkeypatch.setattr(ssh_local, "session", lambda: Answer("192.168.1.50", "192.168.1.10", port=22))
     probe = action.ActionModule.__new__(action.ActionModule)
     probe._destination = ssh_access.parse_ssh_settings(f"hostname nas\n{settings}", "nas")
     probe._arguments = {"firewall": {"firewall_public_ports": []}, "require_tailnet": False, "timeout": 5}

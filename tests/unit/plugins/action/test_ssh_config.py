@@ -69,6 +69,52 @@ def test_configuration_that_is_a_link_is_left_alone(tmp_path: pathlib.Path) -> N
     assert (tmp_path / "dotfiles").read_text(encoding="ascii") == "User bob\n"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Host *\r\n  User bob\r\n",
+        "Host *\n  User bob\n  IdentitiesOnly yes\n  IdentityFile ~/.ssh/other\nMatch user root\n  Port 2222\n",
+        "Host nas\n  HostName 192.168.1.10\n  User bob\n  HostKeyAlias mine\n",
+        "Host n\u00e4s\n  User b\u00f6b",
+        "",
+    ],
+)
+def test_users_configuration_stays_as_it_is_behind_the_include(tmp_path: pathlib.Path, text: str) -> None:
+    config = tmp_path / "ssh" / "config"
+    config.parent.mkdir()
+    config.write_bytes(text.encode())
+    config.chmod(0o640)
+    assert "changed=1" in written(tmp_path).stdout
+    first, _end, rest = config.read_bytes().partition(b"\n")
+    assert (first.startswith(b"Include "), rest.decode()) == (True, text)
+    assert config.stat().st_mode & 0o777 == 0o640
+    asked = subprocess.run(["ssh", "-F", str(config), "-G", "nas"], capture_output=True, text=True, check=False)
+    assert "hostname 100.64.0.7\n" in asked.stdout
+    assert "hostkeyalias 192.168.1.10\n" in asked.stdout
+    assert ("identitiesonly yes\n" in asked.stdout) is ("IdentitiesOnly" in text)
+
+
+def test_configuration_that_cannot_be_written_is_a_warning(tmp_path: pathlib.Path) -> None:
+    done = written(tmp_path, config=str(tmp_path / "no_home" / ".ssh" / "config"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "could not be written" in " ".join((done.stdout + done.stderr).split())
+    assert not (tmp_path / "no_home").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["NAS.Home.Lan"], "NAS.Home.Lan"),
+        (["my nas", "192.168.1.11"], "192.168.1.11"),
+        (["nas*", "!nas", "nas,pi", "$(id)", "%h", "-oProxyCommand=id", "gate", "192.168.1.11"], "192.168.1.11"),
+        (["n_1", "fd00::5", "127.0.0.1", "localhost"], "n_1 fd00::5"),
+    ],
+)
+def test_only_names_that_ssh_takes_for_this_host_are_written(tmp_path: pathlib.Path, names: list[str], expected: str) -> None:
+    assert "changed=1" in written(tmp_path, names=names).stdout
+    assert f"\nHost {expected}\n" in (tmp_path / "ssh" / "tailsync.conf").read_text(encoding="ascii")
+
+
 def test_nothing_is_written_if_switched_off(tmp_path: pathlib.Path) -> None:
     assert "changed=0" in written(tmp_path, config="").stdout
 
