@@ -82,8 +82,8 @@ options:
   firewall:
     description:
       - The variables of the role firewall that are to come into force, for the machine that runs Ansible.
-      - With O(require_tailnet), an administrator who is logged in to it by SSH from outside the tailnet, and could not log in
-        again, is an error.
+      - An administrator who is logged in to it by SSH from outside the tailnet, and could not log in again, is an error. Without
+        O(require_tailnet) an opening for C(firewall_ssh_port) is enough, whichever port the login used.
     type: dict
     default: {}
 notes:

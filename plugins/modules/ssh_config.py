@@ -36,7 +36,7 @@ attributes:
     description: A second call changes nothing.
 options:
   state:
-    description: V(absent) removes O(names) from C(tailsync.conf).
+    description: V(absent) removes the host that has one of O(names) from C(tailsync.conf), with all its names.
     type: str
     choices: [present, absent]
     default: present
