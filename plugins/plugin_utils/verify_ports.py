@@ -132,15 +132,21 @@ def report(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
 
 
 def _open_attempts(views: Views, from_controller: t.Iterable[Data]) -> t.Iterator[tuple[str, Attempt]]:
-    """The successful attempts, each with its prober, without those through the tailnet."""
+    """The successful attempts, each with its prober, without those through the tailnet or of a machine with itself."""
     attempts = [(view.name, attempt) for view in views.values() for attempt in view.attempts]
     attempts += [(CONTROLLER, read(Attempt, item)) for item in from_controller]
-    return ((prober, attempt) for prober, attempt in attempts if attempt.open and not _through_tailnet(attempt))
+    return ((prober, attempt) for prober, attempt in attempts if attempt.open and not _stays_inside(attempt))
 
 
-def _through_tailnet(attempt: Attempt) -> bool:
-    """Whether a connection went through the tailnet; from a tailnet address it uses a subnet router or an exit node."""
-    return any(is_tailnet_address(address) for address in [*attempt.addresses, attempt.source or ""])
+def _stays_inside(attempt: Attempt) -> bool:
+    """Whether a connection needed no open port outside the tailnet.
+
+    From a tailnet address it used a subnet router or an exit node. The controller may be one of the hosts.
+    """
+    source = attempt.source or ""
+    if source and (source in attempt.addresses or ipaddress.ip_address(source).is_loopback):
+        return True
+    return any(is_tailnet_address(address) for address in [*attempt.addresses, source])
 
 
 def _is_open(key: Key) -> str:

@@ -150,6 +150,12 @@ def test_open_port_found_by_the_controller_is_a_finding(views: Views) -> None:
     assert verify_ports.report(declared, [tried]).findings == []
 
 
+@pytest.mark.parametrize("source", ["172.31.77.12", "127.0.0.1"])
+def test_controller_that_is_the_host_finds_no_open_port_of_its_own(views: Views, source: str) -> None:
+    tried = attempt("pi", 22, source=source, resolved=[ADDRESSES["pi"]], host_keys=views["pi"].own["host_keys"])
+    assert verify_ports.report(views, [tried]).findings == []
+
+
 def test_controller_behind_a_jump_host_probes_nothing(views: Views) -> None:
     probes = verify_ports.probes_of_controller(views)
     assert {item["address"] for item in probes} == set(ADDRESSES.values())
