@@ -37,7 +37,13 @@ def conclusion(
     hosts: Parts, declared: Data, alive: t.Collection[str], from_controller: t.Sequence[Data] = ()
 ) -> dict[str, t.Any]:
     report = verify.conclude(views.of_run(hosts, declared, alive), from_controller)
-    return {"findings": report.findings, "text": report.text, "lines": [*report.lines, *report.notes]}
+    return {
+        "findings": report.findings,
+        "text": report.text,
+        "lines": [*report.lines, *report.notes],
+        "hosts": sorted(report.hosts),
+        "outages": report.outages,
+    }
 
 
 class FilterModule:

@@ -25,16 +25,19 @@ def conclude(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
     report = Report()
     outages = _outages(views)
     report.findings += outages.values()
+    report.outages = outages
+    report.hosts |= set(outages)
     there = [view for view in views.values() if view.name not in outages]
     for view in views.values():
         if view.own and view.name in outages:
-            report.add(_host_report(views, view))  # it answered this part, which may have the cause
+            report.add(_host_report(views, view), view.name)  # it answered this part, which may have the cause
     for view in there:
-        report.add(_host_report(views, view))
+        report.add(_host_report(views, view), view.name)
     silent = _silent_pairs(there)
     report.findings += silent.values()
+    report.hosts = report.hosts.union(*silent)
     for view in there:
-        report.add(verify_mesh.report_of(views, view, outages, silent))
+        report.add(verify_mesh.report_of(views, view, outages, silent), view.name)
     report.add(verify_ports.report(views, from_controller))
     report.findings = list(dict.fromkeys(report.findings))  # two hosts may report the same
     for view in there:

@@ -26,8 +26,13 @@ class Report:
     findings: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
     lines: list[str] = dataclasses.field(default_factory=list)
+    hosts: set[str] = dataclasses.field(default_factory=set)  # those that have findings
+    outages: dict[str, str] = dataclasses.field(default_factory=dict)  # the findings of hosts that could not be inspected
 
-    def add(self, other: Report) -> None:
+    def add(self, other: Report, host: str | None = None) -> None:
+        if host and other.findings:
+            self.hosts.add(host)
+        self.hosts |= other.hosts
         self.findings += other.findings
         self.notes += other.notes
         self.lines += other.lines

@@ -128,6 +128,7 @@ def report(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
             *(f"{_is_open(key)}; {reason}" for key, reason in doubtful.items()),
             *(f"{name}: its ports were not probed, because firewall_state is absent" for name in absent),
         ],
+        hosts={name for name, _address, _port in probers},
     )
 
 

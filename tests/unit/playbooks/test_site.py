@@ -51,12 +51,24 @@ def test_documented_tags_are_those_of_the_playbook() -> None:
 
 
 def test_any_tag_first_connects_to_the_host_and_gathers_its_facts() -> None:
-    check, change, _verify = plays()
+    check, change, _verify, _report = plays()
     assert check["tags"] == ["always"]
     assert change["tasks"][0]["tags"] == ["always"]
     names = [task["name"] for task in change["tasks"][0]["block"]]
     assert names[0] == "Find the address that answers SSH"
     assert "Gather the host's state" in names
+
+
+def test_report_is_the_last_play_with_any_tag_and_in_check_mode() -> None:
+    """Its only task fails for all hosts together; a play after it would not run."""
+    verify, report = plays()[-2:]
+    assert verify["vars"] == {"__tailsync_reported": True}
+    assert report["tags"] == ["always"]
+    assert "when" not in report
+    (task,) = report["tasks"]
+    assert task["run_once"] is True
+    assert "homelab.tailsync.run_report" in task
+    assert "when" not in task
 
 
 def test_input_checks_see_the_roles_variables() -> None:
