@@ -16,14 +16,18 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import preload, secret_transfer, validate, validate_members
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import (
+    preload,
+    run_shape,
+    secret_transfer,
+    validate,
+    validate_members,
+)
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.resolve_inputs import OMITTED, Resolver
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import unique_problems
 
 PRELOADED = preload.FILTERS  # for the workers
 Variables = t.Dict[str, t.Any]  # noqa: UP006
-# With these strategies each host runs alone, so each is checked alone.
-ALONE = ("free", "host_pinned")
 TRANSFER = ("ansible_connection", "ansible_become_method", "ansible_pipelining", "ansible_ssh_pipelining")
 SPEC = {
     "roles": {"type": "list", "elements": "str", "required": True},
@@ -45,6 +49,7 @@ class ActionModule(ActionBase):
         self._conditions = self._conditions_of_role() if arguments.get("hosts") is None else []
         checked: list[str] = []
         hosts, problems = self._hosts(arguments.get("hosts"))
+        problems += self._problems_of_play(arguments)
         if not problems:
             checked, problems = self._problems(hosts, arguments["roles"])
         if problems:
@@ -56,8 +61,8 @@ class ActionModule(ActionBase):
 
     def _hosts(self, pattern: t.Any) -> tuple[list[t.Any], list[str]]:
         if pattern is None:
-            strategy = str(getattr(self._task.get_play(), "strategy", "")).rpartition(".")[2]
-            alone = strategy in ALONE or not self._task.run_once
+            # With these strategies each host runs alone, so each is checked alone.
+            alone = self._strategy() in run_shape.ALONE or not self._task.run_once
             # With `serial`, hosts of later batches have no facts yet.
             names = [self._seen["inventory_hostname"]] if alone else self._seen["ansible_play_batch"]
             return [self._inventory.get_host(name) for name in names], []
@@ -67,6 +72,16 @@ class ActionModule(ActionBase):
             names = groups if pattern == validate.GROUP else [*groups, *self._inventory.hosts]
             return [], [validate.no_hosts_problem(pattern, names)]
         return hosts, [validate.tailsync_hosts_problem(pattern)] if self._is_of_inventory("tailsync_hosts", pattern) else []
+
+    def _strategy(self) -> str:
+        return str(getattr(self._task.get_play(), "strategy", "")).rpartition(".")[2]
+
+    def _problems_of_play(self, arguments: Variables) -> list[str]:
+        """Whether the play's hosts know each other; a given pattern is checked for other plays than this one."""
+        if arguments.get("hosts") is not None:
+            return []
+        number = len(self._seen.get("ansible_play_hosts_all") or ())
+        return run_shape.problems(arguments["roles"], self._strategy(), self._task.get_play().serial or [], number)
 
     def _is_of_inventory(self, name: str, value: t.Any) -> bool:
         """Whether the value is of a variable that only the inventory sets, so that no play sees it in its `hosts`."""

@@ -56,10 +56,9 @@ class ActionModule(ActionBase):
                 with_findings=conclusion.get("hosts") or (),
             )
         )
-        result.update(changed=False, lines=told["lines"])
         if told["failed"]:
             return {**result, "failed": True, "msg": "\n".join(told["lines"])}
-        return {**result, "msg": told["lines"], "_ansible_verbose_always": True}
+        return {**result, "changed": False, "msg": told["lines"], "_ansible_verbose_always": True}
 
     @staticmethod
     def _seen(variables: t.Mapping[str, t.Any], parts: t.Sequence[str]) -> dict[str, t.Any]:

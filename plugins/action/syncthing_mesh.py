@@ -18,6 +18,7 @@ STR = {"type": "str"}
 BOOL = {"type": "bool"}
 LARGE = ("folders", "members")  # mappings that grow with the mesh
 SPEC: dict[str, dict[str, t.Any]] = {
+    "host": STR,
     "external_devices": DICT,
     "allowed_networks": {"type": "list", "elements": "str"},
     "private_options": DICT,
@@ -43,8 +44,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        host = str(variables["inventory_hostname"])
-        options = _validated(self._task.args)
+        host = str(self._task.args.get("host") or variables["inventory_hostname"])
+        of_role = mesh_members.options_of(self._task, self._loader, host) if self._task.args.get("host") else {}
+        options = _validated({**of_role, **self._task.args})
         if options["members"] is None:
             options["members"] = mesh_members.collect(self._task, self._loader, variables)
         problems = mesh_host.address_problems(options)

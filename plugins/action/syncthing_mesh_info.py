@@ -19,4 +19,6 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         self.validate_argument_spec(argument_spec={})
-        return {**result, "changed": False, "members": mesh_members.collect(self._task, self._loader, task_vars or {})}
+        variables = task_vars or {}
+        members = mesh_members.collect(self._task, self._loader, variables)
+        return {**result, "changed": False, "members": members, "earlier": mesh_members.earlier(variables)}

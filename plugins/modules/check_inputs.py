@@ -22,6 +22,7 @@ description:
     variable that is not set. The word V(unknown_variables) in C(tailsync_accept) allows it.
   - Warns if tasks with secrets among these variables cannot be pipelined to a host, and fails if Ansible is configured to keep
     its temporary files, which would hold the secrets.
+  - Fails for roles that need all hosts together, if the strategy or C(serial) of the play keeps them from that.
   - Runs on the controller and makes no connection. Give the task C(run_once), and the connection and become settings of the tasks
     that have the secrets. Without C(run_once), and with the strategies P(ansible.builtin.free#strategy) and
     P(ansible.builtin.host_pinned#strategy), only the host of the task is checked.

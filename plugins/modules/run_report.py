@@ -44,8 +44,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-lines:
-  description: The lines of the report.
+msg:
+  description: The lines of the report; in one text if the task fails.
   returned: always
   type: list
   elements: str

@@ -39,14 +39,19 @@ options:
   folders:
     description:
       - Folders by their ID, in the form of C(syncthing_mesh_folders) of the role P(homelab.tailsync.syncthing_mesh#role). Folders
-        that the host is no member of may be left out.
+        that the host is no member of may be left out. Required without O(host).
     type: dict
-    required: true
   members:
     description:
       - The members of the mesh, from RV(homelab.tailsync.syncthing_mesh_info#module:members). By default they are collected for
         this host alone, which takes longer where there are many hosts.
     type: dict
+  host:
+    description:
+      - Configure this host of the play, to which the task is delegated. The other options are then the variables that the role
+        P(homelab.tailsync.syncthing_mesh#role) has for it, and the web interface is left as it is.
+      - By default the host of the task.
+    type: str
   external_devices:
     description: Devices that Ansible does not manage, by name.
     type: dict

@@ -42,4 +42,11 @@ members:
     nas:
       device_id: MFZWI3D-BONSGYC-YLTMRWG-C43ENR5-QXGZDMM-FZWI3DP-BONSGYY-LTMRWAD
       addresses: ["tcp://nas.tail1234.ts.net:22000", "tcp://100.64.0.2:22000"]
+earlier:
+  description:
+    - The hosts that the role has configured in earlier batches of the play (C(serial)), without the device IDs of this batch.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 """

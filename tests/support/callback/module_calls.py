@@ -26,7 +26,8 @@ description: Writes them as JSON.
 def _record(action: ActionBase, module_name: str, module_args: t.Any, task_vars: t.Any) -> dict[str, t.Any]:
     directory = pathlib.Path(os.environ["TAILSYNC_CALLS"])
     call = {"module": module_name, "arguments": module_args}
-    (directory / f"{task_vars['inventory_hostname']}.json").write_text(json.dumps(call), encoding="utf-8")
+    host = action._task.delegate_to or task_vars["inventory_hostname"]
+    (directory / f"{host}.json").write_text(json.dumps(call), encoding="utf-8")
     return dict(json.loads((directory / "result.json").read_text(encoding="utf-8")))
 
 

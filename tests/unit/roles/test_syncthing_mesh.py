@@ -59,6 +59,7 @@ class Mesh:
         role: Variables | None = None,
         result: Variables | None = None,
         made: bool = False,  # run the module itself
+        play: Variables | None = None,  # more of the play
         **variables: t.Any,
     ) -> Run:
         own = hosts or {}
@@ -76,8 +77,9 @@ class Mesh:
         }
         facts = {"name": "facts", "ansible.builtin.set_fact": FACTS}
         checked = {"__tailsync_checked": NAMES}  # skips the role's input check
-        play = {"name": "play", "hosts": "tailsync", "gather_facts": False, "vars": checked, "tasks": [facts, role or ROLE]}
-        for name, content in (("hosts", inventory), ("play", [play]), ("result", result or NO_CHANGE)):
+        own_play = {"name": "play", "hosts": "tailsync", "gather_facts": False, "vars": checked, "tasks": [facts, role or ROLE]}
+        own_play |= play or {}
+        for name, content in (("hosts", inventory), ("play", [own_play]), ("result", result or NO_CHANGE)):
             (self.work / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
         environment = {
             "ANSIBLE_CALLBACK_PLUGINS": str(SUPPORT / "callback"),
@@ -115,6 +117,27 @@ def test_each_host_gets_the_addresses_of_its_peers(run: Mesh) -> None:
     assert done.text.count("Collect device IDs") == 1
     text = " ".join(done.text.split())
     assert all(f"{name}: folder x at /x is left out: set syncthing_mesh_allow_moves: true" in text for name in NAMES), text
+
+
+def test_later_batches_complete_the_hosts_of_earlier_ones(run: Mesh) -> None:
+    """With the variables of those hosts: the path is nas's own, also where a template of the inventory says so."""
+    folders = {"documents": {"path": "{{ base }}/documents", "devices": list(NAMES)}}
+    own: dict[str, Variables] = {name: {"base": f"/srv/{name}"} for name in NAMES}
+    done = run(hosts=own, play={"serial": 1}, syncthing_mesh_folders=folders)
+    assert done.code == 0, done.text
+    for name in NAMES:
+        others = sorted(set(NAMES) - {name})
+        assert done.members(name, "documents") == others
+        assert {other: done.devices(name)[other]["device_id"] for other in others} == {other: IDS[other] for other in others}
+        assert done.calls[name]["folders"][0]["path"] == f"/srv/{name}/documents"
+        address = f"tcp://100.64.0.{1 + NAMES.index(name)}:22000"
+        assert done.calls[name]["options"]["listen_addresses"] == [address]
+
+
+def test_without_serial_no_host_is_configured_twice(run: Mesh) -> None:
+    done = run()
+    assert done.code == 0, done.text
+    assert not any("->" in line for line in done.text.splitlines()), done.text
 
 
 def test_limit_removes_no_member(run: Mesh) -> None:

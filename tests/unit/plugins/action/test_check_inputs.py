@@ -273,6 +273,21 @@ def test_strategy_free_checks_each_host_by_itself(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
+    ("play", "roles", "fix"),
+    [
+        ({"strategy": "free"}, ["syncthing_mesh"], "strategy: linear"),
+        ({"serial": 1}, ["syncthing_mesh", "firewall", "verify"], "without serial"),
+    ],
+)
+def test_play_that_hides_hosts_from_each_other_is_refused(
+    place: Place, play: dict[str, t.Any], roles: list[str], fix: str
+) -> None:
+    done = place.play({"roles": [{"role": "homelab.tailsync.inputs", "inputs_roles": roles}], **play})
+    assert done.returncode == 2
+    assert fix in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
     "value", ["!unsafe '{{ x }}'", "&a [*a]", "!!set {x, y}", "2024-01-01", "!!binary aGVsbG8=", "{? [a, b] : c}"]
 )
 def test_no_yaml_value_ends_in_a_traceback(place: Place, value: str) -> None:
