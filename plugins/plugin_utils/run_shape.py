@@ -30,7 +30,7 @@ def problems(roles: t.Collection[str], strategy: str, serial: t.Sequence[t.Any],
         ]
     if role == "verify" and serial and pct_to_int(serial[0], hosts) < hosts:
         return [
-            f"serial is {', '.join(map(str, serial))}, and the role verify compares all hosts with each other: put it into a play "
-            "of its own without serial, after this one"
+            f"serial is {', '.join(map(str, serial))}, and the role verify compares all hosts with each other: put it into a "
+            "play of its own without serial, after this one"
         ]
     return []
