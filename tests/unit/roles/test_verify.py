@@ -82,6 +82,14 @@ def test_decisions_for_all_hosts_run_once() -> None:
             assert task.get("run_once") is True, task["name"]
 
 
+def test_findings_fail_here_unless_a_later_report_fails_for_them() -> None:
+    """A failure of this task is one of all hosts, so that no report would follow."""
+    *_tasks, conclude, last = tasks()
+    assert "__verify_conclusion" in conclude["ansible.builtin.set_fact"]
+    condition = "__verify_conclusion.findings | length == 0 or __tailsync_reported | default(false)"
+    assert last["ansible.builtin.assert"]["that"] == condition
+
+
 def test_folder_paths_are_rendered_by_each_host() -> None:
     """A path may contain variables of the host, so the first host's path cannot be used for the others."""
     own = load("verify", "vars/main.yml")["__verify_folders"]

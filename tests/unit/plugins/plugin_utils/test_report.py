@@ -108,6 +108,10 @@ def test_refused_folder_is_a_failure_with_its_reason_told_once() -> None:
     assert not any("verify" in line for line in found["lines"])
 
 
+def test_refused_folder_is_a_failure_without_verify_as_well() -> None:
+    assert report.lines(Run([host("nas", refused=[MUSIC]), host("pi")], check=True))["failed"] is True
+
+
 def test_finding_of_verify_is_a_failure_of_the_hosts_concerned() -> None:
     finding = "nas and pi cannot open a new connection to each other's Syncthing"
     run = Run([host("nas"), host("pi"), host("vps")], verified=True, findings=[finding], with_findings=["nas", "pi"])
