@@ -43,6 +43,7 @@ LXD = [
     link("veth2", "veth", master="lxdbr0"),
 ]
 VIRSH = [LAN, link("virbr0", "bridge", "192.168.122.1/24"), link("vnet0", "tun", master="virbr0")]
+OLD_LIBVIRT = [*VIRSH[:2], link("virbr0-nic", "tun", master="virbr0")]  # a port of its own, which is no guest's
 STOPPED = [LAN, link("incusbr0", "bridge", "10.7.0.1/24")]
 PODS = [
     LAN,
@@ -89,6 +90,7 @@ def host(
         (host(LXD), [("lxdbr0 (2 guests; DHCP and DNS from this host", BOTH)]),
         (host(LXD, forwards=False), [("lxdbr0", "[{interface: lxdbr0}]")]),
         (host(VIRSH), [("virbr0 (1 guest; ", "{interface: virbr0}, {direction: routed, interface: virbr0}")]),
+        (host(OLD_LIBVIRT), [("virbr0 (DHCP", "{interface: virbr0}")]),
         (host(STOPPED), [("incusbr0 (DHCP", "{direction: routed, interface: incusbr0}")]),
         (host(PODS), [("cni0", "{interface: cni0}"), ("flannel.1", "{direction: routed, interface: flannel.1}")]),
         (host(VPN), [("wg0", "{interface: wg0}, {direction: routed, interface: wg0}")]),
@@ -137,14 +139,13 @@ def test_guests_that_lose_something_are_named_with_the_line(given: Json, expecte
         host(ROUTER, nat=MASQUERADED, forwards=False),
         host(ROUTER, nat="-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE"),
         host(VPN, "-P FORWARD DROP\n-A INPUT -i wg0 -j ACCEPT"),
-        host([LAN, link("virbr0", "bridge", "192.168.122.1/24"), link("virbr0-nic", "tun", master="virbr0")], LIBVIRT),
         {},
     ],
     ids=[
         "no guests", "an empty bridge, a VLAN and the tailnet", "VPN without forwarding", "client of a VPN",
         "libvirt with iptables", "bridged, but not filtered", "bridged, and accepted", "each later run", "no rules for it",
         "two networks", "a router that is switched off", "Docker on two networks",
-        "Docker's policy drops it already", "libvirt's own port", "no facts",
+        "Docker's policy drops it already", "no facts",
     ],
 )  # fmt: skip
 def test_host_whose_guests_lose_nothing_gives_no_warning(given: Json) -> None:
