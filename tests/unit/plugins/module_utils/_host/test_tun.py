@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils import _netlink
 from ansible_collections.homelab.tailsync.plugins.module_utils._host import kernel, packet_filter, tun
 
+GENERATION = "iptables v1.8.11 (nf_tables): Could not fetch rule set generation id: Invalid argument"
 LEGACY = "iptables v1.8.11 (legacy): can't initialize iptables table `filter': Table does not exist (do you need to insmod?)"
 
 
@@ -60,6 +61,7 @@ def test_container_is_recognised_by_its_managers_mark(tmp_path: pathlib.Path, pa
             "iptables: Failed to initialize nft: Protocol not supported",
             "iptables: Failed to initialize nft: Protocol not supported",
         ),
+        (4, GENERATION, GENERATION),
         (1, "iptables v1.8.9 (nf_tables): table `filter' is incompatible, use 'nft' tool.", None),
         (4, "Another app is currently holding the xtables lock.", None),
     ],
