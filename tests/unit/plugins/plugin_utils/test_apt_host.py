@@ -250,3 +250,24 @@ def test_source_of_syncthing(name: str, text: str, replaced: bool, refused: bool
 
 def test_host_without_apt_or_files_has_no_sources(tmp_path: Path) -> None:
     assert apt.gather("dnf", None, tmp_path) == apt.gather("apt", None, tmp_path) == {"sources": [], "problem": ""}
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "problem"),
+    [
+        (0, "W: x is configured multiple times\n", ""),
+        (100, f"{UNREADABLE}\n", UNREADABLE),
+        (127, "No such file or directory", ""),
+    ],
+)
+def test_apt_is_asked_with_a_command_that_changes_nothing(code: int, error: str, problem: str, tmp_path: Path) -> None:
+    asked = []
+
+    def execute(command: list[str], environ_update: dict[str, str]) -> tuple[int, str, str]:
+        asked.append((command, environ_update))
+        return code, "", error
+
+    assert apt.gather("apt", execute, tmp_path)["problem"] == problem
+    assert asked == [(["apt-get", "indextargets"], {"LC_ALL": "C"})]
+    assert apt.gather("dnf", execute, tmp_path)["problem"] == ""
+    assert len(asked) == 1
