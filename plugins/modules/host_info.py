@@ -283,7 +283,8 @@ apt:
   description:
     - The enabled package sources of apt (C(sources)), each with its C(file), C(line), C(uri), C(suite), C(signed_by), and the
       options that must be the same in all sources of a repository (C(flags)).
-    - What apt says if it cannot read them (C(problem)); it is asked only if a package of this collection's roles is missing.
+    - What apt says if it cannot read them (C(problem)); it is asked only if a package of this collection's roles
+      is missing, or a repository is there twice.
   returned: always
   type: dict
   sample:

@@ -92,11 +92,11 @@ def test_source_is_refused_exactly_if_apt_refuses_it_with_ours(name: str, root: 
     file, text = CASES[name]
     folder = root / "etc/apt/sources.list.d"
     (folder / file).write_text(text, encoding="utf-8")
-    before = apt.gather("apt", asked(root), root)
+    before = apt.gather("apt", asked(root), root=root)
     assert before["problem"] == ""
     assert apt_host.replaced({"apt": before}, OURS) == []
     (folder / "tailscale.list").write_text(f"# ours\ndeb {SAME} {URI} trixie main\n", encoding="utf-8")
-    together = apt.gather("apt", asked(root), root)["problem"]
+    together = apt.gather("apt", asked(root), root=root)["problem"]
     assert bool(apt_host.refusals({"apt": before}, OURS)) == bool(together), together
 
 
@@ -107,7 +107,7 @@ def test_two_contradictions_and_a_line_without_sense_are_all_named(root: Path) -
             text = f"deb [signed-by=/k{number}.gpg] http://{name}.example/ x main\n"
             (folder / f"{name}{number}.list").write_text(text, encoding="utf-8")
     (folder / "c.list").write_text("deb nonsense\n", encoding="utf-8")
-    messages = apt_host.refusals({"apt": apt.gather("apt", asked(root), root)}, OURS)
+    messages = apt_host.refusals({"apt": apt.gather("apt", asked(root), root=root)}, OURS)
     assert [message.partition(" have ")[0].replace("/etc/apt/sources.list.d/", "") for message in messages[:2]] == [
         "a1.list:1 and a2.list:1",
         "b1.list:1 and b2.list:1",

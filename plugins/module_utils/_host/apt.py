@@ -24,10 +24,10 @@ FLAGS = ("allow-downgrade-to-insecure", "allow-insecure", "allow-weak", "check-v
 TRIAL = ["apt-get", "indextargets"]
 
 
-def gather(manager: str | None, execute: Execute | None = None, root: Path = Path("/")) -> dict[str, t.Any]:
+def gather(manager: str | None, execute: Execute, missing: bool = True, root: Path = Path("/")) -> dict[str, t.Any]:
     """The enabled sources in apt's order, and what apt says if it cannot read them. Changes nothing.
 
-    Without `execute` apt is not asked, which is needed only if a package is to be installed.
+    apt is asked if a package is missing, or if two sources may contradict each other.
     """
     if manager != "apt":
         return {"sources": [], "problem": ""}
@@ -37,7 +37,8 @@ def gather(manager: str | None, execute: Execute | None = None, root: Path = Pat
     for path in files:
         parse = deb822 if path.suffix == ".sources" else one_line
         found += parse(_read(path), f"/{path.relative_to(root)}")
-    return {"sources": found, "problem": _problem(execute) if execute else ""}
+    places = {(source["uri"].rpartition("://")[2], source["suite"]) for source in found}
+    return {"sources": found, "problem": _problem(execute) if missing or len(places) < len(found) else ""}
 
 
 def _problem(execute: Execute) -> str:

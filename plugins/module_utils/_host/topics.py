@@ -60,7 +60,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         "syncthings": syncthings.gather(execute, params, around["pkg_mgr"] == "apt" and "syncthing" not in packed),
         "system": around,
         "packages": packed,
-        "apt": apt.gather(around["pkg_mgr"], None if packed.keys() >= packages.NEEDED else execute),
+        "apt": apt.gather(around["pkg_mgr"], execute, bool(packages.NEEDED - packed.keys())),
         "files": files.gather(params["syncthing_user"]),
         "syncthing_unit": units.gather(execute, params["syncthing_user"]),
         "as_declared": declared.gather(module),

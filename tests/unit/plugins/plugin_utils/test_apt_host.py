@@ -51,11 +51,15 @@ Signed-By:
 OTHER = "deb https://other.example/debian trixie main\n"
 
 
+def readable(_command: list[str], **_options: t.Any) -> tuple[int, str, str]:
+    return 0, "", ""
+
+
 def host(root: Path, files: dict[str, str]) -> dict[str, t.Any]:
     (root / "etc/apt/sources.list.d").mkdir(parents=True)
     for name, text in files.items():
         (root / "etc/apt" / name).write_text(text, encoding="utf-8")
-    return {"apt": apt.gather("apt", None, root)}
+    return {"apt": apt.gather("apt", readable, root=root)}
 
 
 @pytest.mark.parametrize(
@@ -249,7 +253,9 @@ def test_source_of_syncthing(name: str, text: str, replaced: bool, refused: bool
 
 
 def test_host_without_apt_or_files_has_no_sources(tmp_path: Path) -> None:
-    assert apt.gather("dnf", None, tmp_path) == apt.gather("apt", None, tmp_path) == {"sources": [], "problem": ""}
+    assert (
+        apt.gather("dnf", readable, root=tmp_path) == apt.gather("apt", readable, root=tmp_path) == {"sources": [], "problem": ""}
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,7 +273,11 @@ def test_apt_is_asked_with_a_command_that_changes_nothing(code: int, error: str,
         asked.append((command, environ_update))
         return code, "", error
 
-    assert apt.gather("apt", execute, tmp_path)["problem"] == problem
+    assert apt.gather("apt", execute, root=tmp_path)["problem"] == problem
     assert asked == [(["apt-get", "indextargets"], {"LC_ALL": "C"})]
-    assert apt.gather("dnf", execute, tmp_path)["problem"] == ""
+    assert apt.gather("dnf", execute, root=tmp_path)["problem"] == ""
+    assert apt.gather("apt", execute, missing=False, root=tmp_path)["problem"] == "", "nothing is to be installed"
     assert len(asked) == 1
+    (tmp_path / "etc/apt").mkdir(parents=True)
+    (tmp_path / "etc/apt/sources.list").write_text(OTHER + OTHER.replace("https", "http"), encoding="utf-8")
+    assert apt.gather("apt", execute, missing=False, root=tmp_path)["problem"] == problem, "a repository is there twice"
