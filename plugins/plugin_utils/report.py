@@ -149,15 +149,15 @@ def _findings(run: Run) -> str:
 
 
 def _access(run: Run) -> str:
-    hosts = run.in_state(DONE)
-    named = [f"ssh {host.ssh_name}" for host in hosts if host.ssh_name]
-    if named:
-        file = next(host.ssh_file for host in hosts if host.ssh_file)
-        named = [some(named), f"ansible all -m ping (with {file})"]
-    others = [host.address for host in hosts if host.address and not host.ssh_name]
-    if others and not run.check:
-        named.append(f"over the tailnet: {some(others)}")
-    return f"from now on: {'; '.join(named)}" if named else ""
+    # In check mode a host is reached as before, unless ssh's configuration has it already.
+    hosts = [host for host in run.in_state(DONE) if host.ssh_name or (host.address and not run.check)]
+    if not hosts:
+        return ""
+    files = [host.ssh_file for host in hosts if host.ssh_file]
+    other = (
+        f"ansible all -m ping (with {files[0]})" if len(files) == len(hosts) else "for other playbooks, set ansible_host to these"
+    )
+    return f"from now on: {some([f'ssh {host.ssh_name or host.address}' for host in hosts])}; {other}"
 
 
 def _next(run: Run) -> str:

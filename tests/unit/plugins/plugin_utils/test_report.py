@@ -122,7 +122,8 @@ def test_finding_of_verify_is_a_failure_of_the_hosts_concerned() -> None:
 
 def test_address_is_told_where_no_ssh_configuration_is_written() -> None:
     run = Run([Host("nas", address="nas.tail.ts.net"), Host("pi", address="100.64.0.2")], verified=True)
-    assert report.lines(run)["lines"][1] == "from now on: over the tailnet: nas.tail.ts.net, 100.64.0.2"
+    line = "from now on: ssh nas.tail.ts.net, ssh 100.64.0.2; for other playbooks, set ansible_host to these"
+    assert report.lines(run)["lines"][1] == line
     assert len(report.lines(dataclasses.replace(run, check=True))["lines"]) == 2  # and the next step
 
 
