@@ -16,6 +16,7 @@ import hashlib
 import http.server
 import json
 import pathlib
+import shutil
 import threading
 import typing as t
 from urllib.parse import parse_qsl, unquote
@@ -157,7 +158,12 @@ class Syncthing:
         # Answers to give instead, one after the other: (status, headers, body).
         self.script: list[tuple[int, dict[str, str], str]] = []
         self.refuse: str = ""  # the reason with which all writes are refused
+        self.refused_write: int | None = None  # the number of the one write that is refused, from 0
+        self.lost_answer = False  # whether that write is done, and only its answer is lost
+        self.meanwhile: t.Callable[[], None] = lambda: None  # what somebody else does before each write
+        self.writes = 0
         self.forget: str = ""  # a folder key whose writes are lost
+        self.forget_theme = False  # whether writes of the web interface's theme are lost
         self.root: pathlib.Path | None = None  # the double creates folders only below this path, the real one everywhere
 
     def write(self, method: str, path: str, body: t.Any = None) -> None:
@@ -187,6 +193,8 @@ class Syncthing:
         password = body.get("password", "")
         if password and password != self.config["gui"]["password"] and not password.startswith("$2"):
             body = {**body, "password": hashed(password)}
+        if self.forget_theme:
+            body = {**body, "theme": self.config["gui"]["theme"]}
         # An omitted API key is generated again.
         self.config["gui"] = {key: body.get(key, "generated" if key == "apiKey" else default) for key, default in GUI.items()}
 
@@ -203,6 +211,9 @@ class Syncthing:
 
     def _delete(self, place: str, name: str) -> None:
         key = "deviceID" if place == "devices" else "id"
+        for folder in self.config["folders"] if place == "folders" else ():
+            if folder["id"] == name and self._is_ours(folder):
+                shutil.rmtree(pathlib.Path(folder["path"]) / ".stfolder", ignore_errors=True)
         self.config[place] = [item for item in self.config[place] if item[key] != name]
         if place == "devices":
             for folder in self.config["folders"]:
@@ -227,11 +238,14 @@ class Syncthing:
         if folder["type"] == "receiveencrypted":
             folder["ignorePerms"] = True
         # Missing roots are created before the answer (lib/model/model.go).
-        if self.root and pathlib.Path(folder["path"]).is_relative_to(self.root):
-            pathlib.Path(folder["path"]).mkdir(parents=True, exist_ok=True)
+        if self._is_ours(folder):
+            (pathlib.Path(folder["path"]) / ".stfolder").mkdir(parents=True, exist_ok=True)
         if self.forget:
             folder[self.forget] = self.defaults["folder"][self.forget]
         return folder
+
+    def _is_ours(self, folder: Json) -> bool:
+        return self.root is not None and pathlib.Path(folder["path"]).is_relative_to(self.root)
 
     def serve(self, home: pathlib.Path) -> http.server.ThreadingHTTPServer:
         """Listen on a free loopback port, and write a config.xml with that address to home."""
@@ -262,13 +276,8 @@ class Syncthing:
                 if self.headers.get("X-API-Key") != double.config["gui"]["apiKey"]:
                     self.answer(403, {"Content-Type": "text/plain"}, "CSRF Error\n")
                     return
-                if self.command != "GET" and double.refuse:
-                    self.answer(500, {"Content-Type": "text/plain"}, double.refuse)
-                    return
                 if self.command != "GET":
-                    double.write(self.command, self.path.removeprefix("/rest/"), body)
-                    double.leave_key(home)
-                    self.answer(200, {"X-Syncthing-Version": double.version}, "")
+                    self.handle_write(body)
                     return
                 try:
                     found: t.Any = double.read(self.path.removeprefix("/rest/"))
@@ -277,6 +286,20 @@ class Syncthing:
                     return
                 headers = {"Content-Type": "application/json; charset=utf-8", "X-Syncthing-Version": double.version}
                 self.answer(200, headers, json.dumps(found))
+
+            def handle_write(self, body: t.Any) -> None:
+                number, double.writes = double.writes, double.writes + 1
+                double.meanwhile()
+                fails = number == double.refused_write
+                if double.refuse or (fails and not double.lost_answer):
+                    self.answer(500, {"Content-Type": "text/plain"}, double.refuse or "refused")
+                    return
+                double.write(self.command, self.path.removeprefix("/rest/"), body)
+                double.leave_key(home)
+                if fails:
+                    self.close_connection = True
+                else:
+                    self.answer(200, {"X-Syncthing-Version": double.version}, "")
 
             do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = handle_request  # noqa: N815
 

@@ -8,7 +8,6 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import
     _places,
     _plan,
     _refuse,
+    _restore,
     _schema,
 )
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._client import Client, NotStarted
@@ -30,7 +30,6 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._devic
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import (
     FolderRefused,
     NotConfigured,
-    NotReady,
     SyncthingError,
 )
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._refusals import Refusals
@@ -56,18 +55,19 @@ def apply(params: Params, check_mode: bool) -> dict[str, t.Any]:
     away = {one["id"] for one in left_out}
     seen = refusals.settled(lambda: _gather(client, config, params, declared, away | refusals.ids))
 
+    disk = _restore.Disk()
+
     def prepared() -> _plan.Plan:
         plan = _plan.plan(config, seen._replace(left_out=away | refusals.ids), declared)
         if isinstance(client, Client) and plan.writes:
             _refuse_unbindable_gui_address(plan, params, check_mode)
             if not check_mode:
-                _prepare_disk(plan, params.get("folder_owner"))
+                _prepare_disk(plan, params.get("folder_owner"), disk)
         return plan
 
     plan = refusals.settled(prepared)
     if isinstance(client, Client) and plan.writes and not check_mode:
-        _write(client, plan)
-        _verify(client, plan)
+        _change(client, plan, _describe.State(config, seen.ignores), disk)
     return {
         "changed": bool(plan.writes),
         "device_id": seen.own_id or None,
@@ -147,22 +147,32 @@ def _gather(
     return _plan.Seen(own_id, ignores, fits, client.rehashes(), left_out)
 
 
-def _prepare_disk(plan: _plan.Plan, owner: str | None) -> None:
+def _prepare_disk(plan: _plan.Plan, owner: str | None, disk: _restore.Disk) -> None:
     for folder in plan.new_folders:
-        if owner and folder["path"].startswith("/"):  # Syncthing itself creates a path that begins with ~
-            _disk.make_root(folder["id"], folder["path"], owner)
-        if folder["id"] in plan.new_ignores:
-            _disk.write_ignores(folder["id"], folder["path"], plan.new_ignores[folder["id"]])
+        disk.remember(folder, folder["id"] in plan.new_ignores)
+    try:
+        for folder in plan.new_folders:
+            if owner and folder["path"].startswith("/"):  # Syncthing itself creates a path that begins with ~
+                _disk.make_root(folder["id"], folder["path"], owner)
+            if folder["id"] in plan.new_ignores:
+                _disk.write_ignores(folder["id"], folder["path"], plan.new_ignores[folder["id"]])
+    except SyncthingError:
+        # A refused folder leaves nothing; the others are made again, unless this ends the call.
+        disk.undo(plan.new_folders, plan.new_ignores)
+        raise
 
 
-def _write(client: Client, plan: _plan.Plan) -> None:
-    for write in plan.writes:
-        if write.path == "config/gui":
-            # The web interface may restart before it has answered; the result is read back.
-            with contextlib.suppress(NotReady):
-                client.write(*write)
-        else:
-            client.write(*write)
+def _change(client: Client, plan: _plan.Plan, before: _describe.State, disk: _restore.Disk) -> None:
+    accepted = False
+    try:
+        _restore.write(client, plan.writes)
+        accepted = True
+        _verify(client, plan)
+    except SyncthingError as error:
+        is_back, outcome = _restore.put_back(client, before, plan, accepted)
+        if is_back:
+            disk.undo(plan.new_folders, plan.new_ignores)
+        raise SyncthingError(f"{error}; {outcome}") from error
 
 
 def _verify(client: Client, plan: _plan.Plan) -> None:

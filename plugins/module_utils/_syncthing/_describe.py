@@ -158,23 +158,23 @@ def _unexpected_changes(config: Json, plan: Plan) -> list[str]:
     found = []
     for device_id, device in then.devices.items():
         if device_id in now.devices or not device.get("introducedBy"):
-            keys = _differing(now.devices.get(device_id), device, _keys_set_for_device(device, then.options))
+            keys = differing(now.devices.get(device_id), device, keys_set_for_device(device, then.options))
             found.append((f"devices: {device.get('name') or device_id}", keys))
     for folder_id, folder in then.folders.items():
         actual = now.folders.get(folder_id)
         if folder_id in new:
             folder = {key: folder[key] for key in NEW_FOLDER_KEYS if key in folder}  # noqa: PLW2901
-        found.append((f"folders: {folder_id}", _differing(_as_shared(actual, folder), folder, _keys_set_for_folder(folder))))
+        found.append((f"folders: {folder_id}", differing(_as_shared(actual, folder), folder, keys_set_for_folder(folder))))
     for kind, template in then.defaults.items():
-        found.append((f"defaults.{kind}", _differing(now.defaults.get(kind) or {}, template, ())))
-    found.append(("options", _differing(now.options, then.options, OPTIONS_SET_BY_SYNCTHING)))
+        found.append((f"defaults.{kind}", differing(now.defaults.get(kind) or {}, template, ())))
+    found.append(("options", differing(now.options, then.options, OPTIONS_SET_BY_SYNCTHING)))
     # Syncthing keeps only a hash of the password.
-    found.append(("gui", _differing(now.gui, then.gui, ("password",) if (declared.get("gui") or {}).get("password") else ())))
-    found.append(("ldap", _differing(config.get("ldap") or {}, wanted.get("ldap") or {}, ())))
+    found.append(("gui", differing(now.gui, then.gui, ("password",) if (declared.get("gui") or {}).get("password") else ())))
+    found.append(("ldap", differing(config.get("ldap") or {}, wanted.get("ldap") or {}, ())))
     return [where + (f" ({', '.join(keys)})" if any(keys) else "") for where, keys in found if keys]
 
 
-def _keys_set_for_device(device: Json, options: Json) -> t.Collection[str]:
+def keys_set_for_device(device: Json, options: Json) -> t.Collection[str]:
     # An ignored folder is no longer ignored once it is shared (lib/config/deviceconfiguration.go).
     own = {"ignoredFolders"} | ({"introducer", "autoAcceptFolders"} if device.get("untrusted") else set())
     if not device.get("name") or options.get("overwriteRemoteDeviceNamesOnConnect"):
@@ -182,7 +182,7 @@ def _keys_set_for_device(device: Json, options: Json) -> t.Collection[str]:
     return own
 
 
-def _keys_set_for_folder(folder: Json) -> t.Collection[str]:
+def keys_set_for_folder(folder: Json) -> t.Collection[str]:
     return {"ignorePerms", "disableTempIndexes"} if folder.get("type") == "receiveencrypted" else ()
 
 
@@ -195,7 +195,7 @@ def _as_shared(actual: Json | None, wanted: Json) -> Json | None:
     return {**actual, "devices": shares}
 
 
-def _differing(actual: Json | None, wanted: Json, own: t.Collection[str]) -> list[str]:
+def differing(actual: Json | None, wanted: Json, own: t.Collection[str]) -> list[str]:
     """The keys that differ; one empty key if the object does not exist. A missing value and an empty list are equal."""
     if actual is None:
         return [""]

@@ -36,6 +36,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._place
 PARENTS_MADE = ("/srv", "/home", "/var/lib", "/opt")
 # Where udisks mounts removable disks.
 UDISKS = re.compile(r"/(?:run/)?media/([^/]+)/([^/]+)$")
+MARKER = ".stfolder"
 IGNORE_FILE = ".stignore"  # https://docs.syncthing.net/users/ignoring.html
 TEMPORARY = (".syncthing.", ".tmp")  # around a name that Syncthing itself never syncs
 NEW = ".tailsync-new"  # a directory before it has its owner and its name
@@ -266,6 +267,10 @@ def _owner_named(owner: str) -> pwd.struct_passwd:
     return found
 
 
+def ignore_text(lines: t.Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
     """Write the ignore patterns of a folder that Syncthing does not have yet, so that the first scan applies them."""
     root = Path(path)
@@ -281,7 +286,7 @@ def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
         owner = root.stat()
         write_whole(
             root / IGNORE_FILE,
-            "".join(f"{line}\n" for line in lines).encode(),
+            ignore_text(lines),
             mode=0o644,
             owner=(owner.st_uid, owner.st_gid),
             temporary=TEMPORARY,

@@ -234,8 +234,8 @@ def _wanted_gui(present: Present, declared: Json, seen: Seen) -> Json:
 def _writes(
     present: Present, wanted: _Wanted, ignores: t.Mapping[str, list[str]], present_ignores: t.Mapping[str, list[str]]
 ) -> list[Write]:
-    """The writes in order: devices before folders, because Syncthing silently drops unknown devices of a folder;
-    then removals, and the web interface last, because it restarts the API.
+    """The writes in order: devices before folders, because Syncthing silently drops unknown devices of a folder; removals after
+    all that Syncthing may refuse, and the web interface last, because it restarts the API.
     """
     writes = []
     for kind, path in (("device", "device"), ("folder", "folder"), ("ignores", "ignores")):
@@ -250,15 +250,26 @@ def _writes(
     for folder_id, lines in ignores.items():
         if lines != present_ignores.get(folder_id, []):
             writes.append(Write("POST", f"db/ignores?folder={quote(folder_id, safe='')}", {"ignore": lines}))
-    writes += [Write("DELETE", f"config/folders/{quote(key, safe='')}") for key in wanted.to_remove["folders"]]
-    writes += [Write("DELETE", f"config/devices/{key}") for key in wanted.to_remove["devices"]]
     if not same(present.options, wanted.options):
         writes.append(Write("PUT", "config/options", wanted.options))
+    writes += [Write("DELETE", f"config/folders/{quote(key, safe='')}") for key in wanted.to_remove["folders"]]
+    writes += [Write("DELETE", f"config/devices/{key}") for key in wanted.to_remove["devices"]]
     gui = {key: value for key, value in wanted.gui.items() if key not in present.gui or present.gui[key] != value}
     if gui:
         # Only changed keys: before 1.25 a PUT hashes the stored hash of the password again.
         writes.append(Write("PATCH", "config/gui", gui))
     return writes
+
+
+def back(now: Json, before: Json, now_ignores: t.Mapping[str, list[str]], ignores: t.Mapping[str, list[str]]) -> list[Write]:
+    """The writes from a configuration and ignore patterns back to earlier ones."""
+    present, then = Present(now), Present(before)
+    to_remove = {
+        "devices": [key for key in present.devices if key not in then.devices],
+        "folders": [key for key in present.folders if key not in then.folders],
+    }
+    wanted = _Wanted(then.devices, then.folders, then.options, then.gui, then.defaults, to_remove)
+    return _writes(present, wanted, {key: ignores.get(key, []) for key in now_ignores if key in then.folders}, now_ignores)
 
 
 def _differing(present: t.Mapping[str, Json], wanted: t.Mapping[str, Json]) -> list[Json]:
