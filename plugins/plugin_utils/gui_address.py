@@ -83,7 +83,8 @@ def _tcp_problems(address: str, group: t.Any, gui: t.Mapping[str, t.Any], accept
             "loopback address such as 127.0.0.1:8384. From elsewhere, use ssh -L"
         ]
     found = []
-    if ACCEPT not in (accept or ()) and not (_text(gui.get("user")) and _text(gui.get("password"))):
+    guarded = (_text(gui.get("user")) and _text(gui.get("password"))) or _settings(gui).get("authMode") == "ldap"
+    if ACCEPT not in (accept or ()) and not guarded:
         found.append(
             f"syncthing_gui_address is {address}, which every account of the host can connect to, and syncthing_mesh_gui has no "
             f"user and password: leave syncthing_gui_address out (the web interface is then at {SOCKET}), set both, or add "

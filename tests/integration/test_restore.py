@@ -62,7 +62,7 @@ def change(daemon: t.Any, tmp_path: pathlib.Path, **more: t.Any) -> Json:
 def test_write_that_syncthing_refuses_or_replaces_leaves_what_was_there(
     daemon: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, more: Json, words: str
 ) -> None:
-    monkeypatch.setattr(_tables, "SETTINGS_ROWS", ())  # such values are refused before they are written
+    monkeypatch.setattr(_tables, "SETTINGS_TEXT_ROWS", ())  # such values are refused before they are written
     set_up(daemon, tmp_path)
     more = {
         key: [{**one, "path": f"{tmp_path}/odd"} for one in value] if key == "folders" else value for key, value in more.items()
@@ -83,7 +83,10 @@ def test_write_that_syncthing_refuses_or_replaces_leaves_what_was_there(
     assert not change(daemon, tmp_path, **more)["changed"]
 
 
-def test_password_and_address_of_the_web_interface_are_put_back(daemon: t.Any, suite: str) -> None:
+def test_password_and_address_of_the_web_interface_are_put_back(
+    daemon: t.Any, suite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_tables, "SETTINGS_TEXT_ROWS", ())
     home = str(daemon.home)
     call("syncthing_settings", home=home, gui={"user": "me", "password": "first"})
     before = daemon.get_config_after_restart()

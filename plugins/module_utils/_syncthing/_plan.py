@@ -152,7 +152,7 @@ def _wanted(
     return _Wanted(
         devices=_wanted_devices(present, declared["devices"], templates["device"], replaced),
         folders=folders,
-        options=_schema.options(present.options, declared["options"]) if declared.get("options") else present.options,
+        options=_wanted_options(present, declared.get("options") or {}),
         gui=_wanted_gui(present, declared.get("gui") or {}, seen),
         defaults=defaults,
         to_remove=to_remove,
@@ -225,6 +225,15 @@ def _wanted_gui(present: Present, declared: Json, seen: Seen) -> Json:
         )
     wanted = _schema.gui(present.gui, declared, seen.password_fits)
     _refuse.tls_in_a_socket(present.gui, wanted)
+    _refuse.unused_password(wanted, declared)
+    return wanted
+
+
+def _wanted_options(present: Present, declared: Json) -> Json:
+    if not declared:
+        return present.options
+    wanted = _schema.options(present.options, declared)
+    _refuse.priorities(wanted, declared)
     return wanted
 
 

@@ -120,6 +120,25 @@ def tls_in_a_socket(present: Json, wanted: Json) -> None:
         )
 
 
+def unused_password(wanted: Json, declared: Json) -> None:
+    if declared.get("password") and wanted.get("authMode") == "ldap":
+        raise SyncthingError(
+            f"gui: password {_tables.WITH_LDAP} take it out, or set settings: {{authMode: static}} with it "
+            f"{role('syncthing_mesh_gui')}"
+        )
+
+
+def priorities(wanted: Json, declared: Json) -> None:
+    """Refuse a priority of WAN connections that Syncthing would raise above that of LAN connections (lib/config)."""
+    for kind in ("Tcp", "Quic"):
+        lan, wan = f"connectionPriority{kind}Lan", f"connectionPriority{kind}Wan"
+        if {lan, wan} & set(declared.get("settings") or {}) and lan in wanted and wanted[wan] <= wanted[lan]:
+            raise SyncthingError(
+                f"options: settings would make {wan} {wanted[wan]}, and {lan} {wanted[lan]}, but Syncthing keeps the first "
+                f"above the second: set both {role('syncthing_mesh_options')}"
+            )
+
+
 def unknown_members(folder: Json, known: t.Collection[str]) -> None:
     strangers = [share["deviceID"] for share in folder["devices"] if share["deviceID"] not in known]
     if strangers:

@@ -193,11 +193,30 @@ DEFAULTS_ROWS: Table = (
     Key("folder", "folder", {"type": "dict", "options": spec_of(FOLDER_DEFAULTS_ROWS)}, PART),
     Key("ignores", "ignores", STRINGS, PART),
 )
+
+
+def _one_of(*choices: str) -> checks.Check:
+    return checks.matches("|".join(choices), f"one of {', '.join(choices)}")
+
+
 # Keys without an option whose values Syncthing may replace.
 SETTINGS_ROWS: Table = (
     Key("maxConcurrentWrites", "maxConcurrentWrites", INT, check=checks.between(1, CONCURRENT_WRITES_MAX)),
     Key("connectionLimitEnough", "connectionLimitEnough", INT, check=checks.between(0, LARGEST)),
     Key("connectionLimitMax", "connectionLimitMax", INT, check=checks.between(0, LARGEST)),
+)
+SETTINGS_TEXT_ROWS: Table = (
+    Key(
+        "copyRangeMethod",
+        "copyRangeMethod",
+        STR,
+        check=_one_of("standard", "ioctl", "copy_file_range", "sendfile", "duplicate_extents", "all"),
+    ),
+    Key("blockPullOrder", "blockPullOrder", STR, check=_one_of("standard", "random", "inOrder")),
+    Key("filesystemType", "filesystemType", STR, check=_one_of("basic", "fake")),
+    Key("databaseTuning", "databaseTuning", STR, check=_one_of("auto", "small", "large")),
+    Key("authMode", "authMode", STR, check=_one_of("static", "ldap")),
+    Key("sessionCookiePath", "sessionCookiePath", STR, check=checks.matches(r"(/(.*\S)?)?", "a path that begins with /")),
 )
 # The objects by their names in messages.
 OBJECTS: t.Mapping[str, Table] = {
@@ -279,6 +298,8 @@ def options_problems(declared: Declared) -> t.Iterator[Problem]:
 
 def gui_problems(declared: Declared) -> t.Iterator[Problem]:
     yield from _problems(GUI_ROWS, declared)
+    if declared.get("password") and (declared.get("settings") or {}).get("authMode") == "ldap":
+        yield ("password",), f"{WITH_LDAP} take it out, or set settings: {{authMode: static}}"
 
 
 def defaults_problems(declared: Declared) -> t.Iterator[Problem]:
@@ -286,6 +307,9 @@ def defaults_problems(declared: Declared) -> t.Iterator[Problem]:
         for path, reason in check(declared.get(kind) or {}):
             yield (kind, *path), reason
 
+
+# With LDAP Syncthing accepts no password of its own, so none can be compared, and each run would set it again.
+WITH_LDAP = "is not used with authMode ldap, where the LDAP server checks passwords:"
 
 SYSTEM_PROBLEMS: t.Mapping[str, t.Callable[[Declared], t.Iterator[Problem]]] = {
     "options": options_problems,
@@ -299,6 +323,8 @@ def _problems(table: Table, declared: Declared) -> t.Iterator[Problem]:
         yield (option,), reason
     settings = {key: value for key, value in (declared.get("settings") or {}).items() if _number(value)}
     for key, reason in problems(SETTINGS_ROWS, {key: int(value) for key, value in settings.items()}):
+        yield ("settings", key), reason
+    for key, reason in problems(SETTINGS_TEXT_ROWS, declared.get("settings") or {}):
         yield ("settings", key), reason
 
 

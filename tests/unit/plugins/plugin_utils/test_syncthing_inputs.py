@@ -67,6 +67,7 @@ def inputs(**changes: t.Any) -> dict[str, t.Any]:
         {"syncthing_gui_address": "127.0.0.1:8384", "syncthing_mesh_gui": LOGIN},
         {"syncthing_gui_address": "localhost:8384", "syncthing_mesh_gui": {**LOGIN, "tls": True}},
         {"syncthing_gui_address": "[::1]:8384", "tailsync_accept": ["gui_without_password"]},
+        {"syncthing_gui_address": "127.0.0.1:8384", "syncthing_mesh_gui": {"settings": {"authMode": "ldap"}}},
         {"syncthing_mesh_gui": {"theme": "dark", "tls": False}},
         {"syncthing_certificate": CERTIFICATE, "syncthing_private_key": "key"},
         {"syncthing_api_key": "a key with blanks & markup"},
