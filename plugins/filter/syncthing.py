@@ -32,6 +32,7 @@ class FilterModule:
         return {
             "syncthing_device_id": syncthing_device_id,
             "syncthing_mesh_folders_of": mesh_host.folders_of,
+            "syncthing_mesh_warnings": mesh_host.place_warnings,
             "syncthing_address_problems": validate_syncthing.address_problems,
             "syncthing_gui_directory": gui_address.directory_of,
             "syncthing_gui_first": gui_address.initial_address,

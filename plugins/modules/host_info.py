@@ -50,6 +50,22 @@ options:
     type: list
     elements: str
     default: []
+  folders:
+    description: Folders whose places are checked, see RV(places).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      id:
+        description: The folder's ID.
+        type: str
+        required: true
+      path:
+        description: The folder's path on this host.
+        type: str
+      requires_mount:
+        description: A path that must be a mount point; otherwise the folder's disk counts as not mounted.
+        type: path
   ufw_policy:
     description: Options of M(homelab.tailsync.ufw_policy), to say whether ufw is as they declare.
     type: dict
@@ -221,6 +237,21 @@ syncthing:
   description: The Syncthing on the host, and the account that it runs or would run as.
   returned: always
   type: dict
+places:
+  description:
+    - What M(homelab.tailsync.syncthing_cluster) will say of the places of O(folders). A folder that Syncthing has at another path
+      is not checked.
+  returned: always
+  type: dict
+  contains:
+    left_out:
+      description: The folders whose disk is not mounted, each with C(id), C(path), C(kind) and C(reason).
+      type: list
+      elements: dict
+    refused:
+      description: The folders that cannot be at their path, each with C(id), C(path) and C(reason).
+      type: list
+      elements: dict
 syncthings:
   description: Every Syncthing on the host, and what holds the ports of O(syncthing_addresses).
   returned: always

@@ -86,6 +86,18 @@ def gui_notes(options: Options) -> list[str]:
     ]
 
 
+def place_warnings(host: Options) -> list[str]:
+    """What will become of folders that cannot be used where they are; `host` is what host_info returned."""
+    places = host.get("places") or {}
+    return [
+        *(f"folder {one['id']} at {one['path']} is left out: {one['reason']}" for one in places.get("left_out") or ()),
+        *(
+            f"folder {one['id']} at {one['path']} is refused, and all else is set up: {with_role_variables(one['reason'])}"
+            for one in places.get("refused") or ()
+        ),
+    ]
+
+
 def arguments(options: Options, host: str) -> dict[str, t.Any]:
     """The arguments of syncthing_cluster for this host."""
     members = options.get("members") or {}

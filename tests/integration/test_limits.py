@@ -21,7 +21,8 @@ OPTION_VALUES = {"databaseTuning": ("small", "large", "auto")}
 
 @pytest.mark.parametrize("key", sorted(FOLDER_VALUES))
 def test_word_that_syncthing_knows_is_kept_and_any_other_refused(daemon: t.Any, tmp_path: pathlib.Path, key: str) -> None:
-    home, folder = str(daemon.home), {"id": "docs", "path": f"{tmp_path}/docs"}
+    home = str(daemon.home)
+    folder: Json = {"id": "docs", "path": f"{tmp_path}/docs"}
     for value in FOLDER_VALUES[key]:
         call("syncthing_folder", home=home, **folder, settings={key: value})
         assert daemon.folder("docs")[key] == value
@@ -60,7 +61,8 @@ def settings(daemon: t.Any, **gui: t.Any) -> Json:
 
 
 def test_password_with_ldap_is_refused_until_the_mode_is_static(daemon: t.Any) -> None:
-    static, ldap = {"settings": {"authMode": "static"}}, {"settings": {"authMode": "ldap"}}
+    static: Json = {"settings": {"authMode": "static"}}
+    ldap: Json = {"settings": {"authMode": "ldap"}}
     settings(daemon, user="me", password="first", **static)
     before = daemon.get_config_after_restart()
     with pytest.raises(ModuleFailed, match=r"gui.*: password is not used with authMode ldap"):

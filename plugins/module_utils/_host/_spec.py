@@ -19,6 +19,7 @@ HOST: Spec = {
     "syncthing_gui_group": {"type": "str"},
     "syncthing_addresses": {"type": "list", "elements": "str", "default": [":22000"]},
     "login_servers": {"type": "list", "elements": "str", "default": []},
+    "folders": {"type": "list", "elements": "dict", "default": [], "options": syncthing.PLACE},
     "ufw_policy": {"type": "dict"},
     "tailscale_node": {"type": "dict"},
 }

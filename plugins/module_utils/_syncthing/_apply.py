@@ -15,7 +15,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import
     _describe,
     _disk,
     _listen,
-    _places,
+    _placed,
     _plan,
     _refuse,
     _restore,
@@ -28,7 +28,6 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._devic
     parse_device_id,
 )
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import (
-    FolderRefused,
     NotConfigured,
     SyncthingError,
 )
@@ -51,7 +50,10 @@ def apply(params: Params, check_mode: bool) -> dict[str, t.Any]:
     client = _client(params, check_mode)
     config = client.config()
     refusals = Refusals(declared["folders"], bool(params.get("partial")))
-    left_out = _check_places(declared["folders"], config, params, refusals)
+    host = _placed.Host(params["home"], params.get("folder_owner"), bool(params.get("allow_moves")))
+    present = {folder["id"]: folder["path"] for folder in config.get("folders") or []}
+    declared["folders"] = _placed.respelled(declared["folders"], present, _placed.user_home(host))
+    left_out = _placed.check(declared["folders"], present, host, refusals)
     away = {one["id"] for one in left_out}
     seen = refusals.settled(lambda: _gather(client, config, params, declared, away | refusals.ids))
 
@@ -94,39 +96,6 @@ def _refuse_unbindable_gui_address(plan: _plan.Plan, params: Params, check_mode:
     address = (params.get("gui") or {}).get("address")
     if address and any(write.path == "config/gui" and "address" in write.body for write in plan.writes):
         _listen.refuse_unbindable(address, params["home"], check_mode)
-
-
-def _check_places(declared: list[dict[str, t.Any]], config: Params, params: Params, refusals: Refusals) -> list[_disk.LeftOut]:
-    """Refuse forbidden and unusable places of folders, and return the folders that wait for their disk."""
-    present = {folder["id"]: folder["path"] for folder in config.get("folders") or []}
-    stays = {
-        folder["id"]
-        for folder in declared
-        if folder["id"] in present
-        and not (
-            params.get("allow_moves") and folder.get("path") and not _schema.same_path(folder["path"], present[folder["id"]])
-        )
-    }
-    placed = [{**folder, "path": present[folder["id"]] if folder["id"] in stays else folder.get("path")} for folder in declared]
-    left_out = _disk.left_out(placed, stays, params.get("folder_owner"))
-    away = {one["id"] for one in left_out}
-    for folder in declared:
-        with refusals.collected():
-            _refuse_place(folder, params["home"], folder["id"] in away)
-    for one in left_out:
-        if one["kind"] == _disk.UNUSABLE and one["id"] not in refusals.ids:
-            with refusals.collected():
-                raise FolderRefused(one["id"], f"folder {one['id']}: {one['path']}: {one['reason']}")
-    return [one for one in left_out if one["kind"] == _disk.AWAY and one["id"] not in refusals.ids]
-
-
-def _refuse_place(folder: Params, home: str, away: bool) -> None:
-    # Old versions come from other devices as well. Links on a disk that is not mounted can be neither resolved nor used.
-    refusal = _places.refusal if away else _places.refusal_here
-    for option, path in (("path", folder.get("path")), ("versioning.path", (folder.get("versioning") or {}).get("path"))):
-        reason = refusal(path, home) if path and (option == "path" or path.startswith("/")) else None
-        if reason:
-            raise FolderRefused(folder["id"], f"folder {folder['id']}: {option} {reason}")
 
 
 def _gather(

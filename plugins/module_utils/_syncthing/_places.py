@@ -31,6 +31,10 @@ def normal(path: str) -> str:
     return re.sub(r"^//+", "/", posixpath.normpath(path))
 
 
+def same(one: str | None, other: str | None) -> bool:
+    return bool(one) and bool(other) and posixpath.normpath(str(one)) == posixpath.normpath(str(other))
+
+
 def below(path: str, place: str) -> bool:
     """Whether a normal path is a place, or is in it."""
     return path == place or path.startswith(place.rstrip("/") + "/")

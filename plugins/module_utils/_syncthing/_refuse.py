@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _schema, _tables
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _places, _tables
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import (
     FolderRefused,
     SyncthingError,
@@ -27,7 +27,7 @@ def moves(present: Json, declared: Json, allowed: bool) -> None:
         value, now = declared.get(option), present.get(key)
         if value is None or allowed:
             continue
-        if not (_schema.same_path(value, now) if option == "path" else value == now):
+        if not (_places.same(value, now) if option == "path" else value == now):
             raise SyncthingError(
                 f"folder {declared['id']}: its {option} is {now}, and is to be {value}. Changing that can lose files, so it "
                 f"needs a confirmation: put {option} back, or move the files and set allow_moves: true for one run "

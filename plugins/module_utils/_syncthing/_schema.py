@@ -12,12 +12,11 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
-import posixpath
 import re
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.table import DIRECT, PART, wire_of
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _tables
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _places, _tables
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._errors import SyncthingError, role
 
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
@@ -143,7 +142,7 @@ def device_defaults(base: Json, declared: Json) -> Json:
 def folder(base: Json, declared: Json, own_id: str) -> Json:
     wanted = _folder_parts(base, declared, f"folder {declared['id']}")
     wanted["id"] = declared["id"]
-    if same_path(wanted.get("path"), base.get("path")):
+    if _places.same(wanted.get("path"), base.get("path")):
         wanted["path"] = base["path"]  # another spelling of the same place is no change
     if declared.get("devices") is not None:
         complete = not declared.get("unresolved")
@@ -165,10 +164,6 @@ def _folder_parts(base: Json, declared: Json, where: str) -> Json:
     if declared.get("min_disk_free") is not None:
         wanted["minDiskFree"] = size_of(declared["min_disk_free"])
     return wanted
-
-
-def same_path(one: str | None, other: str | None) -> bool:
-    return bool(one) and bool(other) and posixpath.normpath(str(one)) == posixpath.normpath(str(other))
 
 
 def versioning(present: Json, declared: Json) -> Json:

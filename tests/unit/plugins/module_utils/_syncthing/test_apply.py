@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import pwd
 import typing as t
 
 import pytest
@@ -175,3 +177,25 @@ def test_check_before_the_first_start_shows_no_empty_device_id(tmp_path: pathlib
     folder = {"id": "docs", "path": f"{tmp_path}/docs", "device_names": ["nas"]}
     after = cluster(tmp_path, check_mode=True, devices=nas(), folders=[folder])["after"]
     assert [one["deviceID"] for one in after["folders"]["docs"]["devices"]] == [NAS]
+
+
+# --- ~ --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("there", "declared"), [("~/Music", "{home}/Music"), ("{home}/Music", "~/Music"), ("~/Music", "~/Music/")]
+)
+def test_tilde_in_a_path_is_the_home_of_syncthings_user(
+    double: Syncthing, tmp_path: pathlib.Path, there: str, declared: str
+) -> None:
+    own = pwd.getpwuid(os.getuid()).pw_dir
+    cluster(tmp_path, folders=[{"id": "music", "path": there.format(home=own)}])
+    assert not cluster(tmp_path, folders=[{"id": "music", "path": declared.format(home=own)}])["changed"]
+    assert double.config["folders"][0]["path"] == there.format(home=own)
+
+
+def test_another_path_with_a_tilde_is_refused(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    cluster(tmp_path, folders=[{"id": "music", "path": "~/Music"}])
+    with pytest.raises(SyncthingError, match="its path is ~/Music, and is to be ~/Other"):
+        cluster(tmp_path, folders=[{"id": "music", "path": "~/Other"}])
+    assert double.config["folders"][0]["path"] == "~/Music"
