@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._host import places
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _placed
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import mesh_host
 
 CONFIG = """<configuration version="37">
@@ -70,7 +71,7 @@ def test_a_bare_host_has_only_new_folders(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_ordinary_folder_is_not_told(configured: pathlib.Path, monkeypatch: pytest.MonkeyPatch, folder: dict[str, str]) -> None:
-    monkeypatch.setattr(places._placed, "user_home", lambda _host: "/root")
+    monkeypatch.setattr(_placed, "user_home", lambda _host: "/root")
     given = {key: value.format(root=configured) for key, value in folder.items()}
     assert look(configured, given) == {"left_out": [], "refused": []}
 
