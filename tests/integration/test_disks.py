@@ -8,8 +8,10 @@ import os
 import pathlib
 import pwd
 import shutil
+import struct
 import subprocess
 import sys
+import tempfile
 import typing as t
 
 import pytest
@@ -267,3 +269,81 @@ def test_parents_in_a_home_are_created_for_its_owner(tmp_path: pathlib.Path, mon
     _disk.make_root("a", f"{home}/Documents/Sync", "nobody")
     assert (home / "Documents").owner() == "nobody"
     assert (home / "Documents").stat().st_mode & 0o777 == 0o755
+
+
+# --- whether Syncthing's user can enter ---------------------------------------------------------
+
+
+@pytest.fixture
+def open_place() -> t.Iterator[pathlib.Path]:
+    """A directory that all accounts can enter, unlike pytest's own below root's home."""
+    with tempfile.TemporaryDirectory() as name:
+        place = pathlib.Path(name)
+        place.chmod(0o755)
+        yield place
+
+
+def closed_place(place: pathlib.Path, owner: str, mode: int) -> pathlib.Path:
+    (place / "closed" / "photos").mkdir(parents=True)
+    os.chown(place / "closed", pwd.getpwnam(owner).pw_uid, -1)
+    (place / "closed" / "photos").chmod(0o777)
+    (place / "closed").chmod(mode)
+    return place / "closed"
+
+
+@pytest.mark.parametrize("path", ["photos", "new", "."])
+def test_directory_that_syncthings_user_cannot_enter_is_refused(open_place: pathlib.Path, path: str) -> None:
+    closed = closed_place(open_place, "root", 0o700)
+    wanted = [{"id": "photos", "path": str(closed / path)}]
+    found = _disk.left_out(wanted, user="nobody")
+    assert (found[0]["kind"], found[0]["id"]) == (_disk.UNUSABLE, "photos")
+    assert (
+        f"nobody, as whom Syncthing runs, cannot enter {closed}: let it enter (setfacl -m u:nobody:x {closed})"
+        in found[0]["reason"]
+    )
+    if (closed / path).exists():
+        assert _disk.left_out(wanted, present=["photos"], user="nobody") == [], "Syncthing has it already, and reports it itself"
+    assert _disk.left_out(wanted, user="root") == []
+    assert _disk.left_out(wanted, user="no-such-user") == [], "the role creates the account later"
+
+
+@pytest.mark.parametrize(("owner", "mode"), [("nobody", 0o700), ("root", 0o711), ("root", 0o755), ("nobody", 0o500)])
+@pytest.mark.parametrize("path", ["photos", "new"])
+def test_directory_that_syncthings_user_can_enter_is_used(open_place: pathlib.Path, owner: str, mode: int, path: str) -> None:
+    closed = closed_place(open_place, owner, mode)
+    assert _disk.left_out([{"id": "photos", "path": str(closed / path)}], user="nobody") == []
+
+
+def test_access_list_lets_syncthings_user_enter(open_place: pathlib.Path) -> None:
+    closed = closed_place(open_place, "root", 0o700)
+    wanted = [{"id": "photos", "path": f"{closed}/photos"}]
+    os.setxattr(closed, "system.posix_acl_access", access_list(pwd.getpwnam("nobody").pw_uid))
+    assert _disk.left_out(wanted, user="nobody") == []
+
+
+def access_list(uid: int) -> bytes:
+    """The ACL u::rwx,u:UID:x,g::-,m::x,o::- (acl(5), linux/posix_acl_xattr.h)."""
+    nobody = 0xFFFFFFFF
+    entries = [(0x01, 7, nobody), (0x02, 1, uid), (0x04, 0, nobody), (0x10, 1, nobody), (0x20, 0, nobody)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+@pytest.mark.parametrize("path", ["photos", "new"])
+def test_place_that_root_cannot_enter_is_left_to_syncthings_user(open_place: pathlib.Path, path: str) -> None:
+    """Without its overriding capabilities root is as powerless as on NFS with root_squash."""
+    closed = closed_place(open_place, "nobody", 0o700)
+    script = (
+        "import os; from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk; "
+        f"path = '{closed}/{path}'; "
+        "assert not os.access(path, os.F_OK), 'root can enter'; "
+        "assert _disk.left_out([{'id': 'x', 'path': path}], user='nobody') == []; "
+        "assert [one['kind'] for one in _disk.left_out([{'id': 'x', 'path': path}], user='daemon')] == ['unusable']; "
+        "assert _disk.make_root('x', path, 'nobody')"
+    )
+    loader = "import sys; sys.path.insert(0, sys.argv[1]); import conftest; exec(sys.argv[2])"
+    checkout = str(pathlib.Path(__file__).resolve().parents[2])
+    without = "-dac_override,-dac_read_search"
+    drop = ["setpriv", f"--inh-caps={without}", f"--bounding-set={without}"]
+    subprocess.run([*drop, sys.executable, "-c", loader, checkout, script], check=True, cwd="/")
+    assert (closed / path).is_dir()
+    assert (closed / path).stat().st_uid == (pwd.getpwnam("nobody").pw_uid if path == "new" else 0)

@@ -17,6 +17,8 @@ import http.server
 import json
 import pathlib
 import shutil
+import socket
+import ssl
 import threading
 import typing as t
 from urllib.parse import parse_qsl, unquote
@@ -162,6 +164,10 @@ class Syncthing:
         self.lost_answer = False  # whether that write is done, and only its answer is lost
         self.meanwhile: t.Callable[[], None] = lambda: None  # what somebody else does before each write
         self.writes = 0
+        self.tls = False
+        self.converting = 0  # how many connections are answered in plain HTTP, as during a conversion of the database
+        self.conversion_answer = (200, {"Content-Type": "text/plain"}, "*** Database migration in progress ***\n")
+        self.plain: list[t.Mapping[str, str]] = []  # the headers of requests in plain HTTP to a port with TLS
         self.forget: str = ""  # a folder key whose writes are lost
         self.forget_theme = False  # whether writes of the web interface's theme are lost
         self.root: pathlib.Path | None = None  # the double creates folders only below this path, the real one everywhere
@@ -247,8 +253,11 @@ class Syncthing:
     def _is_ours(self, folder: Json) -> bool:
         return self.root is not None and pathlib.Path(folder["path"]).is_relative_to(self.root)
 
-    def serve(self, home: pathlib.Path) -> http.server.ThreadingHTTPServer:
-        """Listen on a free loopback port, and write a config.xml with that address to home."""
+    def serve(self, home: pathlib.Path, certificate: tuple[str, str] | None = None) -> http.server.ThreadingHTTPServer:
+        """Listen on a free loopback port, and write a config.xml with that address to home.
+
+        With a `certificate`, the paths of it and of its key, the port has TLS.
+        """
         double = self
         self.root = home.parent
 
@@ -266,6 +275,10 @@ class Syncthing:
                 length = int(self.headers.get("Content-Length") or 0)
                 body: t.Any = json.loads(self.rfile.read(length)) if length else None
                 double.requests.append((self.command, path))
+                if double.tls and not isinstance(self.connection, ssl.SSLSocket):
+                    double.plain.append(dict(self.headers))
+                    self.answer(*double.conversion_answer)
+                    return
                 if double.script:
                     self.answer(*double.script.pop(0))
                     return
@@ -306,7 +319,9 @@ class Syncthing:
             def log_message(self, *_arguments: t.Any) -> None:
                 """Log nothing."""
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.tls = certificate is not None
+        server = Server(("127.0.0.1", 0), Handler)
+        server.double, server.certificate = self, certificate
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         self.port = server.server_port
         home.mkdir(parents=True, exist_ok=True)
@@ -316,7 +331,8 @@ class Syncthing:
     def leave_key(self, home: pathlib.Path) -> None:
         """The part of config.xml that the modules read."""
         gui = f"<address>127.0.0.1:{self.port}</address><apikey>{self.config['gui']['apiKey']}</apikey>"
-        (home / "config.xml").write_text(f"<configuration><gui>{gui}</gui></configuration>", encoding="utf-8")
+        tls = "true" if self.tls else "false"
+        (home / "config.xml").write_text(f'<configuration><gui tls="{tls}">{gui}</gui></configuration>', encoding="utf-8")
 
     def read(self, path: str) -> t.Any:
         if path.startswith("db/ignores?folder="):
@@ -343,3 +359,21 @@ class Syncthing:
         if paused:
             raise Refused("folder is paused")
         return {"completion": 100, "needBytes": 0, "remoteState": "unknown"}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    double: Syncthing
+    certificate: tuple[str, str] | None
+
+    def get_request(self) -> tuple[socket.socket, t.Any]:
+        connection, address = super().get_request()
+        if self.double.converting:
+            self.double.converting -= 1
+        elif self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            connection = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
+    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
+        """Print nothing, such as about a handshake that fails."""

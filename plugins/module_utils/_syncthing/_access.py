@@ -21,6 +21,8 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing._error
 
 FIRST_CLOSED = 'for one do [ -d "$one" ] || exit 0; [ -x "$one" ] || { printf %s "$one"; exit 0; }; done'
 
+MAKE = '[ -d "$1" ] || mkdir -m 0750 "$1"'
+
 
 def refuse_closed(path: str, user: str | None) -> None:
     """Refuse a path whose deepest existing directory the user cannot enter. A user who does not exist yet is not tried."""
@@ -45,8 +47,17 @@ def _directories(path: str) -> list[str]:
 
 def _closed(directories: t.Sequence[str], account: pwd.struct_passwd) -> str | None:
     """The first directory that the user cannot enter; None if there is none, or it cannot be found out."""
-    done = subprocess.run(
-        ["/bin/sh", "-c", FIRST_CLOSED, "sh", *directories],
+    return os.fsdecode(_as(account, FIRST_CLOSED, *directories).stdout) or None
+
+
+def made_by(path: str, account: pwd.struct_passwd) -> bool:
+    """Create a directory with the rights of its owner, where root may not. Returns whether it is there."""
+    return os.geteuid() == 0 and _as(account, MAKE, path).returncode == 0
+
+
+def _as(account: pwd.struct_passwd, script: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["/bin/sh", "-c", script, "sh", *arguments],
         user=account.pw_uid,
         group=account.pw_gid,
         extra_groups=os.getgrouplist(account.pw_name, account.pw_gid),
@@ -54,4 +65,3 @@ def _closed(directories: t.Sequence[str], account: pwd.struct_passwd) -> str | N
         capture_output=True,
         check=False,
     )
-    return os.fsdecode(done.stdout) or None

@@ -91,11 +91,10 @@ def _reason(path: str, required: str | None, present: bool, table: _mounts.Table
         return away
     try:
         found = locate(real)
-    except PermissionError as error:
-        if present:  # such as a FUSE mount of Syncthing's user, which root cannot enter; Syncthing itself reports a real error
-            return None
-        reason = f"root cannot enter it ({error.strerror}): make the folder in the web interface, or let root enter it"
-        raise Unusable(reason) from error
+    except PermissionError:
+        # Such as a FUSE mount of Syncthing's user, or NFS with root_squash, which root cannot enter. Whether that user can is
+        # tried later, and Syncthing itself reports a real error.
+        return None
     except OSError as error:
         raise Unusable(f"it cannot be used ({error.strerror}): repair the disk, or set another path") from error
     return unusable(found, present, table)
@@ -203,22 +202,31 @@ def make_root(folder_id: str, path: str, owner: str) -> bool:
     """Create a folder's root for the user that Syncthing runs as. Returns whether anything was missing."""
     user = _owner_named(owner)
     try:
-        found = locate(os.path.realpath(path))
-        handle = os.open(found.anchor, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            for number, name in enumerate(found.missing, 1):
-                last = number == len(found.missing)
-                uid, gid = (user.pw_uid, user.pw_gid) if last else _owner_of_parents(found.anchor, user)
-                inner = _make(handle, name, uid, gid, 0o750 if last else 0o755)
-                os.close(handle)
-                handle = inner
-        finally:
-            os.close(handle)
+            return _make_missing(locate(os.path.realpath(path)), user)
+        except PermissionError:
+            # Such as a FUSE mount of that user, or NFS with root_squash.
+            if not _access.made_by(path, user):
+                raise
     except OSError as error:
         raise FolderRefused(
             folder_id,
             f"folder {folder_id}: {path} cannot be created ({error.strerror}): create it for {owner}, or set another path",
         ) from error
+    return True
+
+
+def _make_missing(found: Found, user: pwd.struct_passwd) -> bool:
+    handle = os.open(found.anchor, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for number, name in enumerate(found.missing, 1):
+            last = number == len(found.missing)
+            uid, gid = (user.pw_uid, user.pw_gid) if last else _owner_of_parents(found.anchor, user)
+            inner = _make(handle, name, uid, gid, 0o750 if last else 0o755)
+            os.close(handle)
+            handle = inner
+    finally:
+        os.close(handle)
     return bool(found.missing)
 
 
@@ -276,13 +284,13 @@ def write_ignores(folder_id: str, path: str, lines: list[str]) -> None:
     root = Path(path)
     if not root.is_absolute():
         raise FolderRefused(folder_id, f"folder {folder_id}: ignores need a path that begins with /, and it is {path}")
-    if not root.is_dir():
-        raise FolderRefused(
-            folder_id,
-            f"folder {folder_id}: ignores must be written before the first scan, but {path} is not there: create it, or set "
-            "folder_owner",
-        )
     try:
+        if not root.is_dir():
+            raise FolderRefused(
+                folder_id,
+                f"folder {folder_id}: ignores must be written before the first scan, but {path} is not there: create it, or set "
+                "folder_owner",
+            )
         owner = root.stat()
         write_whole(
             root / IGNORE_FILE,
