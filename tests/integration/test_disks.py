@@ -259,6 +259,21 @@ def test_created_directories_have_owner_and_mode_for_any_umask(tmp_path: pathlib
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["one", "root", "two"]
 
 
+def test_call_with_a_strict_umask_leaves_the_documented_modes(
+    daemon: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_disk, "PARENTS_MADE", (str(tmp_path),))
+    folder = {"id": "photos", "path": f"{tmp_path}/one/two/photos", "ignores": ["*.tmp"]}
+    old = os.umask(0o077)
+    try:
+        call("syncthing_cluster", home=str(daemon.home), folders=[folder], folder_owner="root")
+    finally:
+        os.umask(old)
+    root = tmp_path / "one" / "two" / "photos"
+    expected = {root.parent.parent: 0o755, root.parent: 0o755, root: 0o750, root / ".stignore": 0o644}
+    assert {path: path.stat().st_mode & 0o7777 for path in expected} == expected
+
+
 def test_parents_in_a_home_are_created_for_its_owner(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "someone"
     home.mkdir()

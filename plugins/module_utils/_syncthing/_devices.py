@@ -106,8 +106,9 @@ def replaced(present: Present, devices: list[Json], own_id: str, allowed: bool) 
         if others and not allowed and new not in present.devices:
             raise SyncthingError(
                 f"device {device['name']} is known here as {others[0]}, and is to be {new}. If the machine was set "
-                f"up from scratch, set replace_devices: true for one run {role('syncthing_mesh_replace_devices')}; if not, "
-                "another machine may be posing as it"
+                "up from scratch, remove its old node from the tailnet, where it keeps the name (Tailscale's admin console, or "
+                f"`headscale nodes delete`), and set replace_devices: true for one run {role('syncthing_mesh_replace_devices')}; "
+                "if not, another machine may be posing as it"
             )
         if allowed:
             found.update((old, new) for old in others)
