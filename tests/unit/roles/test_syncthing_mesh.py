@@ -176,6 +176,33 @@ def test_missing_listen_address_fails_a_run_but_not_check_mode(run: Mesh) -> Non
     assert "listen_addresses" not in done.calls["nas"]["options"]
 
 
+REFUSED = {"changed": True, "refused": [{"id": "photos", "path": "/x", "reason": "its path is /y, and is to be /x"}]}
+AWAY = {"changed": True, "left_out": [{"id": "photos", "path": "/x", "kind": "away", "reason": "the disk is not mounted"}]}
+IN_SITE = ("-e", json.dumps({"__tailsync_parts": ["syncthing_mesh"]}))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--check",), (*IN_SITE, "--check"), (*IN_SITE, "--skip-tags", "verify")],
+    ids=["role alone", "check mode of the role alone", "check mode of site.yml", "no verify"],
+)
+def test_refused_folder_is_an_error_with_the_reason(run: Mesh, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments, result=REFUSED)
+    assert done.code == 2, done.text
+    assert sorted(done.calls) == sorted(NAMES), "all else is set up on each host"
+    text = " ".join(done.text.split())
+    assert "all else is configured, but not what was refused: folder photos: its path is /y, and is to be /x" in text
+
+
+def test_refused_folder_is_left_to_the_end_of_site_yml(run: Mesh) -> None:
+    assert run(*IN_SITE, result=REFUSED).code == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",), IN_SITE])
+def test_folder_that_waits_for_its_disk_is_no_error(run: Mesh, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments, result=AWAY).code == 0
+
+
 def test_invalid_address_is_refused_with_the_name_of_its_host(run: Mesh) -> None:
     done = run(hosts={"pi": {"syncthing_mesh_addresses": ["tcp://{{ nothing | default('') }}:1"]}})
     assert (done.code, done.calls) == (2, {})
