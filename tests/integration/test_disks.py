@@ -15,7 +15,7 @@ import tempfile
 import typing as t
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _mounts
+from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _mounts, _placed
 from module_call import ModuleFailed, call
 
 Json = t.Dict[str, t.Any]  # noqa: UP006
@@ -327,6 +327,23 @@ def test_directory_that_syncthings_user_cannot_enter_is_refused(open_place: path
 def test_directory_that_syncthings_user_can_enter_is_used(open_place: pathlib.Path, owner: str, mode: int, path: str) -> None:
     closed = closed_place(open_place, owner, mode)
     assert _disk.left_out([{"id": "photos", "path": str(closed / path)}], user="nobody") == []
+
+
+def test_user_is_the_one_that_syncthing_runs_as(open_place: pathlib.Path) -> None:
+    """The owner of config.xml decides; before the first start it is the declared owner of folders."""
+    closed = closed_place(open_place, "root", 0o700)
+    wanted, home = [{"id": "photos", "path": f"{closed}/photos"}], open_place / "home"
+    home.mkdir()
+
+    reasons = []
+    for owner in (None, "nobody", "root"):
+        if owner:
+            (home / "config.xml").touch()
+            os.chown(home / "config.xml", pwd.getpwnam(owner).pw_uid, -1)
+        user = _placed.account(_placed.Host(str(home), "nobody"))
+        assert user
+        reasons.append(_disk.left_out(wanted, user=user.pw_name) != [])
+    assert reasons == [True, True, False]
 
 
 def test_access_list_lets_syncthings_user_enter(open_place: pathlib.Path) -> None:

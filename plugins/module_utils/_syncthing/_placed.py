@@ -38,7 +38,8 @@ def check(declared: t.Sequence[Folder], present: Paths, host: Host, refusals: Re
         and not (host.allow_moves and folder.get("path") and not _places.same(folder["path"], present[folder["id"]]))
     }
     placed = [{**folder, "path": present[folder["id"]] if folder["id"] in stays else folder.get("path")} for folder in declared]
-    left_out = _disk.left_out(placed, stays, host.owner)
+    user = account(host)
+    left_out = _disk.left_out(placed, stays, user.pw_name if user else None)
     away = {one["id"] for one in left_out}
     for folder in declared:
         with refusals.collected():
@@ -59,15 +60,20 @@ def _refuse_place(folder: Folder, home: str, away: bool) -> None:
             raise FolderRefused(folder["id"], f"folder {folder['id']}: {option} {reason}")
 
 
+def account(host: Host) -> pwd.struct_passwd | None:
+    """The user that Syncthing runs as, or will run as; None if there is no such user."""
+    with contextlib.suppress(OSError, KeyError):
+        return pwd.getpwuid((Path(host.home) / "config.xml").stat().st_uid)
+    return user_named(host.owner) if host.owner else None
+
+
 # --- ~ ------------------------------------------------------------------------------------------
 
 
 def user_home(host: Host) -> str | None:
     """The home of the user that Syncthing runs as, which it puts in place of ~; None if there is no such user."""
-    with contextlib.suppress(OSError, KeyError):
-        return pwd.getpwuid((Path(host.home) / "config.xml").stat().st_uid).pw_dir
-    account = user_named(host.owner) if host.owner else None
-    return account.pw_dir if account else None
+    user = account(host)
+    return user.pw_dir if user else None
 
 
 def respelled(declared: t.Sequence[Folder], present: Paths, own_home: str | None) -> list[dict[str, t.Any]]:
