@@ -21,6 +21,7 @@ CACHE = pathlib.Path(
     os.environ.get("TAILSYNC_CACHE") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tailsync"
 )
 SUITE = "trixie"
+OLDER_SUITE = "bookworm"  # hosts of it are named with their suite, as in `lab.py up nas attic=bookworm`
 # A host as Debian's installer leaves it: systemd, sshd, Python with apt's bindings, an administrator with sudo.
 HOST_PACKAGES = (
     "systemd",
@@ -40,6 +41,8 @@ HOST_PACKAGES = (
 MIRRORED_PACKAGES = ("ufw", "iptables", "syncthing", "python3-requests", "gnupg", "curl", "nmap")
 # The package managers of other families, for hosts that pretend to be Fedora or Arch.
 MIRRORED_MANAGERS = ("dnf", "rpm", "pacman-package-manager")
+# A host of the older suite has a German locale.
+OLDER_PACKAGES = ("locales",)
 TAILSCALE = "tailscale.com"
 TAILSCALE_OLDER = "1.102.4"  # the same programs with an older version number, to upgrade from
 MACHINE_PACKAGES = {
@@ -168,14 +171,16 @@ def programs() -> pathlib.Path:
     return cached("programs", key, "building Tailscale and the coordinator (some minutes, once)", make)
 
 
-def host_image() -> pathlib.Path:
+def host_image(suite: str = SUITE) -> pathlib.Path:
     """Build the hosts' file system (`image.tar`) and fetch the packages that the roles install (`debs/`)."""
+    included = HOST_PACKAGES if suite == SUITE else (*HOST_PACKAGES, *OLDER_PACKAGES)
+    mirrored = (*MIRRORED_PACKAGES, *MIRRORED_MANAGERS) if suite == SUITE else MIRRORED_PACKAGES
 
     def make(work: pathlib.Path) -> None:
         (work / "debs").mkdir()
         fetch = (
             'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --yes --download-only --no-install-recommends '
-            f'{" ".join((*MIRRORED_PACKAGES, *MIRRORED_MANAGERS))} && cp "$1"/var/cache/apt/archives/*.deb {work}/debs/'
+            f'{" ".join(mirrored)} && cp "$1"/var/cache/apt/archives/*.deb {work}/debs/'
         )
         administrator = (
             'chroot "$1" useradd --create-home --shell /bin/bash admin '
@@ -186,15 +191,15 @@ def host_image() -> pathlib.Path:
             "mmdebstrap",
             "--quiet",
             "--variant=minbase",
-            f"--include={','.join(HOST_PACKAGES)}",
+            f"--include={','.join(included)}",
             f"--customize-hook={fetch}",
             f"--customize-hook={administrator}",
-            SUITE,
+            suite,
             work / "image.tar",
         )
 
-    key = digest(SUITE, *HOST_PACKAGES, "-", *MIRRORED_PACKAGES, *MIRRORED_MANAGERS, "4")
-    return cached("image", key, f"making the hosts' image from Debian's packages ({SUITE})", make)
+    key = digest(suite, *included, "-", *mirrored, "4")
+    return cached("image", key, f"making the hosts' image from Debian's packages ({suite})", make)
 
 
 def syncthing(suite: str) -> pathlib.Path:

@@ -8,7 +8,7 @@ with different names (environment variable TAILSYNC_LAB) run side by side with t
 podman's storage is in the lab's own folder, so that nothing of it is left on this machine.
 
 A lab has the hosts nas, pi and vps, or those that `up` names (or the environment variable
-TAILSYNC_LAB_HOSTS): `lab.py up attic cellar`.
+TAILSYNC_LAB_HOSTS): `lab.py up attic cellar`. `cellar=bookworm` names the release of Debian that a host is to have.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from machines import (
     hosts,
     join_laptop,
     machines,
-    provide_image,
+    provide_images,
     refuse_default_routes,
     remember_hosts,
     remove,
@@ -94,7 +94,7 @@ def up(names: t.Sequence[str] = ()) -> None:
         start_holder()
     if not (STATE / "id_ed25519").exists():
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", STATE / "id_ed25519")
-    provide_image()
+    provide_images()
     if subprocess.run(podman("network", "exists", "lan"), check=False).returncode != 0:
         podman_run(
             *("network", "create", "--internal", "--disable-dns"),

@@ -29,7 +29,7 @@ LAB = [sys.executable, str(CHECKOUT / "tests" / "lab" / "lab.py")]
 INVENTORY = CHECKOUT / "inventories" / "lab"
 # Files that a scenario leaves for its tests, and the tests for the Makefile; one folder for each lab.
 EVIDENCE = pathlib.Path(os.environ["TAILSYNC_CACHE"]) / "evidence" / os.environ.get("TAILSYNC_LAB", "lab")
-HOSTS = tuple(os.environ.get("TAILSYNC_LAB_HOSTS", "nas pi vps").split())
+HOSTS = tuple(name.partition("=")[0] for name in os.environ.get("TAILSYNC_LAB_HOSTS", "nas pi vps").split())
 
 
 def run_lab(*arguments: str, check: bool = True, timeout: int = 120) -> subprocess.CompletedProcess[str]:

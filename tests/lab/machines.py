@@ -41,15 +41,24 @@ MIN_INSTANCES, INSTANCES_PER_MACHINE = 1024, 40
 
 def hosts() -> tuple[str, ...]:
     """The names that this lab was started with; before that those of TAILSYNC_LAB_HOSTS, separated by blanks."""
+    return tuple(name.partition("=")[0] for name in _hosts_and_suites())
+
+
+def _hosts_and_suites() -> tuple[str, ...]:
     path = STATE / "hosts"
     if path.exists():
         return tuple(path.read_text(encoding="ascii").split())
     return tuple(os.environ.get("TAILSYNC_LAB_HOSTS", "").split()) or HOSTS
 
 
+def suite(machine: str) -> str:
+    """The release of Debian that a machine has: the one after its name (attic=bookworm), or the lab's."""
+    return dict(name.partition("=")[::2] for name in _hosts_and_suites()).get(machine) or artefacts.SUITE
+
+
 def remember_hosts(names: t.Sequence[str]) -> None:
     """Store the names of the lab's hosts; new names are added to those that it has."""
-    before = hosts() if (STATE / "hosts").exists() or not names else ()
+    before = _hosts_and_suites() if (STATE / "hosts").exists() or not names else ()
     (STATE / "hosts").write_text(" ".join(dict.fromkeys((*before, *names))), encoding="ascii")
 
 
@@ -157,7 +166,7 @@ def create(machine: str, *options: str, command: t.Sequence[str]) -> None:
         *("--network", "lan", "--ip", address(machine), "--ip6", address(machine, 6)),
         *("--cgroups=disabled", "--cgroupns=private", *LIMITS),
         *options,
-        image_name(),
+        image_name(suite(machine)),
         *command,
     )
     split = command_line.index("podman")
@@ -190,14 +199,15 @@ def create_mirror() -> None:
     )
 
 
-def image_name() -> str:
-    return f"{IMAGE}:{artefacts.host_image().name.removeprefix('image-')}"
+def image_name(of: str) -> str:
+    return f"{IMAGE}:{artefacts.host_image(of).name.removeprefix('image-')}"
 
 
-def provide_image() -> None:
-    if subprocess.run(podman("image", "exists", image_name()), check=False).returncode != 0:
-        say("importing the hosts' image")
-        podman_run("import", "--quiet", str(artefacts.host_image() / "image.tar"), image_name())
+def provide_images() -> None:
+    for of in sorted({suite(machine) for machine in machines()}):
+        if subprocess.run(podman("image", "exists", image_name(of)), check=False).returncode != 0:
+            say(f"importing the hosts' image ({of})")
+            podman_run("import", "--quiet", str(artefacts.host_image(of) / "image.tar"), image_name(of))
 
 
 def set_up(machine: str) -> None:
@@ -216,7 +226,7 @@ install -d -m 700 -o admin -g admin /home/admin/.ssh
 cat > /home/admin/.ssh/authorized_keys
 chown admin:admin /home/admin/.ssh/authorized_keys
 rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
-echo 'deb [signed-by=/usr/share/keyrings/lab.gpg] {MIRROR}/debian {artefacts.SUITE} main' > /etc/apt/sources.list
+echo 'deb [signed-by=/usr/share/keyrings/lab.gpg] {MIRROR}/debian {suite(machine)} main' > /etc/apt/sources.list
 echo 'nameserver {address("coordinator")}' > /etc/resolv.conf
 # Fail soon: there is no other name server in the lab.
 echo 'options timeout:1 attempts:1' >> /etc/resolv.conf

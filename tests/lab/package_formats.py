@@ -200,14 +200,14 @@ def publish(
     signer: str,
     environment: dict[str, str],
 ) -> None:
-    """One signed apt repository."""
+    """A signed suite of an apt repository."""
     binary = root / "dists" / suite / component / f"binary-{architecture()}"
     binary.mkdir(parents=True)
-    pool = root / "pool"
-    pool.mkdir()
+    pool = root / "pool" / suite
+    pool.mkdir(parents=True)
     for package in packages:
         shutil.copyfile(package, pool / package.name)
-    index = output("apt-ftparchive", "packages", "pool", cwd=root) + "\n"
+    index = output("apt-ftparchive", "packages", f"pool/{suite}", cwd=root) + "\n"
     (binary / "Packages").write_text(index, encoding="utf-8")
     (binary / "Packages.gz").write_bytes(gzip.compress(index.encode(), mtime=0))
     release = output(

@@ -9,13 +9,13 @@ import pathlib
 import shutil
 import typing as t
 
-from artefacts import HERE, SCRIPTS, SUITE, TAILSCALE_OLDER, UNITS, cached, digest, host_image, programs, run
+from artefacts import HERE, OLDER_SUITE, SCRIPTS, SUITE, TAILSCALE_OLDER, UNITS, cached, digest, host_image, programs, run
 from package_formats import archive, dnf_repository, keyring_package, pacman_repository, publish, tailscale_package
 
 
 def mirror() -> pathlib.Path:
     """A package mirror with the vendors' layout, each repository signed with the lab's own throw-away key."""
-    built, image = programs(), host_image()
+    built, image, older = programs(), host_image(), host_image(OLDER_SUITE)
 
     def make(work: pathlib.Path) -> None:
         home = work / "gnupg"
@@ -43,7 +43,12 @@ def mirror() -> pathlib.Path:
         me, stranger = "lab@example.org", "stranger@example.org"
         # The distribution's own Tailscale is as old as a distribution's is.
         repository("debian", SUITE, "main", [*from_debian, tailscale[0]], me)
-        repository("tailscale/stable/debian", SUITE, "main", tailscale, me)
+        repository("debian", OLDER_SUITE, "main", (older / "debs").glob("*.deb"), me)
+        # "noble" is of Ubuntu: other names for the same folder.
+        for suite in (SUITE, OLDER_SUITE, "noble"):
+            repository("tailscale/stable/debian", suite, "main", tailscale, me)
+        for system in ("ubuntu", "raspbian"):
+            (work / "www" / "tailscale" / "stable" / system).symlink_to("debian")
         repository("tailscale-badly-signed/stable/debian", SUITE, "main", tailscale, stranger)
         repository("syncthing", "syncthing", "stable-v2", syncthing, me)
         for number in (TAILSCALE_OLDER, version):
@@ -55,7 +60,7 @@ def mirror() -> pathlib.Path:
         (work / "www" / "arch").mkdir()
         pacman_repository(built, work / "www" / "arch", version)
         for path in (
-            f"tailscale/stable/debian/{SUITE}.noarmor.gpg",
+            *(f"tailscale/stable/debian/{suite}.noarmor.gpg" for suite in (SUITE, OLDER_SUITE, "noble")),
             f"tailscale-badly-signed/stable/debian/{SUITE}.noarmor.gpg",
             "syncthing/release-key.gpg",
             "debian/keyring.gpg",
@@ -64,6 +69,6 @@ def mirror() -> pathlib.Path:
         shutil.rmtree(home)
         shutil.rmtree(debs)
 
-    constants = repr((SUITE, TAILSCALE_OLDER, UNITS, SCRIPTS))
-    key = digest(built.name, image.name, constants, HERE / "package_formats.py", HERE / "package_mirror.py")
+    constants = repr((SUITE, OLDER_SUITE, TAILSCALE_OLDER, UNITS, SCRIPTS))
+    key = digest(built.name, image.name, older.name, constants, HERE / "package_formats.py", HERE / "package_mirror.py")
     return cached("mirror", key, "laying out the package mirror", make)

@@ -80,6 +80,17 @@ def test_inotify_instances_are_counted() -> None:
     assert machines.instances_in_use() >= 0
 
 
+def test_suite_after_a_name_is_that_hosts_release_only(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "STATE", tmp_path)
+    monkeypatch.setenv("TAILSYNC_LAB_HOSTS", "attic cellar=bookworm")
+    for _now in ("before the start", "afterwards"):
+        assert machines.hosts() == ("attic", "cellar")
+        assert [machines.suite(name) for name in ("attic", "cellar", "laptop")] == ["trixie", "bookworm", "trixie"]
+        machines.remember_hosts(["attic", "cellar=bookworm"])
+    machines.remember_hosts(["shed"])
+    assert (machines.hosts(), machines.suite("cellar")) == (("attic", "cellar", "shed"), "bookworm")
+
+
 @pytest.fixture
 def podman(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The calls of podman; the first fails."""
