@@ -8,6 +8,7 @@ scenarios and for experiments by hand on a running lab.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import pathlib
 import subprocess
@@ -241,12 +242,23 @@ SITUATIONS: dict[str, t.Callable[..., None]] = {
 }
 
 
+def collected() -> dict[str, t.Callable[..., None]]:
+    """The situations of this file and of the folder past."""
+    found = dict(SITUATIONS)
+    for path in sorted((HERE / "past").glob("*.py")):
+        module = importlib.import_module(f"past.{path.stem}")
+        own = [one for one in vars(module).values() if inspect.isfunction(one) and one.__module__ == module.__name__]
+        found.update({function.__name__: function for function in own})
+    return found
+
+
 def main() -> int:
+    known = collected()
     if len(sys.argv) < 3:
-        for name, function in SITUATIONS.items():
+        for name, function in known.items():
             print(f"{name:18} {' '.join(inspect.signature(function).parameters):30} {(function.__doc__ or '').splitlines()[0]}")
         return 2
-    SITUATIONS[sys.argv[1]](*sys.argv[2:])
+    known[sys.argv[1]](*sys.argv[2:])
     return 0
 
 
