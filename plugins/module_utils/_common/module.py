@@ -8,11 +8,13 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.errors import MissingLibrary, UserError
 
+SYSTEM_PATHS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 Result = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 
@@ -22,6 +24,7 @@ def run(module: AnsibleModule, work: t.Callable[[], Result]) -> t.NoReturn:
     The result may have `warnings` (a list of texts), which become the module's warnings, and `before` and `after`, which become
     its diff. Any other error than a UserError is a bug of this collection: Ansible shows its traceback.
     """
+    complete_path()
     try:
         result = work()
     except MissingLibrary as error:
@@ -34,3 +37,9 @@ def run(module: AnsibleModule, work: t.Callable[[], Result]) -> t.NoReturn:
         result["diff"] = {"before": result["before"], "after": result["after"]}
     module.exit_json(**{"changed": False, **result})
     raise AssertionError  # exit_json has ended the program
+
+
+def complete_path() -> None:
+    """Make the programs of root found: su keeps the PATH of the user, which in Debian has none of their folders."""
+    there = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
+    os.environ["PATH"] = os.pathsep.join([*there, *(folder for folder in SYSTEM_PATHS if folder not in there)])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import typing as t
 
 import pytest
@@ -30,6 +31,16 @@ def raising(error: Exception) -> t.Callable[[], t.NoReturn]:
         raise error
 
     return work
+
+
+@pytest.mark.parametrize("path", ["/usr/local/bin:/usr/bin:/bin", "/usr/bin:/bin:/usr/sbin", ""])
+def test_programs_of_root_are_found_with_the_path_of_a_user(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after su."""
+    monkeypatch.setenv("PATH", path)
+    result = ended(lambda: {"path": os.environ["PATH"].split(":")})
+    assert {"/usr/local/sbin", "/usr/sbin", "/sbin"} <= set(result["path"])
+    assert ":".join(result["path"]).startswith(path)
+    assert len(result["path"]) == len(set(result["path"]))
 
 
 def test_user_error_gives_its_message_without_a_traceback() -> None:
