@@ -192,7 +192,7 @@ def _lost(host: Facts, variables: Variables) -> dict[Port, str]:
         else:
             own = _is_ufws_own(*key, process, variables) or (key[1] in DHCP_SERVER and _is_for_guests(process, here))
             reachable = is_open and not own
-        if reachable and not _stays_open(key, variables, facts):
+        if reachable and not _stays_open(key, variables, host):
             lost[key] = process
     return lost
 
@@ -235,10 +235,15 @@ def _is_open(ufw: Facts, proto: str, port: int, tailnet: str) -> bool:
     return ufw.get("incoming") == "allow"
 
 
-def _stays_open(key: Port, variables: Variables, facts: Facts) -> bool:
+def _stays_open(key: Port, variables: Variables, host: Facts) -> bool:
     """Whether a declared opening allows a port beyond the tailnet; then the user has considered it."""
+    facts = host.get("listeners") or {}
     profiles = facts.get("profiles") or {}
+    guests = (host.get("packet_filter") or {}).get("guests") or []
+    inner = [guest["name"] for guest in guests if guest["kind"] != "lan" and not guest["bridged"]]
     for opening in [*firewall.openings(variables), *firewall.value_of(variables, "firewall_keep", [])]:
+        if opening.get("interface") in inner:
+            continue  # what guests reach says nothing about other machines
         if opening.get("app"):
             for piece in profiles.get(opening["app"], "").split("|"):
                 ports, _slash, protocol = piece.partition("/")

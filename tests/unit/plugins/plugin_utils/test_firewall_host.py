@@ -134,12 +134,15 @@ def test_each_closed_service_is_named_with_the_line_that_keeps_it_open() -> None
         ({"firewall_extra_rules": [{"app": "Samba"}]}, False),
         ({"firewall_extra_rules": [{"interface": "tailscale0", "port": "139,445", "proto": "tcp"}]}, True),
         ({"firewall_extra_rules": [{"from": "192.168.1.0/24", "port": "139,445", "proto": "udp"}]}, True),
+        ({"firewall_extra_rules": [{"interface": "lxdbr1"}]}, True),  # for guests only
         ({"firewall_public_ports": ["139:445/tcp"]}, False),
         ({"firewall_keep": [{"from": "192.168.1.0/24", "port": "139,445", "proto": "tcp"}]}, False),
     ],
 )
 def test_declared_services_are_not_listed_as_lost(variables: Json, left: bool) -> None:
     host = nas(*SMB, profiles={"Samba": "137,138/udp|139,445/tcp"})
+    guests = {"guests": [{"name": "lxdbr1", "kind": "bridge", "bridged": False}]}
+    host = {**host, "packet_filter": {**(host.get("packet_filter") or {}), **guests}}
     assert bool(firewall_host.closing(host, variables)) is left
 
 
