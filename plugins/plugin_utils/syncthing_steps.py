@@ -33,17 +33,19 @@ def steps(host: Host, wanted: Wanted) -> list[str]:
     The keys of `wanted` are source, repository_url, repository_files (a text by path), user, certificate, unit (the drop-in's
     text), gui_directory and gui_group.
     """
-    repository = wanted["source"] == "vendor" and not _is_repository(host, wanted)
-    # If the repository changes, its lists must be read, so the packages are due as well.
-    install = repository or not host_state.has_packages(host, PACKAGES)
     due = {
-        REPOSITORY: repository,
-        INSTALL: install,
+        **_package_steps(host, wanted),
         USER: not host["syncthing"]["account"]["exists"],
         IDENTITY: not _has_identity(host["syncthing"], wanted),
         SERVICE: not _is_running(host, wanted),
     }
     return [name for name, is_due in due.items() if is_due]
+
+
+def _package_steps(host: Host, wanted: Wanted) -> dict[str, bool]:
+    repository = wanted["source"] == "vendor" and not _is_repository(host, wanted)
+    # If the repository changes, its lists must be read, so the packages are due as well.
+    return {REPOSITORY: repository, INSTALL: repository or not host_state.has_packages(host, PACKAGES)}
 
 
 def other_sources(host: Host, wanted: Wanted) -> list[str]:
@@ -52,9 +54,11 @@ def other_sources(host: Host, wanted: Wanted) -> list[str]:
 
 
 def source_refusals(host: Host, wanted: Wanted, gone: t.Collection[str] = ()) -> list[str]:
-    """Why apt could not read its sources with the role's own, if there is something to install."""
-    due = {REPOSITORY, INSTALL} & {*steps(host, wanted)}
-    return apt_host.refusals(host, _repository(wanted), gone) if due else []
+    """Why apt could not read its sources with the role's own, if there is something to install.
+
+    Does not read the unit: its template is found by tasks of the role only, and this is for the look at each host.
+    """
+    return apt_host.refusals(host, _repository(wanted), gone) if any(_package_steps(host, wanted).values()) else []
 
 
 def _repository(wanted: Wanted) -> dict[str, str]:
