@@ -19,6 +19,9 @@ description:
     with a warning, so that a run on some of the machines works as well. Until the ID is known, folders that name the device
     keep all of their devices, and nothing is purged.
   - A folder whose disk is not mounted is left out with a warning, and everything else is done.
+  - If Syncthing refuses a change, or does not keep it, the configuration and ignore patterns of before are put back, and new
+    directories that are still empty are removed. If somebody else has changed the configuration in the meantime, it is left as it
+    is. The message says what was done. Before Syncthing 1.25 a password of the web interface cannot be put back.
   - Only named objects are removed. A folder that declares its devices is, however, no longer shared with any others.
 extends_documentation_fragment:
   - homelab.tailsync.syncthing

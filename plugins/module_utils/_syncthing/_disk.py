@@ -95,6 +95,8 @@ def _reason(path: str, required: str | None, present: bool, table: _mounts.Table
         # Such as a FUSE mount of Syncthing's user, or NFS with root_squash, which root cannot enter. Whether that user can is
         # tried later, and Syncthing itself reports a real error.
         return None
+    except NotADirectoryError as error:
+        raise Unusable(f"{error.strerror}: move that file away, or set another path") from error
     except OSError as error:
         raise Unusable(f"it cannot be used ({error.strerror}): repair the disk, or set another path") from error
     return unusable(found, present, table)

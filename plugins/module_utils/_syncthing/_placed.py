@@ -46,8 +46,9 @@ def check(declared: t.Sequence[Folder], present: Paths, host: Host, refusals: Re
             _refuse_place(folder, host.home, folder["id"] in away)
     for one in left_out:
         if one["kind"] == _disk.UNUSABLE and one["id"] not in refusals.ids:
+            place = "" if one["path"] in one["reason"] else f"{one['path']}: "
             with refusals.collected():
-                raise FolderRefused(one["id"], f"folder {one['id']}: {one['path']}: {one['reason']}")
+                raise FolderRefused(one["id"], f"folder {one['id']}: {place}{one['reason']}")
     return [one for one in left_out if one["kind"] == _disk.AWAY and one["id"] not in refusals.ids]
 
 
