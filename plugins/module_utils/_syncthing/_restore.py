@@ -62,9 +62,17 @@ def put_back(client: Client, before: _describe.State, plan: _plan.Plan, accepted
 def _restorable(before: Json, now: Json, rehashes: bool) -> Json:
     """What can be written of the configuration before: no folder whose place is not there, since Syncthing would create it."""
     present = Present(now).folders
-    folders = [one for one in before["folders"] if one["id"] in present or pathlib.Path(one["path"]).is_dir()]
+    folders = [one for one in before["folders"] if one["id"] in present or not _is_missing(one["path"])]
     gui = {**before["gui"], "password": now["gui"]["password"]} if rehashes else before["gui"]
     return {**before, "folders": folders, "gui": gui}
+
+
+def _is_missing(path: str) -> bool:
+    """Whether a directory is certainly not there."""
+    try:
+        return path.startswith("/") and not pathlib.Path(path).is_dir()
+    except OSError:  # such as a FUSE mount that root cannot enter
+        return False
 
 
 def _present_ignores(client: Client, now: Json, plan: _plan.Plan) -> _describe.Ignores:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import getpass
 import pathlib
+import shutil
 import typing as t
 
 import pytest
@@ -178,6 +179,25 @@ def test_what_cannot_be_put_back_is_said(set_up: Syncthing, tmp_path: pathlib.Pa
     set_up.meanwhile = refuse_from_now_on
     with pytest.raises(SyncthingError, match="refused PUT config/folders: no more; what this run has written could not be taken"):
         cluster(tmp_path, **after(tmp_path))
+
+
+def test_removed_folder_without_its_directory_does_not_come_back(set_up: Syncthing, tmp_path: pathlib.Path) -> None:
+    """Syncthing would create the directory, perhaps in place of a disk that is away."""
+    shutil.rmtree(tmp_path / "gone")
+    set_up.refused_write = 9
+    with pytest.raises(SyncthingError, match=f"{AGAIN}, but for folder gone$"):
+        cluster(tmp_path, **after(tmp_path))
+    assert not (tmp_path / "gone").exists()
+    assert {one["id"] for one in set_up.config["folders"]} == {"docs"}
+
+
+def test_removed_folder_at_a_tilde_comes_back(set_up: Syncthing, tmp_path: pathlib.Path) -> None:
+    next(one for one in set_up.config["folders"] if one["id"] == "gone")["path"] = "~/Gone"
+    config = copy.deepcopy(set_up.config)
+    set_up.refused_write = 9
+    with pytest.raises(SyncthingError, match=f"{AGAIN}$"):
+        cluster(tmp_path, **after(tmp_path))
+    assert set_up.config == config
 
 
 def test_hash_that_this_version_would_hash_again_is_said(set_up: Syncthing, tmp_path: pathlib.Path) -> None:
