@@ -43,6 +43,7 @@ def test_opened_port_without_an_ssh_server_gives_a_warning(host: Json, variables
         (nas((22, "0.0.0.0", "sshd")), FROM),
         (nas((22, "::", "sshd"), (2222, "::", "sshd")), OTHER),
         (nas((22, "::", "systemd")), FROM),  # Ubuntu's ssh.socket
+        (nas((22, "::", "systemd"), (2222, "::", "sshd")), FROM),
         (nas((22, LAN, "dropbear")), FROM),
         (nas((22, LAN, "ssh-server-of-somebody")), FROM),  # no other is known
         (nas((22, LAN, "")), FROM),
