@@ -141,7 +141,7 @@ molecule-install: FOLDERS := install
 molecule-firewall: FOLDERS := firewall
 molecule-dirty: FOLDERS := dirty
 # Its hosts, in the order of their addresses, see molecule/dirty/hosts.yml.
-DIRTY_HOSTS := owner second cloud taken control disks neighbour
+DIRTY_HOSTS := owner second cloud taken control disks neighbour busy notun ancient messy other=bookworm slow
 molecule-dirty: export TAILSYNC_LAB_HOSTS := $(DIRTY_HOSTS)
 
 molecule-%: artefacts

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write each failed and each changed task of a host as a line of JSON to the file that FAILURES names."""
+"""Write each failed and each changed task of a host, and the report, as lines of JSON to the file that FAILURES names."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class CallbackModule(CallbackBase):
         path = os.environ.get("FAILURES")
         if path:
             answer = result._result
+            kind = "report" if result._task.action.endswith("run_report") else kind
             text = json.dumps({key: answer[key] for key in ("msg", "exception", "stderr") if key in answer}, default=str)
             line = {"kind": kind, "host": result._host.get_name(), "task": result._task.get_name(), "text": text}
             with pathlib.Path(path).open("a", encoding="utf-8") as file:
@@ -41,5 +42,5 @@ class CallbackModule(CallbackBase):
         self._write("unreachable", result)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        if result._result.get("changed"):
+        if result._result.get("changed") or result._task.action.endswith("run_report"):
             self._write("changed", result)

@@ -21,7 +21,7 @@ def another_interpreter(host: str) -> None:
     )
 
 
-def slow_sessions(host: str, seconds: str = "0.5") -> None:
+def slow_sessions(host: str, seconds: str = "0.2") -> None:
     """Every new session of SSH begins late."""
     script(host, 'echo "sleep $1" >/etc/ssh/sshrc', seconds)
 
