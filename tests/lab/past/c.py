@@ -13,7 +13,9 @@ from namespaces import LabError, execute
 MIRROR = "http://172.31.77.3"
 KEYRING = "/etc/apt/keyrings/tailscale.gpg"
 SOURCES = """
-mkdir -p /etc/apt/keyrings; curl -fsS -o "$2" "$1"; chmod 0644 "$2"
+mkdir -p /etc/apt/keyrings
+python3 -c 'import sys, urllib.request as u; open(sys.argv[2], "wb").write(u.urlopen(sys.argv[1]).read())' "$1" "$2"
+chmod 0644 "$2"
 printf 'X-Repolib-Name: tailscale\\nTypes: deb\\nURIs: %s\\nSuites: trixie\\nComponents: main\\nSigned-By: %s\\n' "$3/" "$2" \
   >/etc/apt/sources.list.d/tailscale.sources
 """

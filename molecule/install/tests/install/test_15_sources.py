@@ -74,7 +74,7 @@ def test_vendors_packages_on_a_host_where_all_is_wrong_at_once(install: t.Any, v
     assert vps.run("apt-get update").succeeded
 
 
-@pytest.mark.parametrize("key", ["debian/keyring.gpg", "tailscale/stable/"])
+@pytest.mark.parametrize("key", ["debian/keyring.gpg", "debian/dists/trixie/Release"])
 def test_vendors_source_in_another_file_is_replaced(key: str, role: t.Any, vps: Host) -> None:
     vps.check_output(f"rm -f {FOLDER}/*.disabled*")
     c.vendors_source("vps", f"{c.MIRROR}/{key}")  # the second is no key at all
