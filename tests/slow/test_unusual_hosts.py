@@ -17,7 +17,7 @@ PASSWORD = "a-password-of-the-lab"
 LOCALES = pathlib.Path("/usr/share/i18n")  # of Debian's package locales
 GERMAN = (
     "localedef --no-archive -i de_DE -f UTF-8 de_DE.UTF-8 && echo LANG=de_DE.UTF-8 >/etc/default/locale "
-    "&& LC_ALL=de_DE.UTF-8 ls /none 2>&1 | grep -q 'Datei oder Verzeichnis'"
+    "&& LC_ALL=de_DE.UTF-8 locale decimal_point | grep -qx ,"
 )
 INTERPRETER = "python3 -c 'import venv; venv.create(\"/opt/py\")' && ! /opt/py/bin/python -c 'import apt' 2>/dev/null"
 PASSWORDS = f"echo root:{PASSWORD} | chpasswd && echo admin:{PASSWORD} | chpasswd"
