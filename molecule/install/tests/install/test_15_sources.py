@@ -31,6 +31,13 @@ def vps(lab_hosts: dict[str, Host], role: t.Any) -> t.Iterator[Host]:
     )
 
 
+@pytest.fixture(autouse=True)
+def _cleaned(vps: Host) -> t.Iterator[None]:
+    """A test that fails leaves nothing to the next one."""
+    yield
+    c.clean("vps")
+
+
 @pytest.fixture
 def install(play: t.Any) -> t.Callable[..., t.Any]:
     """Install on vps: install(package="ufw"), or with syncthing=True by the roles tailscale and syncthing."""
