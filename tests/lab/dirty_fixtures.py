@@ -15,6 +15,7 @@ import typing as t
 
 import lab_fixtures
 from lab_fixtures import CHECKOUT, EVIDENCE, HOSTS, LAB, Run, run_lab
+from past.a import Network, network_of
 
 HERE = CHECKOUT / "tests" / "lab"
 INVENTORY = CHECKOUT / "molecule" / "dirty" / "hosts.yml"
@@ -191,6 +192,10 @@ def prepare_neighbour() -> None:
     situation("harmless_rules", "neighbour")
     situations(("other_users", "neighbour"), ("listener", "neighbour", "smbd", "445"))
     situations(("guest", "neighbour", "lxdbr0", GUESTS["lxdbr0"][1]), ("ufw_docker", "neighbour"))
+
+
+def guests_networks() -> dict[str, Network]:
+    return {bridge: network_of(host, bridge, network) for bridge, (host, network) in GUESTS.items()}
 
 
 def prepare_messy() -> None:

@@ -8,6 +8,7 @@ import typing as t
 import dirty_fixtures
 import pytest
 from dirty_fixtures import DONE, LABS, WATCHED, Logins, Outcome, Snapshot, site
+from past.a import Network
 
 KNOWN_HOSTS = LABS / "known_hosts"
 
@@ -23,7 +24,12 @@ def before() -> dict[str, Snapshot]:
 
 
 @pytest.fixture(scope="session")
-def checked(before: dict[str, Snapshot]) -> Outcome:
+def guests_before(before: dict[str, Snapshot]) -> dict[str, Network]:
+    return dirty_fixtures.guests_networks()
+
+
+@pytest.fixture(scope="session")
+def checked(guests_before: dict[str, Network]) -> Outcome:
     return site("--check", "--diff", "--limit", "neighbour,messy,slow")
 
 
