@@ -31,8 +31,9 @@ def replaced(host: Host, repository: Repository) -> list[str]:
     return [file for file in files if _is_alone(host, wanted[0], file)]
 
 
-def refusals(host: Host, repository: Repository = NONE, gone: t.Collection[str] = ()) -> list[str]:
+def refusals(host: Host, repository: Repository | None = None, gone: t.Collection[str] = ()) -> list[str]:
     """Why apt could not read its sources with the role's own. `gone` are files that an earlier role replaces or removes."""
+    repository = repository or NONE
     gone = {*gone, *replaced(host, repository), repository["file"]}
     own = _own(repository)
     left = [source for source in _sources(host) if source["file"] not in gone]

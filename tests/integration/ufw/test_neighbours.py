@@ -125,7 +125,7 @@ class Neighbours:
             if side != "lan":
                 sh("ip", "link", "set", port, "master", interface)
             sh("ip", "address", "add", f"{network}.1/24", "dev", interface)
-            for name in {interface, port}:
+            for name in dict.fromkeys([interface, port]):
                 sh("ip", "link", "set", name, "up")
             sh("ip", "-netns", side, "address", "add", f"{network}.2/24", "dev", "eth0")
             sh("ip", "-netns", side, "link", "set", "eth0", "up")

@@ -14,10 +14,10 @@ BARE: Json = {"daemons": [], "node": None, "state_kept": False}
 OURS = {"eth0": ["192.168.1.10"], "wlan0": ["10.42.0.1"], "virbr0": ["192.168.122.1"], "podman0": ["10.88.0.1"]}
 
 
-def warnings(process: str, address: str = "0.0.0.0", port: int = 53, found: Json = BARE, **more: t.Any) -> list[str]:
+def warnings(process: str, address: str = "0.0.0.0", port: int = 53, found: Json | None = None, **more: t.Any) -> list[str]:
     sockets = [{"proto": proto, "port": port, "address": address, "process": process} for proto in ("tcp", "udp")]
     wanted = {"source": "vendor", "state": "present", "interfaces": OURS, "accept_dns": None}
-    return tailscale_host.warnings(found, {**wanted, "listeners": {"sockets": sockets}, **more})
+    return tailscale_host.warnings(found or BARE, {**wanted, "listeners": {"sockets": sockets}, **more})
 
 
 def node(**status: t.Any) -> Json:
