@@ -132,7 +132,7 @@ def _objects(before: Json, planned: Json, now: Json) -> t.Iterator[_Object]:
         found = [getattr(state, kind) for state in states]
         for key in dict.fromkeys(key for one in found for key in one):
             three = [one.get(key) for one in found]
-            some = next((one for one in three if one is not None), {})
+            some: Json = next((one for one in three if one is not None), {})
             if some.get("introducedBy"):
                 continue  # an introducer adds and removes it at any time
             of_device = kind == "devices"
