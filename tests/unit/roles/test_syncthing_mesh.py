@@ -183,8 +183,8 @@ IN_SITE = ("-e", json.dumps({"__tailsync_parts": ["syncthing_mesh"]}))
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("--check",), (*IN_SITE, "--check"), (*IN_SITE, "--skip-tags", "verify")],
-    ids=["role alone", "check mode of the role alone", "check mode of site.yml", "no verify"],
+    [(), ("--check",), (*IN_SITE, "--skip-tags", "always")],
+    ids=["role alone", "check mode of the role alone", "site.yml without its report"],
 )
 def test_refused_folder_is_an_error_with_the_reason(run: Mesh, arguments: tuple[str, ...]) -> None:
     done = run(*arguments, result=REFUSED)
@@ -194,8 +194,9 @@ def test_refused_folder_is_an_error_with_the_reason(run: Mesh, arguments: tuple[
     assert "all else is configured, but not what was refused: folder photos: its path is /y, and is to be /x" in text
 
 
-def test_refused_folder_is_left_to_the_end_of_site_yml(run: Mesh) -> None:
-    assert run(*IN_SITE, result=REFUSED).code == 0
+@pytest.mark.parametrize("arguments", [(), ("--check",), ("--skip-tags", "verify")])
+def test_refused_folder_is_left_to_the_report_of_site_yml(run: Mesh, arguments: tuple[str, ...]) -> None:
+    assert run(*IN_SITE, *arguments, result=REFUSED).code == 0
 
 
 @pytest.mark.parametrize("arguments", [(), ("--check",), IN_SITE])
