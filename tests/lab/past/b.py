@@ -161,7 +161,8 @@ def _pair(host: str, home: str, device: str, place: str, path: str, folder: str)
     ask(
         host,
         home,
-        ("POST", "config/devices", {"deviceID": device, "addresses": [place]}),
+        # Without a name, it would get that of its first connection, at any time.
+        ("POST", "config/devices", {"deviceID": device, "name": "peer", "addresses": [place]}),
         ("POST", "config/folders", folder_of),
         ("PATCH", "config/options", {"reconnectionIntervalS": 5}),
     )
