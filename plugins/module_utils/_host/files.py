@@ -21,6 +21,7 @@ FILES = (
     "/usr/share/keyrings/tailscale-archive-keyring.gpg",
     "/usr/share/keyrings/tailscale-mirror.gpg",
     "/opt/tailscale/current",
+    "/etc/apt/keyrings",
     "/etc/apt/keyrings/syncthing-archive-keyring.gpg",
     "/etc/apt/preferences.d/syncthing.pref",
     "/etc/apt/sources.list.d/syncthing.list",
