@@ -253,8 +253,10 @@ class Syncthing:
     def _is_ours(self, folder: Json) -> bool:
         return self.root is not None and pathlib.Path(folder["path"]).is_relative_to(self.root)
 
-    def serve(self, home: pathlib.Path, certificate: tuple[str, str] | None = None) -> http.server.ThreadingHTTPServer:
-        """Listen on a free loopback port, and write a config.xml with that address to home.
+    def serve(
+        self, home: pathlib.Path, certificate: tuple[str, str] | None = None, port: int = 0
+    ) -> http.server.ThreadingHTTPServer:
+        """Listen on a loopback port, by default a free one, and write a config.xml with that address to home.
 
         With a `certificate`, the paths of it and of its key, the port has TLS.
         """
@@ -320,10 +322,11 @@ class Syncthing:
                 """Log nothing."""
 
         self.tls = certificate is not None
-        server = Server(("127.0.0.1", 0), Handler)
+        server = Server(("127.0.0.1", port), Handler)
         server.double, server.certificate = self, certificate
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         self.port = server.server_port
+        self.config["gui"].update(address=f"127.0.0.1:{self.port}", useTLS=self.tls)
         home.mkdir(parents=True, exist_ok=True)
         self.leave_key(home)
         return server

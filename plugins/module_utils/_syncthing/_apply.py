@@ -146,7 +146,7 @@ def _change(client: Client, plan: _plan.Plan, before: _describe.State, disk: _re
 
 def _verify(client: Client, plan: _plan.Plan) -> None:
     moved = any(write.path == "config/gui" for write in plan.writes)
-    config = client.get_again("config") if moved else client.config()
+    config = client.config_again() if moved else client.config()
     declared = [folder["id"] for folder in plan.declared["folders"] if folder.get("ignores") is not None]
     ignores = {folder_id: client.ignores(folder_id) for folder_id in declared}
     lost = _describe.not_applied(config, ignores, plan)

@@ -186,19 +186,26 @@ class Client:
         """Send a GET request, and repeat it until Syncthing is ready or the time is over."""
         return self._retried(lambda: self._read(path, query))
 
-    def get_again(self, path: str) -> t.Any:
-        """Get a path after a change of the web interface, which may have a new address while the old one still answers."""
+    def config_again(self) -> dict[str, t.Any]:
+        """Get the configuration after a write, from where the web interface is to be by now.
 
-        def attempt() -> t.Any:
+        The old place may still answer, with the new configuration: that is no proof that the web interface has moved.
+        """
+
+        def attempt() -> dict[str, t.Any]:
             self.open()
             try:
-                return self._read(path, {})
+                found = self._read("config", {})
             except NotReady:
                 raise
             except SyncthingError as error:
                 raise NotReady(str(error)) from error
+            gui = found["gui"]
+            if (gui["address"], gui["useTLS"]) != (self.endpoint.address, self.endpoint.tls):
+                raise NotReady(f"Syncthing's web interface has not moved from {self.endpoint.place} to {gui['address']} (yet)")
+            return t.cast("dict[str, t.Any]", found)
 
-        return self._retried(attempt)
+        return t.cast("dict[str, t.Any]", self._retried(attempt))
 
     def write(self, method: str, path: str, body: t.Any = None) -> None:
         self.writes += 1

@@ -45,7 +45,7 @@ def put_back(client: Client, before: _describe.State, plan: _plan.Plan, accepted
     `accepted` is whether Syncthing accepted all writes, but did not keep them.
     """
     try:
-        now = client.get_again("config")
+        now = client.config_again()
         state = _describe.State(now, _present_ignores(client, now, plan))
         strange = changed_by_others(before, state, plan, accepted)
         if strange:
@@ -53,7 +53,7 @@ def put_back(client: Client, before: _describe.State, plan: _plan.Plan, accepted
             return False, f"somebody else changed {others} in the meantime, so what this run has written stays in force"
         writes = _plan.back(now, _restorable(before.config, now, client.rehashes()), state.ignores, before.ignores)
         write(client, writes)
-        left = differing(before.config, client.get_again("config") if writes else now)
+        left = differing(before.config, client.config_again() if writes else now)
     except SyncthingError as error:
         return False, f"what this run has written could not be taken back: {error}"
     return True, f"{IN_FORCE}, but for {', '.join(left)}" if left else IN_FORCE

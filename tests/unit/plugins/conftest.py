@@ -18,12 +18,12 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def serve(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[[Syncthing], Syncthing]]:
+def serve(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., Syncthing]]:
     """Start a double; its home folder is tmp_path / "home"."""
     servers = []
 
-    def start(double: Syncthing) -> Syncthing:
-        servers.append(double.serve(tmp_path / "home"))
+    def start(double: Syncthing, port: int = 0) -> Syncthing:
+        servers.append(double.serve(tmp_path / "home", port=port))
         return double
 
     yield start

@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import pathlib
 import pwd
+import socket
+import threading
 import typing as t
 
 import pytest
@@ -87,6 +89,37 @@ def test_change_that_syncthing_does_not_keep_is_an_error(double: Syncthing, tmp_
     folder = {"id": "documents", "path": "/srv/documents", "label": "Mine"}
     with pytest.raises(SyncthingError, match=r"did not keep all of it: folders: documents \(label\)"):
         cluster(tmp_path, folders=[folder])
+
+
+def leave_at_the_old_address(double: Syncthing) -> dict[str, t.Any]:
+    """A web interface whose new address is in the configuration, but neither in config.xml nor in use yet; its options.
+
+    The answer to the write is lost, since a real one ends the connection.
+    """
+    double.refused_write, double.lost_answer = 0, True
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return {"address": f"127.0.0.1:{found.getsockname()[1]}"}
+
+
+def test_old_address_that_still_answers_is_no_proof_of_a_move(double: Syncthing, tmp_path: pathlib.Path) -> None:
+    gui = leave_at_the_old_address(double)
+    words = f"has not moved from http://127.0.0.1:{double.port} to {gui['address']}.*waited 1 s"
+    with pytest.raises(SyncthingError, match=words):
+        cluster(tmp_path, gui=gui)
+
+
+def test_web_interface_that_moves_late_is_waited_for(
+    double: Syncthing, serve: t.Callable[..., Syncthing], tmp_path: pathlib.Path
+) -> None:
+    gui = leave_at_the_old_address(double)
+    port = int(gui["address"].rpartition(":")[2])
+    timer = threading.Timer(0.2, lambda: serve(double, port))
+    timer.start()
+    assert cluster(tmp_path, gui=gui)["changed"]
+    assert not timer.is_alive()
+    assert gui["address"] in (tmp_path / "home" / "config.xml").read_text(encoding="utf-8")
+    assert not cluster(tmp_path, gui=gui)["changed"]
 
 
 @pytest.mark.parametrize(
