@@ -26,7 +26,10 @@ SUDO = "printf 'admin ALL=(ALL) ALL\\nDefaults umask=0077, umask_override\\n' >/
 SSHD = "echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/10-lab.conf && systemctl restart ssh"
 BINDINGS = "/usr/lib/python3/dist-packages/apt_pkg*.so"
 PREPARED: dict[str, tuple[str, ...]] = {
-    "nas": (INTERPRETER, f"{SUDO} && sed -i s/ALL$/NOPASSWD:ALL/ /etc/sudoers.d/admin && visudo -c"),
+    "nas": (
+        INTERPRETER,
+        f"{SUDO} && sed -i s/ALL$/NOPASSWD:ALL/ /etc/sudoers.d/admin && chmod 440 /etc/sudoers.d/admin && visudo -c",
+    ),
     "pi": (PASSWORDS, "rm /etc/sudoers.d/admin"),
     "vps": (PASSWORDS, SUDO, SSHD, f"mv {BINDINGS} /root"),
 }
