@@ -28,6 +28,16 @@ def _only_loopback() -> None:
     assert links == {"lo"}, f"run this by `make integration`, which removes the network: {sorted(links)}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_apt() -> t.Iterator[None]:
+    """apt reads this machine's lists once, as on most hosts: images of containers turn its cache off."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        config = pathlib.Path(folder) / "apt.conf"
+        config.write_text(f'Dir::Etc::parts "/dev/null";\nDir::Cache "{folder}";\n', encoding="ascii")
+        patch.setenv("APT_CONFIG", str(config))
+        yield
+
+
 @pytest.fixture(params=sorted(VERSIONS))
 def suite(request: pytest.FixtureRequest) -> str:
     """The release of Debian whose Syncthing a test runs with: each one in turn."""
