@@ -49,6 +49,10 @@ CASES = {
     "other suite": ("z.list", line(FOREIGN, suite="bookworm")),
     "trusted": ("z.list", line(f"[trusted=yes signed-by={KEYRING}]")),
     "not checked for its age": ("a.list", line(f"[check-valid-until=no signed-by={KEYRING}]")),
+    "not checked for a date in the future": ("z.list", line(f"[check-date=no signed-by={KEYRING}]")),
+    "another path of its index": ("z.list", line(f"[inrelease-path=x signed-by={KEYRING}]")),
+    "key in quotation marks": ("z.list", line(f'[arch=amd64 signed-by="{KEYRING}"]')),
+    "comma behind the key": ("z.list", line(f"[signed-by={KEYRING},]")),
     "architecture": ("z.list", line(f"[arch=amd64 signed-by={KEYRING}]")),
     "file name that apt ignores": ("z (1).list", line(FOREIGN)),
     "disabled by its name": ("z.list.disabled", line(FOREIGN)),
@@ -57,6 +61,7 @@ CASES = {
     "deb822 without a key": ("tailscale.sources", STANZA.format(URI, "")),
     "deb822 with another key": ("a.sources", STANZA.format(URI, "Signed-By: /k.gpg\n")),
     "deb822 disabled": ("z.sources", STANZA.format(URI, "Enabled: no\nSigned-By: /k.gpg\n")),
+    "deb822 disabled by a number": ("z.sources", STANZA.format(URI, "Enabled: 0\nSigned-By: /k.gpg\n")),
     "deb822 with two keys": ("z.sources", STANZA.format(URI, f"Signed-By: {KEYRING} /k.gpg\n")),
     "deb822 with a key in it": (
         "z.sources",

@@ -15,11 +15,19 @@ from pathlib import Path
 Execute = t.Callable[..., t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
 Source = t.Dict[str, t.Any]  # noqa: UP006
 ONE_LINE = re.compile(r"^\s*deb(?:-src)?\s+(?:\[(?P<options>[^\]]*)\]\s*)?(?P<uri>\S+)\s+(?P<suite>\S+)")
-NO = ("no", "false", "without", "off", "disable")
+NO = ("no", "false", "without", "off", "disable", "0")
 # apt ignores files with other names, without a word for most of them.
 NAME = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_:.-]*\.(?:list|sources)")
 # Like the key, these must be the same in all sources of one repository.
-FLAGS = ("allow-downgrade-to-insecure", "allow-insecure", "allow-weak", "check-valid-until", "trusted")
+FLAGS = (
+    "allow-downgrade-to-insecure",
+    "allow-insecure",
+    "allow-weak",
+    "check-date",
+    "check-valid-until",
+    "inrelease-path",
+    "trusted",
+)
 # Reads the sources and nothing else; it takes no lock.
 TRIAL = ["apt-get", "indextargets"]
 
@@ -51,7 +59,8 @@ def one_line(text: str, file: str) -> list[Source]:
     for number, line in enumerate(text.splitlines(), 1):
         match = ONE_LINE.match(line.partition("#")[0])
         if match:
-            options = dict(option.split("=", 1) for option in (match["options"] or "").split() if "=" in option)
+            words = (match["options"] or "").replace('"', "").split()
+            options = dict(option.split("=", 1) for option in words if "=" in option)
             found.append(_source(file, number, match["uri"], match["suite"], options))
     return found
 
@@ -93,7 +102,7 @@ def _source(file: str, line: int, uri: str, suite: str, options: dict[str, str])
         "line": line,
         "uri": uri.rstrip("/"),
         "suite": suite,
-        "signed_by": "a key in the file" if "BEGIN PGP" in key else ",".join(re.split(r"[,\s]+", key.strip())),
+        "signed_by": "a key in the file" if "BEGIN PGP" in key else ",".join(re.findall(r"[^,\s]+", key)),
         "flags": [f"{name}={options[name].strip()}" for name in FLAGS if name in options],
     }
 
