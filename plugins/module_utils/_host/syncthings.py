@@ -33,7 +33,9 @@ SHOWING = ("globalAnnounceEnabled", "localAnnounceEnabled", "relaysEnabled", "na
 PUBLIC = re.compile(r"default$|dynamic\+|relay://|\w+://(:|0\.0\.0\.0|\[::\])")
 # In the control groups of processes in containers.
 CONTAINER = re.compile(r"docker|libpod|containerd|kubepods|/lxc|/machine\.slice")
-DNAT = re.compile(r"^-A (?P<match>.*)-j DNAT", re.MULTILINE)
+DNAT = re.compile(r"^-A (?!OUTPUT )(?P<match>.*)-j DNAT", re.MULTILINE)
+# A router forwards a port of its way out, or for some sources, to another machine: peers in the tailnet are not concerned.
+LIMITED = re.compile(r"(?<!!) -(i (?!tailscale)|s )\S")
 
 
 def gather(execute: Execute, params: t.Mapping[str, t.Any], asks_apt: bool, root: Path = Path("/")) -> Json:
@@ -91,7 +93,7 @@ def forwarded(listing: str, ports: t.Collection[int]) -> list[Json]:
     for rule in DNAT.finditer(listing):
         port = re.search(r"--dport (\d+)", rule["match"])
         address = re.search(r"(?<!! )-d ([0-9.]+)", rule["match"])
-        if port and int(port[1]) in ports and "-p tcp" in rule["match"]:
+        if port and int(port[1]) in ports and "-p tcp" in rule["match"] and not LIMITED.search(f" {rule['match']}"):
             found.append({"port": int(port[1]), "address": address[1] if address else ""})
     return found
 

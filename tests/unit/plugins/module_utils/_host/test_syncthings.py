@@ -182,6 +182,23 @@ def test_unit_is_found(path: str, expected: tuple[str, bool]) -> None:
     assert syncthings.unit_of(f"1:name=systemd:{path}\n0::/\n") == expected
 
 
+@pytest.mark.parametrize(
+    ("rule", "concerned"),
+    [
+        ("PREROUTING -p tcp -m tcp --dport 22000", True),
+        ("PREROUTING -i tailscale0 -p tcp -m tcp --dport 22000", True),
+        ("DOCKER ! -i br-0123456789ab -p tcp -m tcp --dport 22000", True),
+        ("DOCKER ! -s 172.17.0.2/32 -p tcp -m tcp --dport 22000", True),
+        ("PREROUTING -i eth0 -p tcp -m tcp --dport 22000", False),  # a router's, from the internet to another machine
+        ("PREROUTING -s 203.0.113.7/32 -p tcp -m tcp --dport 22000", False),
+        ("OUTPUT -d 10.0.0.1/32 -p tcp -m tcp --dport 22000", False),
+    ],
+)
+def test_forwarded_port_concerns_peers_only_if_they_can_use_it(rule: str, concerned: bool) -> None:
+    listing = f"-A {rule} -j DNAT --to-destination 192.168.1.20:22000\n"
+    assert bool(syncthings.forwarded(listing, [22000])) is concerned
+
+
 def test_forwarded_ports_and_apts_candidate_are_parsed() -> None:
     listing = (
         "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 22000 -j DNAT --to-destination 172.17.0.2:22000\n"
