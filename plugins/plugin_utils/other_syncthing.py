@@ -36,6 +36,8 @@ def warnings(host: Found, variables: Found) -> list[str]:
         return []
     taken = {holder["pid"] for holder in found["holders"] if _conflicts(holder, host)}
     others = [daemon for daemon in found["daemons"] if not _is_known(daemon, variables) and not taken & set(daemon["pids"])]
+    if (host.get("as_declared") or {}).get("ufw_policy"):
+        others = []  # the firewall is closed already, and will not change
     running = {daemon["unit"] for daemon in found["daemons"]}
     said = _taken_over(host, variables) + [
         f"[WARNING] {describe(daemon)} is another Syncthing on this host. It keeps running, but once the firewall is closed, "

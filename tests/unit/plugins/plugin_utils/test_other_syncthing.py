@@ -136,6 +136,12 @@ def test_syncthing_that_keeps_running_or_starts_at_boot_is_warned_of() -> None:
     assert other_syncthing.warnings(host([OWN], [holder("100.64.0.2")], enabled=["syncthing"]), wanted({})) == []
 
 
+@pytest.mark.parametrize(("closed", "expected"), [(True, 0), (False, 1)])
+def test_other_syncthing_is_warned_of_only_until_the_firewall_is_closed(closed: bool, expected: int) -> None:
+    found = {**host([daemon()], [holder(port=22001)]), "as_declared": {"ufw_policy": closed, "tailscale_node": None}}
+    assert len(other_syncthing.warnings(found, wanted({}))) == expected
+
+
 @pytest.mark.parametrize(
     ("shown", "was_set_up", "expected"),
     [
