@@ -66,6 +66,11 @@ options:
       requires_mount:
         description: A path that must be a mount point; otherwise the folder's disk counts as not mounted.
         type: path
+  packages:
+    description: Packages that are to be installed with apt, which is asked about its sources only if one of them is missing.
+    type: list
+    elements: str
+    default: [tailscale, ufw, syncthing, python3-requests]
   ufw_policy:
     description: Options of M(homelab.tailsync.ufw_policy), to say whether ufw is as they declare.
     type: dict

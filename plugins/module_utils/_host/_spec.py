@@ -20,6 +20,7 @@ HOST: Spec = {
     "syncthing_addresses": {"type": "list", "elements": "str", "default": [":22000"]},
     "login_servers": {"type": "list", "elements": "str", "default": []},
     "folders": {"type": "list", "elements": "dict", "default": [], "options": syncthing.PLACE},
+    "packages": {"type": "list", "elements": "str", "default": ["tailscale", "ufw", "syncthing", "python3-requests"]},
     "ufw_policy": {"type": "dict"},
     "tailscale_node": {"type": "dict"},
 }

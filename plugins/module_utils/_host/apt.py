@@ -45,8 +45,17 @@ def gather(manager: str | None, execute: Execute, missing: bool = True, root: Pa
     for path in files:
         parse = deb822 if path.suffix == ".sources" else one_line
         found += parse(_read(path), f"/{path.relative_to(root)}")
-    places = {(source["uri"].rpartition("://")[2], source["suite"]) for source in found}
-    return {"sources": found, "problem": _problem(execute) if missing or len(places) < len(found) else ""}
+    return {"sources": found, "problem": _problem(execute) if missing or _may_contradict(found) else ""}
+
+
+def _may_contradict(found: list[Source]) -> bool:
+    """Whether a repository has other keys or options in another source. Its deb-src beside its deb is no reason for doubt."""
+    terms: dict[tuple[str, str], tuple[str, ...]] = {}
+    for source in found:
+        place, term = (source["uri"].rpartition("://")[2], source["suite"]), (source["signed_by"], *source["flags"])
+        if terms.setdefault(place, term) != term:
+            return True
+    return False
 
 
 def _problem(execute: Execute) -> str:

@@ -41,7 +41,7 @@ def problem(execute: packet_filter.Execute, root: Path) -> str | None:
             return nftables_problem()
         if packet_filter.is_legacy(program):
             continue
-        code, output, error = execute([path, "-w", "-S"])
+        code, output, error = execute([path, "-w", "-t", "filter", "-S"])  # as packet_filter asks
         said = (error or output).strip()
         if code != 0 and _kernel.lacks_modules(said):
             return said.splitlines()[0]

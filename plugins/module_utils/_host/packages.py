@@ -16,7 +16,6 @@ from pathlib import Path
 Execute = t.Callable[[t.List[str]], t.Tuple[int, str, str]]  # noqa: UP006  (3.9 at run time)
 Found = t.Dict[str, t.Dict[str, t.Any]]  # noqa: UP006
 DEBIAN = ("tailscale", "tailscale-archive-keyring", "ufw", "syncthing", "python3-requests")
-NEEDED = {"tailscale", "ufw", "syncthing", "python3-requests"}
 WORLD = Path("/etc/apk/world")
 
 

@@ -45,12 +45,26 @@ def runner(module: t.Any) -> t.Callable[..., tuple[int, str, str]]:
     return execute
 
 
+def remembered(execute: t.Callable[..., tuple[int, str, str]]) -> t.Callable[..., tuple[int, str, str]]:
+    """Run each command only once: several topics read the same rules of the packet filter."""
+    answers: dict[str, tuple[int, str, str]] = {}
+
+    def ask(command: list[str], **options: t.Any) -> tuple[int, str, str]:
+        key = repr((command, options))
+        if key not in answers:
+            answers[key] = execute(command, **options)
+        return answers[key]
+
+    return ask
+
+
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Gather all topics. `module` is an AnsibleModule, which ansible-core's fact collectors need."""
-    execute, params = runner(module), module.params
+    execute, params = remembered(runner(module)), module.params
     filters, around = packet_filter.gather(execute, params), system.gather(module)
     own = [address for addresses in filters["interfaces"].values() for address in addresses]
     packed = packages.gather(execute, around["pkg_mgr"])
+    missing = set(params["packages"]) - packed.keys() if around["pkg_mgr"] == "apt" else set()
     return {
         "tailscaled": tailscaled.gather(execute, params),
         "tun": tun.gather(),
@@ -59,10 +73,10 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         "listeners": listeners.gather(execute, params),
         "syncthing": syncthing.gather(execute, params),
         "places": places.gather(params),
-        "syncthings": syncthings.gather(execute, params, around["pkg_mgr"] == "apt" and "syncthing" not in packed),
+        "syncthings": syncthings.gather(execute, params, "syncthing" in missing),
         "system": around,
         "packages": packed,
-        "apt": apt.gather(around["pkg_mgr"], execute, bool(packages.NEEDED - packed.keys())),
+        "apt": apt.gather(around["pkg_mgr"], execute, bool(missing)),
         "files": files.gather(params["syncthing_user"]),
         "syncthing_unit": units.gather(execute, params["syncthing_user"]),
         "as_declared": declared.gather(module),

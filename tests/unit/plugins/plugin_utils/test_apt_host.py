@@ -279,5 +279,8 @@ def test_apt_is_asked_with_a_command_that_changes_nothing(code: int, error: str,
     assert apt.gather("apt", execute, missing=False, root=tmp_path)["problem"] == "", "nothing is to be installed"
     assert len(asked) == 1
     (tmp_path / "etc/apt").mkdir(parents=True)
-    (tmp_path / "etc/apt/sources.list").write_text(OTHER + OTHER.replace("https", "http"), encoding="utf-8")
+    sources = tmp_path / "etc/apt/sources.list"
+    sources.write_text(OTHER + OTHER.replace("deb ", "deb-src "), encoding="utf-8")
+    assert apt.gather("apt", execute, missing=False, root=tmp_path)["problem"] == "", "as Debian's installer writes them"
+    sources.write_text(OTHER + OTHER.replace("deb https", "deb [signed-by=/k.gpg] http"), encoding="utf-8")
     assert apt.gather("apt", execute, missing=False, root=tmp_path)["problem"] == problem, "a repository is there twice"

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import typing as t
+
+import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.homelab.tailsync.plugins.module_utils._host import topics
+from ansible_collections.homelab.tailsync.plugins.module_utils._host import _spec, apt, packages, system, topics
 
 
 def test_output_that_is_not_utf_8_can_be_returned() -> None:
@@ -24,3 +28,49 @@ def test_missing_program_is_no_failure() -> None:
     code, output, error = topics.runner(module)(["no-such-program", "show"])
     assert (code, output) == (127, "")
     assert "No such file" in error
+
+
+class Module:
+    """What the topics need of an AnsibleModule; it records the commands."""
+
+    check_mode = False
+
+    def __init__(self, params: dict[str, t.Any]) -> None:
+        self.params = ArgumentSpecValidator(_spec.HOST).validate(params).validated_parameters
+        self.ran: list[str] = []
+
+    def run_command(self, command: list[str], **_options: t.Any) -> tuple[int, str, str]:
+        self.ran.append(" ".join(command))
+        return 0, "", ""
+
+
+def commands(monkeypatch: pytest.MonkeyPatch, params: dict[str, t.Any], installed: t.Collection[str]) -> list[str]:
+    monkeypatch.setattr(system, "gather", lambda _module: {"pkg_mgr": "apt"})
+    monkeypatch.setattr(packages, "gather", lambda *_arguments: {name: {} for name in installed})
+    monkeypatch.setattr(apt, "_may_contradict", lambda _found: False)
+    module = Module(params)
+    topics.gather(module)
+    return module.ran
+
+
+@pytest.mark.parametrize(
+    ("params", "installed", "asked"),
+    [
+        ({}, ["tailscale"], ["env LC_ALL=C apt-cache policy syncthing", "apt-get indextargets"]),
+        ({}, ["tailscale", "ufw", "syncthing", "python3-requests"], []),
+        ({"packages": ["tailscale", "ufw"]}, ["tailscale", "ufw"], []),  # a host without Syncthing
+        ({"packages": ["ufw", "syncthing"]}, ["syncthing"], ["apt-get indextargets"]),
+        ({"packages": []}, [], []),
+    ],
+)
+def test_apt_is_asked_only_if_a_package_is_to_be_installed(
+    monkeypatch: pytest.MonkeyPatch, params: dict[str, t.Any], installed: list[str], asked: list[str]
+) -> None:
+    assert [command for command in commands(monkeypatch, params, installed) if "apt" in command.replace("iptables", "")] == asked
+
+
+def test_no_command_runs_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a small board each start of iptables takes a while."""
+    ran = commands(monkeypatch, {}, [])
+    assert sorted(set(ran)) == sorted(ran)
+    assert sum("iptables -w" in command and "-S" in command for command in ran) <= 6  # two tables, legacy and nft
