@@ -18,6 +18,8 @@ DEVICE = Path("dev/net/tun")
 # What container managers leave in a container: systemd, podman, Docker; OpenVZ has the first path without the second.
 MARKS = ("run/systemd/container", "run/.containerenv", ".dockerenv")
 OPENVZ = ("proc/vz", "proc/bc")
+# The environment of its first process, the only mark where LXC runs no systemd, such as in a container of Alpine.
+INIT = "proc/1/environ"
 
 
 def gather(root: Path = Path("/")) -> dict[str, t.Any]:
@@ -36,4 +38,11 @@ def error_of(device: Path) -> str | None:
 
 def is_contained(root: Path) -> bool:
     there = [(root / path).exists() for path in OPENVZ]
-    return any((root / path).exists() for path in MARKS) or there == [True, False]
+    return any((root / path).exists() for path in MARKS) or there == [True, False] or _is_named(root / INIT)
+
+
+def _is_named(environ: Path) -> bool:
+    try:
+        return any(word.startswith(b"container=") and word != b"container=" for word in environ.read_bytes().split(b"\0"))
+    except OSError:
+        return False

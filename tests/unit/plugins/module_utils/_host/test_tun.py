@@ -52,6 +52,22 @@ def test_container_is_recognised_by_its_managers_mark(tmp_path: pathlib.Path, pa
 
 
 @pytest.mark.parametrize(
+    ("environment", "contained"),
+    [
+        (b"container=lxc\0TERM=linux\0", True),  # Alpine in LXC, without systemd's mark
+        (b"HOME=/\0container=lxc", True),
+        (b"HOME=/\0TERM=linux\0", False),
+        (b"container=\0BOOT_IMAGE=/container=x\0", False),
+        (b"", False),
+    ],
+)
+def test_container_is_recognised_by_what_its_init_is_told(tmp_path: pathlib.Path, environment: bytes, contained: bool) -> None:
+    (tmp_path / "proc/1").mkdir(parents=True)
+    (tmp_path / "proc/1/environ").write_bytes(environment)
+    assert tun.is_contained(tmp_path) is contained
+
+
+@pytest.mark.parametrize(
     ("code", "said", "found"),
     [
         (0, "", None),
