@@ -26,7 +26,7 @@ def refusals(host: Found, variables: Found) -> list[str]:
     said = [text for daemon in found["daemons"] for text in _daemon_refusals(daemon, host, variables)]
     named = [pid for daemon in found["daemons"] if _is_known(daemon, variables) for pid in daemon["pids"]]
     holders = [holder for holder in found["holders"] if holder["pid"] not in named and _conflicts(holder, host)]
-    return [*said, *_holder_refusals(holders, found["daemons"], variables), *_forwarded_refusals(host, variables)]
+    return [*said, *_holder_refusals(holders, host, variables), *_forwarded_refusals(host, variables)]
 
 
 def warnings(host: Found, variables: Found) -> list[str]:
@@ -168,18 +168,21 @@ def _own_addresses(host: Found) -> list[str]:
     return list((node.get("status") or {}).get("TailscaleIPs") or [])
 
 
-def _holder_refusals(holders: t.Sequence[Found], daemons: t.Sequence[Found], variables: Found) -> list[str]:
+def _holder_refusals(holders: t.Sequence[Found], host: Found, variables: Found) -> list[str]:
     groups: dict[int, list[Found]] = {}
     for holder in holders:
         groups.setdefault(holder["pid"], []).append(holder)
-    known = {pid: daemon for daemon in daemons for pid in daemon["pids"]}
-    return [_holder_refusal(same, known.get(pid), variables) for pid, same in groups.items()]
+    known = {pid: daemon for daemon in host["syncthings"]["daemons"] for pid in daemon["pids"]}
+    found = []
+    for pid, same in groups.items():
+        names = sorted({_variable(holder["port"], host, variables) for holder in same}, reverse=True)
+        found.append(_holder_refusal(same, known.get(pid), " and ".join(names)))
+    return found
 
 
-def _holder_refusal(same: t.Sequence[Found], daemon: Found | None, variables: Found) -> str:
+def _holder_refusal(same: t.Sequence[Found], daemon: Found | None, names: str) -> str:
     places = " and ".join(sorted({_place(holder) for holder in same}))
-    variables_named = sorted({_variable(holder["port"], variables) for holder in same}, reverse=True)
-    other = f"give this collection's Syncthing another port ({' and '.join(variables_named)})"
+    other = f"give this collection's Syncthing another port ({names})"
     if daemon:
         take = ""
         if daemon["home"] and daemon["user"] != "root":
@@ -194,9 +197,11 @@ def _holder_refusal(same: t.Sequence[Found], daemon: Found | None, variables: Fo
     return f"{who}{container} listens at {places}, where Syncthing is to listen: stop it or give it another port, or {other}"
 
 
-def _variable(port: int, variables: Found) -> str:
-    """The variable that has the port."""
-    if port == int(variables.get("syncthing_mesh_port") or 22000):
+def _variable(port: int, host: Found, variables: Found) -> str:
+    """The variable that has the port. Only the default has no host, or the tailnet address."""
+    default = ("", *_own_addresses(host))
+    by_default = any(place["port"] == port and place["host"] in default for place in host["syncthings"]["wanted"])
+    if by_default and port == int(variables.get("syncthing_mesh_port") or 22000):
         return "syncthing_mesh_port"
     is_gui = variables["syncthing_gui_address"].endswith(f":{port}")
     return "syncthing_gui_address" if is_gui else "syncthing_listen_addresses or syncthing_mesh_options"
@@ -216,7 +221,7 @@ def _forwarded_refusals(host: Found, variables: Found) -> list[str]:
     return [
         f"TCP port {port} of this host is forwarded to a container, also at the tailnet address, so peers would reach the "
         f"container instead of Syncthing: publish it at another port ({port + 1}:{port}) or at one address of the LAN, stop "
-        f"the container, or set {_variable(port, variables)}"
+        f"the container, or set {_variable(port, host, variables)}"
         for port in sorted(taken)
     ]
 

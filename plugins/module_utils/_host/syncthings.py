@@ -141,8 +141,11 @@ def _daemon(root: Path, place: Path, arguments: list[str]) -> Json:
 def _is_main(execute: Execute, daemon: Json, root: Path) -> bool:
     """Whether the unit is Syncthing's own, and not cron, ssh or another one that happens to start it."""
     unit, first = daemon["unit"], root / "proc" / str(daemon["pids"][0])
-    if not unit or "syncthing" in unit:
-        return bool(unit)
+    # A unit that systemd has made of a desktop's autostart cannot be disabled.
+    if not unit or unit.endswith("@autostart.service"):
+        return False
+    if "syncthing" in unit:
+        return True
     if daemon["by_user"]:  # root cannot ask that systemd
         with contextlib.suppress(OSError, ValueError, IndexError):
             return _text(root / "proc" / str(_parent(first)) / "comm").strip() == "systemd"

@@ -103,7 +103,12 @@ def test_ordinary_host_is_accepted(variables: Json, found: Json) -> None:
             ["*:22000 and 127.0.0.1:8384", "another port (syncthing_mesh_port and syncthing_gui_address)"],
         ),
         ({"syncthing_mesh_port": 22005}, host([daemon()], [holder(port=22005)], wanted=at("", port=22005)), ["*:22005"]),
-        ({}, host([daemon()], [holder("192.168.1.5")], wanted=at("192.168.1.5")), ["192.168.1.5:22000"]),
+        (
+            {},
+            host([daemon()], [holder("192.168.1.5")], wanted=at("192.168.1.5")),
+            ["192.168.1.5:22000", "another port (syncthing_listen_addresses or syncthing_mesh_options)"],
+        ),
+        ({}, host([daemon()], [holder()], wanted=at("100.64.0.2")), ["another port (syncthing_mesh_port)"]),
         (
             {},
             host([daemon()], [holder(port=22006)], wanted=at("100.64.0.2", port=22006)),

@@ -102,6 +102,7 @@ def test_hidden_syncthing_holds_the_port_of_its_user(root: pathlib.Path, monkeyp
         ("/user.slice/user-1000.slice/session-3.scope", "", "bash", False),
         ("/user.slice/user-1000.slice/user@1000.service/app.slice/sync.service", "", "systemd", True),
         ("/user.slice/user-1000.slice/user@1000.service/app.slice/app-term.service", "", "bash", False),
+        (r"/user@1000.service/app.slice/app-syncthing\x2dstart@autostart.service", "", "systemd", False),
     ],
 )
 def test_unit_is_syncthings_own_or_only_started_it(
