@@ -110,7 +110,7 @@ def _daemons(root: Path) -> list[Json]:
     found = []
     by_pid: dict[int, Json] = {}
     for place in sorted((root / "proc").glob("[0-9]*"), key=lambda one: int(one.name)):
-        with contextlib.suppress(OSError):  # it has ended since
+        with contextlib.suppress(OSError, IndexError):  # it has ended since
             arguments = _words(place / "cmdline")
             if not _is_daemon(place, arguments) or not _shares(root, place, "net"):
                 continue

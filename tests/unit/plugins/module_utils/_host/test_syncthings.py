@@ -68,6 +68,13 @@ def test_only_daemons_of_the_hosts_network_are_listed(root: pathlib.Path) -> Non
     assert found == [([13], None, True), ([14], "/y", False)]
 
 
+def test_syncthing_that_ends_meanwhile_is_skipped(root: pathlib.Path) -> None:
+    process(root, 10, "/usr/bin/syncthing serve --home=/x")
+    process(root, 11, "/usr/bin/syncthing serve --home=/y")
+    (root / "proc/10/stat").unlink()
+    assert [one["pids"] for one in gather(root)["daemons"]] == [[11]]
+
+
 def hide(root: pathlib.Path, pid: int) -> None:
     """What root of a container without CAP_SYS_PTRACE sees of another user's process."""
     for name in ("exe", "ns/net", "ns/pid", "environ"):
