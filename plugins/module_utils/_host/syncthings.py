@@ -134,7 +134,7 @@ def _daemon(root: Path, place: Path, arguments: list[str]) -> Json:
         "unit": unit,
         "by_user": by_user,
         "contained": contained,
-        "home": None if contained else home_of(arguments, _environment(place), _login_home(uid), root),
+        "home": None if contained else home_of(arguments, _environment(place), _login_home(uid), _link(place / "cwd"), root),
     }
 
 
@@ -160,14 +160,19 @@ def _shares(root: Path, place: Path, kind: str) -> bool:
     return own == its if its else not CONTAINER.search(_text(place / "cgroup"))
 
 
-def home_of(arguments: t.Sequence[str], environment: t.Mapping[str, str], login_home: str, root: Path = Path("/")) -> str | None:
-    """Syncthing's home by its flags, its environment, or its own default; None if that cannot be told."""
+def home_of(
+    arguments: t.Sequence[str], environment: t.Mapping[str, str], login_home: str, folder: str = "", root: Path = Path("/")
+) -> str | None:
+    """Syncthing's home by its flags, its environment, or its own default; None if that cannot be told.
+
+    A relative one is below the process's working folder, also one that begins with `~`, which only a shell expands.
+    """
     named = [_flag(arguments, names) for names in HOME_FLAGS] + [environment.get(name, "") for name in HOME_VARIABLES]
     own = environment.get("HOME") or login_home
     chosen = next((path for path in named if path), "")
     if chosen:
-        expanded = own + chosen[1:] if chosen == "~" or chosen.startswith("~/") else chosen
-        return os.path.normpath(expanded) if expanded.startswith("/") else None
+        path = os.path.join(folder, chosen)  # noqa: PTH118
+        return os.path.normpath(path) if path.startswith("/") else None
     if not own:
         return None
     old = os.path.join(environment.get("XDG_CONFIG_HOME") or f"{own}/.config", "syncthing")  # noqa: PTH118

@@ -159,8 +159,8 @@ def test_options_that_show_a_syncthing_outside_the_tailnet_are_found(root: pathl
         ("-home /a", {}, "", "/a"),
         ("serve -H /a", {}, "", "/a"),
         ("serve --config=/c --data=/d", {}, "", "/c"),
-        ("serve --home=~/st", {}, "", "/home/me/st"),
-        ("serve --home=relative", {}, "", None),
+        ("serve --home=~/st", {}, "", "/work/~/st"),  # as Syncthing 1.19 and 1.29 do
+        ("serve --home=relative", {}, "", "/work/relative"),
         ("serve", {"STHOMEDIR": "/e"}, "", "/e"),
         ("serve", {}, "home/me/.config/syncthing", "/home/me/.config/syncthing"),
         ("serve", {}, "home/me/.local/state/syncthing", "/home/me/.local/state/syncthing"),
@@ -173,7 +173,11 @@ def test_home_is_found(words: str, environment: dict[str, str], there: str, expe
     if there:
         (tmp_path / there).mkdir(parents=True)
         (tmp_path / there / "config.xml").touch()
-    assert syncthings.home_of(["syncthing", *words.split()], environment, "/home/me", tmp_path) == expected
+    assert syncthings.home_of(["syncthing", *words.split()], environment, "/home/me", "/work", tmp_path) == expected
+
+
+def test_relative_home_of_a_process_without_a_folder_is_unknown() -> None:
+    assert syncthings.home_of(["syncthing", "serve", "--home=st"], {}, "/home/me") is None
 
 
 @pytest.mark.parametrize(
