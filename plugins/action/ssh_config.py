@@ -14,7 +14,7 @@ import stat
 import subprocess
 import typing as t
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.files import write_whole
@@ -49,6 +49,9 @@ class ActionModule(ActionBase):
         result.update(changed=False, names=[], file=None)
         if not given["config"]:
             return result
+        problem = ssh_fragment.config_problem(given["config"])
+        if problem and given["state"] == "present":
+            raise AnsibleActionFail(f"config is {given['config']}, {problem}")
         config = ssh_local.expanded(given["config"])
         names = ssh_fragment.usable_names(given["names"], self._names_of_others())
         try:
@@ -66,7 +69,7 @@ class ActionModule(ActionBase):
         file = config.parent / ssh_fragment.FILE
         with self._locked(config.parent):
             entries = ssh_fragment.with_entry(ssh_fragment.parse(_read(file)), entry)
-            changed = self._write(file, ssh_fragment.render(entries))
+            changed = self._write(file, ssh_fragment.render(entries), like=[config, config.parent])
             changed |= self._include(config, file)
             if key["verified"]:
                 changed |= self._know([*names, entry.address], key)
@@ -86,7 +89,7 @@ class ActionModule(ActionBase):
             text = _read(file)
             entries = ssh_fragment.parse(text)
             left = ssh_fragment.without_host(entries, names)
-            changed = left != entries and self._write(file, ssh_fragment.render(left))
+            changed = left != entries and self._write(file, ssh_fragment.render(left), like=[file])
         return {"changed": changed, "names": list(names), "file": str(file)}
 
     def _tell_other_configuration(self, config: pathlib.Path) -> None:
@@ -97,9 +100,11 @@ class ActionModule(ActionBase):
         words = shlex.split(" ".join(self._connection.get_option(name) or "" for name in options))
         given = ssh_local.configuration_file(words)
         if given is not None and ssh_local.expanded(given).resolve() != config.resolve():
+            usable = given != "none" and not ssh_fragment.config_problem(given)
+            fix = f"tailsync_ssh_config: {given}, or set " if usable else ""
             Display().warning(
                 f"Ansible's connections use ssh -F {given}, so other playbooks do not find the host by {config}: set "
-                f"tailsync_ssh_config: {given}, or set ansible_host to the host's address in the tailnet"
+                f"{fix}ansible_host to the host's address in the tailnet"
             )
 
     # --- files ----------------------------------------------------------------------------------
@@ -110,7 +115,11 @@ class ActionModule(ActionBase):
         if self._task.check_mode and not directory.exists():
             yield
             return
-        directory.mkdir(mode=0o700, exist_ok=True)  # not the home directory of an account that has none
+        if not directory.exists():
+            directory.mkdir(mode=0o700)  # not the home directory of an account that has none
+            owner = _owner_of([directory.parent])
+            if owner:
+                os.chown(directory, *owner)
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -118,12 +127,12 @@ class ActionModule(ActionBase):
         finally:
             os.close(handle)
 
-    def _write(self, path: pathlib.Path, text: str, mode: int = 0o600) -> bool:
-        """Write a file if it differs. Returns whether it does."""
+    def _write(self, path: pathlib.Path, text: str, like: t.Sequence[pathlib.Path]) -> bool:
+        """Write a file if it differs, with owner and mode of the first of C(like). Returns whether it does."""
         if path.exists() and _read(path) == text:
             return False
         if not self._task.check_mode:
-            write_whole(path, text.encode(**ENCODING), mode=mode)
+            write_whole(path, text.encode(**ENCODING), mode=_mode_of(like[0]), owner=_owner_of(like))
         return True
 
     def _include(self, config: pathlib.Path, file: pathlib.Path) -> bool:
@@ -131,15 +140,13 @@ class ActionModule(ActionBase):
         line = ssh_fragment.include_line(str(file), ssh_local.home())
         if ssh_fragment.is_included(text):
             return False
-        # A link leads to files that other programs manage; to replace it would detach them.
-        if config.is_symlink() or (config.exists() and not os.access(config, os.W_OK)):
-            kind = "a link" if config.is_symlink() else "read-only"
+        kind = _left_alone(config)
+        if kind:
             Display().warning(
                 f"{config} is {kind} and was left alone. So that ssh finds the hosts, make this its first line: {line}"
             )
             return False
-        mode = stat.S_IMODE(config.stat().st_mode) if config.exists() else 0o600
-        return self._write(config, ssh_fragment.with_include(text, line), mode)
+        return self._write(config, ssh_fragment.with_include(text, line), like=[config, config.parent])
 
     def _know(self, names: t.Sequence[str], key: dict[str, t.Any]) -> bool:
         """Give the machine's known key its further names, for programs that do not use the file."""
@@ -153,10 +160,9 @@ class ActionModule(ActionBase):
             return False
         text = _read(files[0])
         start = text if not text or text.endswith("\n") else f"{text}\n"
-        if files[0].is_symlink():
+        if _left_alone(files[0]):
             return False
-        mode = stat.S_IMODE(files[0].stat().st_mode) if files[0].exists() else 0o600
-        return self._write(files[0], start + "".join(f"{line}\n" for line in lines), mode)
+        return self._write(files[0], start + "".join(f"{line}\n" for line in lines), like=[files[0], files[0].parent])
 
     # --- other hosts ----------------------------------------------------------------------------
 
@@ -171,6 +177,26 @@ class ActionModule(ActionBase):
             with contextlib.suppress(AnsibleError):  # undefined or encrypted variables of that host
                 found.add(str(hosts[name].get("ansible_host") or hosts[name].get("ansible_ssh_host") or name))
         return found
+
+
+def _left_alone(path: pathlib.Path) -> str | None:
+    """What keeps a file of the user's from being written; None if nothing does."""
+    if path.is_symlink():
+        return "a link"  # to files that other programs manage; to replace it would detach them
+    # Root may write any file, but one without a bit for that is not meant to change.
+    read_only = path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222)
+    return "read-only" if read_only else None
+
+
+def _mode_of(path: pathlib.Path) -> int:
+    """The mode of a file; 0600 if there is none."""
+    return stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0o600
+
+
+def _owner_of(paths: t.Sequence[pathlib.Path]) -> tuple[int, int] | None:
+    """The owner of the first path that exists, if root writes: what it writes for another user, that user's ssh must read."""
+    found = next((one.stat() for one in paths if one.exists()), None)
+    return (found.st_uid, found.st_gid) if found and os.geteuid() == 0 else None
 
 
 def _read(path: pathlib.Path) -> str:

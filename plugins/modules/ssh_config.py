@@ -42,7 +42,9 @@ options:
     default: present
   config:
     description:
-      - The user's SSH configuration. V(~) is the home directory that SSH uses, whatever C($HOME) is.
+      - The user's SSH configuration, with a path from V(/) or V(~/). V(~) is the home directory that SSH uses, whatever C($HOME)
+        is.
+      - If root writes, the files belong to the user whose configuration it is.
       - If it is empty, nothing is written.
     type: str
     default: ~/.ssh/config

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import posixpath
 import re
 import shlex
 import typing as t
@@ -106,6 +107,21 @@ def _is_address(text: str) -> bool:
 
 
 # --- the Include --------------------------------------------------------------------------------
+
+
+def config_problem(config: t.Any) -> str | None:
+    """The reason why a value cannot name the configuration that is to include the file; empty text names none."""
+    if config == "":
+        return None
+    if not isinstance(config, str):
+        return 'which is no path: name ssh\'s configuration, such as ~/.ssh/config, or write "" to switch it off'
+    if not config.startswith(("/", "~/")) or re.search(r'[\x00-\x1f\x7f"]', config):
+        return "which is no path from / or ~/ in one line: name ssh's configuration, such as ~/.ssh/config"
+    if posixpath.basename(config) == FILE:
+        return "which is the file that is to be included: name the configuration that includes it, such as ~/.ssh/config"
+    if config.endswith("/") or config.startswith("/dev/"):
+        return 'which is no file to write to: name ssh\'s configuration, such as ~/.ssh/config, or write "" to switch it off'
+    return None
 
 
 def include_line(path: str, home: str) -> str:

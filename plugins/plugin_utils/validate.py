@@ -22,6 +22,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._errors impo
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import (
     firewall,
     gui_address,
+    ssh_fragment,
     validate_members,
     validate_mesh,
     validate_syncthing,
@@ -43,13 +44,14 @@ COLLECTION_ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 ROLES = ("tailscale", "firewall", "syncthing", "syncthing_mesh")
 GROUP = "tailsync"
 ACCEPT = "tailsync_accept"
+SSH_CONFIG = "tailsync_ssh_config"
 ACCEPT_UNKNOWN = "unknown_variables"
 # The variables of the playbooks, in addition to the roles' variables.
 PLAYBOOKS: dict[str, t.Any] = {
     ACCEPT: {"type": "list", "elements": "str"},
     "tailsync_hosts": {"type": "raw"},
     "tailsync_connect_timeout": {"type": "int", "default": 5},
-    "tailsync_ssh_config": {"type": "str", "default": "~/.ssh/config"},
+    SSH_CONFIG: {"type": "str", "default": "~/.ssh/config"},
     "tailsync_tailscale_command": {"type": "list", "elements": "str", "default": ["tailscale"]},
     "tailsync_verify_timeout": {"type": "int"},
 }
@@ -98,6 +100,7 @@ MAY_BE_A_WORD = frozenset(
         "tailscale_tags",
         "tailsync_accept",
         "tailsync_tailscale_command",
+        SSH_CONFIG,
         "verify_tailscale_command",
     }
 )
@@ -235,6 +238,7 @@ class Check:
         for role in self.roles:
             for name in ALSO.get(role, ()):
                 values.setdefault(name, self.hosts[host].get(name))
+        found += _ssh_config(self.hosts[host])
         return [*found, *(problem for role in self.roles for problem in self._role(role, values))]
 
     def _value(self, name: str, value: t.Any, spec: Values, given: bool) -> tuple[t.Any, list[str]]:
@@ -289,6 +293,12 @@ def _typed(name: str, value: t.Any, spec: Values) -> tuple[t.Any, list[str]]:
     if isinstance(sound, int) and not isinstance(sound, bool) and not least <= sound <= most:
         return INVALID, [f"{name} is {shown(value)}: it must be from {least} to {most}"]
     return sound, found
+
+
+def _ssh_config(given: Values) -> list[str]:
+    value = given.get(SSH_CONFIG, "")
+    problem = ssh_fragment.config_problem(value)
+    return [f"{SSH_CONFIG} is {'empty (null)' if value is None else shown(value)}, {problem}"] if problem else []
 
 
 def _firewall(values: Values) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import subprocess
 import typing as t
@@ -92,6 +93,45 @@ def test_users_configuration_stays_as_it_is_behind_the_include(tmp_path: pathlib
     assert "hostname 100.64.0.7\n" in asked.stdout
     assert "hostkeyalias 192.168.1.10\n" in asked.stdout
     assert ("identitiesonly yes\n" in asked.stdout) is ("IdentitiesOnly" in text)
+
+
+@pytest.mark.parametrize(("mode", "config_exists"), [(0o600, True), (0o644, True), (0o600, False)])
+def test_another_users_ssh_can_still_read_what_root_writes(tmp_path: pathlib.Path, mode: int, config_exists: bool) -> None:
+    owner = 1234 if os.geteuid() == 0 else os.geteuid()  # as with sudo, and the configuration of the user
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    if config_exists:
+        (folder / "config").write_text("User bob\n", encoding="ascii")
+        (folder / "config").chmod(mode)
+        os.chown(folder / "config", owner, -1)
+    os.chown(folder, owner, -1)
+    assert "changed=1" in written(tmp_path).stdout
+    for name in ("config", "tailsync.conf"):
+        found = (folder / name).stat()
+        assert (name, found.st_uid, oct(found.st_mode & 0o777)) == (name, owner, oct(mode))
+
+
+@pytest.mark.parametrize("config", ["false", "ssh/config", "/no_folder/tailsync.conf"])
+def test_configuration_that_would_break_ssh_is_refused(tmp_path: pathlib.Path, config: str) -> None:
+    done = written(tmp_path, config=config)
+    assert done.returncode != 0
+    assert f"config is {config}, which is " in " ".join((done.stdout + done.stderr).split())
+    assert {one.name for one in tmp_path.iterdir()} == {"hosts.yml", "play.yml"}
+    assert written(tmp_path, config=config, state="absent").returncode == 0  # a host can leave whatever is wrong
+
+
+@pytest.mark.parametrize("name", ["config", "known_hosts"])
+def test_read_only_file_is_left_alone(tmp_path: pathlib.Path, name: str) -> None:
+    known = tmp_path / "ssh" / "known_hosts"
+    known.parent.mkdir()
+    known.write_text("192.168.1.10 ssh-ed25519 AAAA\n", encoding="ascii")
+    (tmp_path / "ssh" / "config").write_text("User bob\n", encoding="ascii")
+    file = tmp_path / "ssh" / name
+    before = file.read_bytes()
+    file.chmod(0o444)
+    assert "changed=1" in written(tmp_path, host_key={**KEY, "known_hosts": [str(known)], "verified": True}).stdout
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (before, 0o444)
+    assert (tmp_path / "ssh" / "tailsync.conf").exists()
 
 
 def test_configuration_that_cannot_be_written_is_a_warning(tmp_path: pathlib.Path) -> None:
