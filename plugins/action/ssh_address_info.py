@@ -94,7 +94,8 @@ class ActionModule(ActionBase):
         problem = ssh_access.objection(INVENTORY, answer, True, ssh_access.Wanted(self._label, self._other_hosts))
         problem = problem or ssh_local.shared(name, self._other_local_hosts())
         problem = problem or self._lock_out(answer)
-        failed = {"failed": True, "msg": f"{name} is managed over the connection plugin local, and {problem}"} if problem else {}
+        message = f"{name} is managed over the connection plugin local, and {problem}"
+        failed = {"failed": True, "refused": True, "msg": message} if problem else {}
         return {
             "changed": False,
             "address": None if problem else name,
@@ -145,10 +146,11 @@ class ActionModule(ActionBase):
                 attempts.append(ssh_advice.Attempt(one.address, one.source, problem))
                 continue
             if common_arguments != self._given_arguments and "ansible_ssh_common_args" in load_extra_vars(self._loader):
-                return {**self._failed(attempts, []), "msg": EXTRA_VARS_OVERRIDE.format(one.address)}
+                return {**self._failed(attempts, []), "refused": True, "msg": EXTRA_VARS_OVERRIDE.format(one.address)}
             here = self._lock_out(answer) if self._arguments["firewall"] and self._is_controller(answer) else None
             if here:
-                return {**self._failed(attempts, []), "msg": f"{one.address} is the machine that runs Ansible, and {here}"}
+                message = f"{one.address} is the machine that runs Ansible, and {here}"
+                return {**self._failed(attempts, []), "refused": True, "msg": message}
             if one.source == HOST:
                 name = self._arguments["tailnet_name"] or "the host"
                 return self._failed(attempts, [ssh_advice.temporary_address(one.address, name)])

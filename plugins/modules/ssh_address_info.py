@@ -147,6 +147,10 @@ local:
     - Whether the host is the machine that runs Ansible. Then no login was tried, and RV(address) is its name in the inventory.
   returned: always
   type: bool
+refused:
+  description: That the host answers, but must not be changed from here; C(msg) has the reason.
+  returned: if it is so
+  type: bool
 ssh_port:
   description: The port of the host's SSH server that the login arrived at, V(null) if that is not known.
   returned: always

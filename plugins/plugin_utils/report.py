@@ -72,8 +72,10 @@ def host_of(name: str, seen: Data, alive: bool) -> Host:
     state, reason = DONE, ""
     if not alive:
         state = UNREACHABLE if any(_is_away(seen.get(part)) for part in ("ssh", "state")) else FAILED
-        if _part(seen, "risks").get("failed"):
-            state, reason = REFUSED, str(_part(seen, "risks").get("msg") or "").removeprefix(f"{name}: ")
+        # Both come before the first change.
+        refusal = next((one for one in (_part(seen, "risks"), _part(seen, "ssh")) if _is_refusal(one)), None)
+        if refusal is not None:
+            state, reason = REFUSED, str(refusal.get("msg") or "").removeprefix(f"{name}: ")
     mesh, member = _part(seen, "mesh"), _part(_part(seen, "member"), "syncthing")
     config, node = _part(seen, "config"), _part(seen, "node")
     return Host(
@@ -98,6 +100,10 @@ def findings_of(conclusion: Data, hosts: t.Iterable[Host]) -> list[str]:
 def _part(seen: Data, name: str) -> Data:
     found = seen.get(name)
     return found if isinstance(found, t.Mapping) else {}
+
+
+def _is_refusal(result: Data) -> bool:
+    return bool(result.get("failed") and ("address" not in result or result.get("refused")))
 
 
 def _is_away(result: t.Any) -> bool:

@@ -137,6 +137,7 @@ ANSWERED = {"address": "nas", "tailnet": True}
     [
         ({"risks": {"failed": True, "msg": f"nas: {NO_TUN}."}, "ssh": ANSWERED}, report.REFUSED),
         ({"ssh": {"failed": True, "address": None, "msg": "no address answers"}}, report.UNREACHABLE),
+        ({"ssh": {"failed": True, "address": None, "refused": True, "msg": "nas is this machine"}}, report.REFUSED),
         ({"ssh": ANSWERED, "state": {"unreachable": True, "msg": "timed out"}}, report.UNREACHABLE),
         ({"ssh": ANSWERED, "state": {"system": {}}, "risks": {"skipped": True}}, report.FAILED),
         ({"ssh": ANSWERED, "state": {"failed": True, "msg": "no Python"}}, report.FAILED),
