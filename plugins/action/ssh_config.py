@@ -68,11 +68,11 @@ class ActionModule(ActionBase):
             return {}
         file = config.parent / ssh_fragment.FILE
         with self._locked(config.parent):
+            changed, known = self._know([*names, entry.address], key) if key["verified"] else (False, False)
+            entry = entry._replace(host_key_name="") if known else entry
             entries = ssh_fragment.with_entry(ssh_fragment.parse(_read(file)), entry)
-            changed = self._write(file, ssh_fragment.render(entries), like=[config, config.parent])
+            changed |= self._write(file, ssh_fragment.render(entries), like=[config, config.parent])
             changed |= self._include(config, file)
-            if key["verified"]:
-                changed |= self._know([*names, entry.address], key)
         result = {"changed": changed, "names": list(names), "file": str(file)}
         if changed:
             self._tell_other_configuration(config)
@@ -148,21 +148,25 @@ class ActionModule(ActionBase):
             return False
         return self._write(config, ssh_fragment.with_include(text, line), like=[config, config.parent])
 
-    def _know(self, names: t.Sequence[str], key: dict[str, t.Any]) -> bool:
-        """Give the machine's known key its further names, for programs that do not use the file."""
+    def _know(self, names: t.Sequence[str], key: dict[str, t.Any]) -> tuple[bool, bool]:
+        """Give the machine's known key its further names, for programs that do not use the file.
+
+        Returns whether that changes a file, and whether the last name, the address, then has the key.
+        """
         files = [ssh_local.expanded(one) for one in key["known_hosts"]]
         if not files:
-            return False
+            return False, False
+        own = _look_up(key["name"], files)
         forms = [name if key["port"] == 22 else f"[{name}]:{key['port']}" for name in names]
         unknown = [name for name in forms if not _look_up(name, files)]
-        lines = ssh_fragment.known_host_lines(_look_up(key["name"], files), unknown, lambda: os.urandom(20))
-        if not lines:
-            return False
+        known = bool(set(ssh_fragment.keys_of(own)) & set(ssh_fragment.keys_of(_look_up(forms[-1], files))))
+        lines = ssh_fragment.known_host_lines(own, unknown, lambda: os.urandom(20))
+        if not lines or _left_alone(files[0]):
+            return False, known
         text = _read(files[0])
         start = text if not text or text.endswith("\n") else f"{text}\n"
-        if _left_alone(files[0]):
-            return False
-        return self._write(files[0], start + "".join(f"{line}\n" for line in lines), like=[files[0], files[0].parent])
+        changed = self._write(files[0], start + "".join(f"{line}\n" for line in lines), like=[files[0], files[0].parent])
+        return changed, known or forms[-1] in unknown
 
     # --- other hosts ----------------------------------------------------------------------------
 

@@ -20,7 +20,8 @@ description:
     C(Host) blocks for the host stay in force. If O(config) is a link or read-only, it is left alone, and a warning has the line.
   - Only the host's own names are written. A name or address that another host of the inventory has as well is left out.
   - The host key that is known already is required at the new address. If it was verified, C(known_hosts) gets it under O(names)
-    and O(address) as well, unless these have a key.
+    and O(address) as well, unless these have a key. Where that is not possible, the file has a C(HostKeyAlias), which holds for
+    every SSH server of the machine.
   - Runs on the controller and makes no connection. A file that cannot be written is a warning.
 extends_documentation_fragment:
   - homelab.tailsync.attributes.controller

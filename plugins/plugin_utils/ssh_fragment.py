@@ -33,7 +33,7 @@ HASHED = "|1|"
 class Entry(t.NamedTuple):
     names: tuple[str, ...]
     address: str
-    host_key_name: str  # the name of its key in known_hosts
+    host_key_name: str  # the name of its key in known_hosts; empty if that has it under the address
 
 
 def parse(text: str) -> list[Entry]:
@@ -47,15 +47,17 @@ def parse(text: str) -> list[Entry]:
             found[-1] = found[-1]._replace(address=values[0])
         elif key == "hostkeyalias" and found:
             found[-1] = found[-1]._replace(host_key_name=values[0])
-    return [entry for entry in found if entry.address and entry.host_key_name]
+    return [entry for entry in found if entry.address]
 
 
 def render(entries: t.Iterable[Entry]) -> str:
-    blocks = [
-        f"\nHost {' '.join(entry.names)}\n  HostName {entry.address}\n  HostKeyAlias {entry.host_key_name}\n"
-        for entry in sorted(entries)
-    ]
-    return HEADER + "".join(blocks)
+    return HEADER + "".join(_block(entry) for entry in sorted(entries))
+
+
+def _block(entry: Entry) -> str:
+    """An entry in ssh's form. An alias holds for every port, and so for other SSH servers of the machine, such as a forge's."""
+    alias = f"  HostKeyAlias {entry.host_key_name}\n" if entry.host_key_name else ""
+    return f"\nHost {' '.join(entry.names)}\n  HostName {entry.address}\n{alias}"
 
 
 def without(entries: t.Iterable[Entry], names: t.Collection[str]) -> list[Entry]:
@@ -70,8 +72,12 @@ def without_host(entries: t.Iterable[Entry], names: t.Collection[str]) -> list[E
 
 
 def with_entry(entries: t.Iterable[Entry], entry: Entry) -> list[Entry]:
-    """The entries with another one. A name belongs to one entry only, because ssh uses the first that it finds."""
-    return [*without(entries, entry.names), entry]
+    """The entries with another one. A name belongs to one entry only, because ssh uses the first that it finds.
+
+    The host's own earlier entry goes with all its names: an address that it no longer has may be another machine's now.
+    """
+    others = [one for one in entries if (one.names[:1], one.address) != (entry.names[:1], entry.address)]
+    return [*without(others, entry.names), entry]
 
 
 def usable_names(names: t.Iterable[str | None], others: t.Collection[str]) -> tuple[str, ...]:

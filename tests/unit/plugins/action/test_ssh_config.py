@@ -120,6 +120,29 @@ def test_configuration_that_would_break_ssh_is_refused(tmp_path: pathlib.Path, c
     assert written(tmp_path, config=config, state="absent").returncode == 0  # a host can leave whatever is wrong
 
 
+@pytest.mark.parametrize(
+    ("known", "verified", "read_only", "alias"),
+    [
+        ("192.168.1.10 ssh-ed25519 AAAA\n", True, False, False),
+        ("192.168.1.10 ssh-ed25519 AAAA\n", True, True, True),
+        ("192.168.1.10 ssh-ed25519 AAAA\n", False, False, True),
+        ("192.168.1.10 ssh-ed25519 AAAA\n100.64.0.7 ssh-ed25519 BBBB\n", True, False, True),
+        ("@cert-authority 192.168.1.* ssh-ed25519 AAAA\n", True, False, True),
+    ],
+)
+def test_other_ssh_servers_of_the_machine_keep_their_own_keys(
+    tmp_path: pathlib.Path, known: str, verified: bool, read_only: bool, alias: bool
+) -> None:
+    file = tmp_path / "known_hosts"  # an alias would hold for ssh -p 2222 git@nas as well, which has another key
+    file.write_text(known, encoding="ascii")
+    file.chmod(0o444 if read_only else 0o600)
+    key = {**KEY, "known_hosts": [str(file)], "verified": verified}
+    assert "changed=1" in written(tmp_path, host_key=key).stdout
+    command = ["ssh", "-F", str(tmp_path / "ssh" / "config"), "-G", "-p", "2222", "nas"]
+    assert ("hostkeyalias" in subprocess.run(command, capture_output=True, text=True, check=True).stdout) is alias
+    assert "changed=0" in written(tmp_path, host_key=key).stdout
+
+
 @pytest.mark.parametrize("name", ["config", "known_hosts"])
 def test_read_only_file_is_left_alone(tmp_path: pathlib.Path, name: str) -> None:
     known = tmp_path / "ssh" / "known_hosts"

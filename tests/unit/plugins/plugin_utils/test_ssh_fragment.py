@@ -23,6 +23,8 @@ def settings(config: pathlib.Path, host: str) -> dict[str, str]:
 def test_file_is_parsed_as_it_was_written() -> None:
     assert fragment.parse(fragment.render([PI, NAS])) == [NAS, PI]
     assert fragment.render([NAS, PI]) == fragment.render([PI, NAS])
+    known = NAS._replace(host_key_name="")
+    assert fragment.parse(fragment.render([known])) == [known]
     assert fragment.parse("") == []
     assert fragment.parse("HostName x\nHost a\nnonsense\nHost\n") == []
 
@@ -34,10 +36,13 @@ def test_file_is_parsed_as_it_was_written() -> None:
         ([NAS], NAS, [NAS]),
         ([PI], NAS, [PI, NAS]),
         ([NAS], NAS._replace(address="100.64.0.9"), [NAS._replace(address="100.64.0.9")]),  # it has joined again
+        # its address has changed, and may be another machine's now
+        ([NAS], NAS._replace(names=("nas", "192.168.1.20")), [NAS._replace(names=("nas", "192.168.1.20"))]),
+        # another inventory's name for it
         (
             [NAS],
-            NAS._replace(names=("nas", "192.168.1.20")),
-            [NAS._replace(names=("192.168.1.10",)), NAS._replace(names=("nas", "192.168.1.20"))],
+            NAS._replace(names=("box", "192.168.1.10")),
+            [NAS._replace(names=("nas",)), NAS._replace(names=("box", "192.168.1.10"))],
         ),
         ([NAS, PI], PI._replace(names=("nas",)), [NAS._replace(names=("192.168.1.10",)), PI, PI._replace(names=("nas",))]),
     ],
