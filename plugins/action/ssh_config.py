@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
             argument_spec=ARGUMENTS, required_if=[["state", "present", ["address", "host_key"]]]
         )
         self._task_vars = task_vars or {}
-        result.update(changed=False, names=[], file=None)
+        result.update(changed=False, names=[], file=None, in_use=False)
         if not given["config"]:
             return result
         problem = ssh_fragment.config_problem(given["config"])
@@ -72,10 +72,13 @@ class ActionModule(ActionBase):
             entry = entry._replace(host_key_name="") if known else entry
             entries = ssh_fragment.with_entry(ssh_fragment.parse(_read(file)), entry)
             changed |= self._write(file, ssh_fragment.render(entries), like=[config, config.parent])
-            changed |= self._include(config, file)
-        result = {"changed": changed, "names": list(names), "file": str(file)}
-        if changed:
-            self._tell_other_configuration(config)
+            added, included = self._include(config, file)
+            changed |= added
+        other = self._other_configuration(config)
+        result = {"changed": changed, "names": list(names), "file": str(file), "in_use": included and other is None}
+        if changed and other is not None:
+            self._tell_other_configuration(config, other)
+        if changed and result["in_use"]:
             shown = ", ".join(names)
             result["msg"] = f"From now on ssh and any playbook reach {names[0]} over the tailnet, by {shown} ({file})."
             result["_ansible_verbose_always"] = True
@@ -92,20 +95,23 @@ class ActionModule(ActionBase):
             changed = left != entries and self._write(file, ssh_fragment.render(left), like=[file])
         return {"changed": changed, "names": list(names), "file": str(file)}
 
-    def _tell_other_configuration(self, config: pathlib.Path) -> None:
-        """Warn if Ansible's own connections use another configuration of ssh, which does not include the file."""
+    def _other_configuration(self, config: pathlib.Path) -> str | None:
+        """Another configuration of ssh, which does not include the file, that Ansible's own connections use."""
         if self._connection.transport != "ssh":
-            return
+            return None
         options = ("ssh_args", "ssh_common_args", "ssh_extra_args")
         words = shlex.split(" ".join(self._connection.get_option(name) or "" for name in options))
         given = ssh_local.configuration_file(words)
-        if given is not None and ssh_local.expanded(given).resolve() != config.resolve():
-            usable = given != "none" and not ssh_fragment.config_problem(given)
-            fix = f"tailsync_ssh_config: {given}, or set " if usable else ""
-            Display().warning(
-                f"Ansible's connections use ssh -F {given}, so other playbooks do not find the host by {config}: set "
-                f"{fix}ansible_host to the host's address in the tailnet"
-            )
+        return given if given is not None and ssh_local.expanded(given).resolve() != config.resolve() else None
+
+    @staticmethod
+    def _tell_other_configuration(config: pathlib.Path, other: str) -> None:
+        usable = other != "none" and not ssh_fragment.config_problem(other)
+        fix = f"tailsync_ssh_config: {other}, or set " if usable else ""
+        Display().warning(
+            f"Ansible's connections use ssh -F {other}, so other playbooks do not find the host by {config}: set "
+            f"{fix}ansible_host to the host's address in the tailnet"
+        )
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -135,18 +141,19 @@ class ActionModule(ActionBase):
             write_whole(path, text.encode(**ENCODING), mode=_mode_of(like[0]), owner=_owner_of(like))
         return True
 
-    def _include(self, config: pathlib.Path, file: pathlib.Path) -> bool:
+    def _include(self, config: pathlib.Path, file: pathlib.Path) -> tuple[bool, bool]:
+        """Include the file. Returns whether that changes the configuration, and whether it is included then."""
         text = _read(config)
         line = ssh_fragment.include_line(str(file), ssh_local.home())
         if ssh_fragment.is_included(text):
-            return False
+            return False, True
         kind = _left_alone(config)
         if kind:
             Display().warning(
                 f"{config} is {kind} and was left alone. So that ssh finds the hosts, make this its first line: {line}"
             )
-            return False
-        return self._write(config, ssh_fragment.with_include(text, line), like=[config, config.parent])
+            return False, False
+        return self._write(config, ssh_fragment.with_include(text, line), like=[config, config.parent]), True
 
     def _know(self, names: t.Sequence[str], key: dict[str, t.Any]) -> tuple[bool, bool]:
         """Give the machine's known key its further names, for programs that do not use the file.

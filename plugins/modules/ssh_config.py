@@ -109,4 +109,8 @@ file:
   returned: always
   type: str
   sample: /home/bob/.ssh/tailsync.conf
+in_use:
+  description: Whether O(config) includes that file, and Ansible's own connections use O(config).
+  returned: always
+  type: bool
 """

@@ -84,8 +84,8 @@ def host_of(name: str, seen: Data, alive: bool) -> Host:
         reason=reason,
         left_out=mesh.get("left_out") or [one for one in member.get("left_out") or () if one.get("kind") != "unusable"],
         refused=mesh.get("refused") or (),
-        ssh_name=str((config.get("names") or [""])[0]),
-        ssh_file=str(config.get("file") or ""),
+        ssh_name=str((config.get("names") or [""])[0]) if config.get("in_use") else "",
+        ssh_file=str(config.get("file") or "") if config.get("in_use") else "",
         address=str(node.get("name") or node.get("address") or ""),
     )
 

@@ -53,7 +53,8 @@ def test_file_is_written_once_and_removed_again(tmp_path: pathlib.Path) -> None:
     assert "changed=1" in first.stdout, first.stdout + first.stderr
     assert not (tmp_path / "ssh").exists()
     assert "changed=1" in written(tmp_path).stdout
-    assert "changed=0" in written(tmp_path).stdout
+    again = written(tmp_path).stdout
+    assert ("changed=0" in again, '"in_use": true' in again) == (True, True)
     text = (tmp_path / "ssh" / "tailsync.conf").read_text(encoding="ascii")
     assert "Host nas\n  HostName 100.64.0.7\n" in text  # the address is also that of gate
     assert "changed=1" in written(tmp_path, state="absent").stdout
@@ -66,6 +67,8 @@ def test_configuration_that_is_a_link_is_left_alone(tmp_path: pathlib.Path) -> N
     (tmp_path / "ssh" / "config").symlink_to(tmp_path / "dotfiles")
     done = written(tmp_path)
     assert "make this its first line" in " ".join((done.stdout + done.stderr).split())
+    assert '"in_use": false' in done.stdout
+    assert "From now on" not in done.stdout
     assert (tmp_path / "ssh" / "config").is_symlink()
     assert (tmp_path / "dotfiles").read_text(encoding="ascii") == "User bob\n"
 

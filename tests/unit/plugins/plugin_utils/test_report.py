@@ -161,12 +161,19 @@ def test_reasons_of_a_refused_host_are_shortened() -> None:
 def test_folders_and_names_come_from_the_results_of_the_roles() -> None:
     seen = {
         "mesh": {"left_out": [PHOTOS], "refused": [MUSIC]},
-        "config": {"names": ["nas", "192.168.1.10"], "file": FILE},
+        "config": {"names": ["nas", "192.168.1.10"], "file": FILE, "in_use": True},
         "node": {"name": "nas.tail.ts.net", "address": "100.64.0.1"},
     }
     found = report.host_of("nas", seen, alive=True)
     assert (found.left_out, found.refused, found.ssh_name, found.ssh_file) == ([PHOTOS], [MUSIC], "nas", FILE)
     assert found.address == "nas.tail.ts.net"
+
+
+def test_address_is_told_where_ssh_does_not_use_the_file_that_was_written() -> None:
+    # its configuration is a link, or ssh_args has -F
+    seen = {"config": {"names": ["nas"], "file": FILE, "in_use": False}, "node": {"name": "nas.tail.ts.net"}}
+    line = report.lines(Run([report.host_of("nas", seen, alive=True)], verified=True))["lines"][1]
+    assert line == "from now on: ssh nas.tail.ts.net; for other playbooks, set ansible_host to these"
 
 
 def test_without_the_mesh_verify_tells_which_folders_are_left_out() -> None:
