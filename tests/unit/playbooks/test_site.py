@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
 
 import pytest
 import yaml
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import site_parts
+from playbook import ansible_playbook
 
 PLAYBOOKS = pathlib.Path(__file__).resolve().parents[3] / "playbooks"
 ALL = ["tailscale", "firewall", "syncthing", "syncthing_mesh"]
@@ -62,13 +64,32 @@ def test_any_tag_first_connects_to_the_host_and_gathers_its_facts() -> None:
 def test_report_is_the_last_play_with_any_tag_and_in_check_mode() -> None:
     """Its only task fails for all hosts together; a play after it would not run."""
     verify, report = plays()[-2:]
-    assert verify["vars"] == {"__tailsync_reported": True}
+    assert verify["vars"] == {"__tailsync_reported": "{{ 'always' not in ansible_skip_tags }}"}
     assert report["tags"] == ["always"]
     assert "when" not in report
     (task,) = report["tasks"]
     assert task["run_once"] is True
     assert "homelab.tailsync.run_report" in task
     assert "when" not in task
+
+
+@pytest.mark.parametrize("options", [("--tags", "verify"), ("--tags", "verify", "--skip-tags", "always")])
+def test_finding_of_verify_is_red_with_and_without_the_report(tmp_path: pathlib.Path, options: tuple[str, ...]) -> None:
+    # The machine that runs the tests, without Tailscale and Syncthing whatever it has.
+    values = {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "syncthing_home": "/var/lib/no-syncthing",
+        "tailscale_package_source": "none",
+        "tailscale_socket": str(tmp_path / "no.sock"),
+        "tailsync_verify_timeout": 0,
+    }
+    inventory = {"tailsync": {"hosts": {"nas": values}}}
+    (tmp_path / "hosts.yml").write_text(json.dumps(inventory), encoding="ascii")
+    done = ansible_playbook("-i", str(tmp_path / "hosts.yml"), str(PLAYBOOKS / "site.yml"), *options, cwd=tmp_path)
+    assert "nas: Tailscale is not running" in done.stdout + done.stderr
+    assert done.returncode == 2, done.stdout + done.stderr
 
 
 def test_input_checks_see_the_roles_variables() -> None:
