@@ -317,7 +317,7 @@ def _settings(command: list[str]) -> str:
 
 
 def _is_known(name: str, known_hosts: t.Iterable[str]) -> bool:
-    files = [file for file in (pathlib.Path(one).expanduser() for one in known_hosts) if file.exists()]
+    files = [file for file in map(ssh_local.expanded, known_hosts) if file.exists()]
     commands = [["ssh-keygen", "-F", name, "-f", str(file)] for file in files]
     return any(subprocess.run(command, capture_output=True, check=False, timeout=10).returncode == 0 for command in commands)
 

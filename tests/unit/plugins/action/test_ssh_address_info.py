@@ -373,3 +373,11 @@ def test_login_to_the_controller_itself_must_not_lock_its_administrator_out(
     assert (found.get("failed", False), found.get("refused", False)) == (refused, refused)
     if refused:
         assert "nas is the machine that runs Ansible, and you are logged in to it by SSH from 192.168.1.50" in found["msg"]
+
+
+def test_known_hosts_is_that_of_ssh_whatever_home_says(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as with sudo -E; older versions of ssh -G print ~ as it is."""
+    (tmp_path / "known_hosts").write_text("nas ssh-ed25519 AAAA\n", encoding="ascii")
+    monkeypatch.setattr(ssh_local, "home", lambda: str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "other"))
+    assert action._is_known("nas", ["~/known_hosts"])
