@@ -15,6 +15,8 @@ import typing as t
 
 Found = t.Mapping[str, t.Any]
 
+# Programs of Docker and Podman, also without root, that hold the published ports of containers.
+PUBLISHERS = ("docker-proxy", "rootlesskit", "conmon", "rootlessport")
 OLDEST = (1, 19)  # what the modules are tested with
 
 
@@ -185,7 +187,8 @@ def _holder_refusal(same: t.Sequence[Found], daemon: Found | None, names: str) -
     other = f"give this collection's Syncthing another port ({names})"
     if daemon:
         take = ""
-        if daemon["home"] and daemon["user"] != "root":
+        # A user ID without an account has a name with blanks.
+        if daemon["home"] and daemon["user"] != "root" and " " not in daemon["user"]:
             take = f"stop it and take it over (syncthing_user: {daemon['user']}, syncthing_home: {daemon['home']}); or "
         return (
             f"{describe(daemon)} is another Syncthing, and listens at {places}, where this collection's is to listen: stop it "
@@ -193,7 +196,7 @@ def _holder_refusal(same: t.Sequence[Found], daemon: Found | None, names: str) -
         )
     first = same[0]
     who = f"{first['process']} (process {first['pid']}, {first['unit'] or 'no unit'})" if first["pid"] else "an unknown program"
-    container = ", which publishes a container's port," if first["process"] == "docker-proxy" else ""
+    container = ", which publishes a container's port," if first["process"] in PUBLISHERS else ""
     return f"{who}{container} listens at {places}, where Syncthing is to listen: stop it or give it another port, or {other}"
 
 

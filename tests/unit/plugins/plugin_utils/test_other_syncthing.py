@@ -123,6 +123,7 @@ def test_ordinary_host_is_accepted(variables: Json, found: Json) -> None:
         (TAKE_OVER, host([daemon("syncthing.service", by_user=True)], [holder()]), ["uses syncthing_home", "--user disable"]),
         (TAKE_OVER, host([daemon("")], [holder()]), ["uses syncthing_home", "end process 10"]),
         ({}, host([], [holder(pid=7, process="docker-proxy")]), ["docker-proxy (process 7", "publishes a container's port"]),
+        ({}, host([], [holder(pid=7, process="conmon")]), ["conmon (process 7", "publishes a container's port"]),
         ({}, host([], [holder(pid=0)]), ["an unknown program"]),
         ({}, host([OWN], [holder("100.64.0.2")], forwarded=[{"port": 22000, "address": ""}]), ["forwarded to a container"]),
     ],
@@ -131,6 +132,13 @@ def test_syncthing_in_the_way_is_refused_once_with_the_fix(variables: Json, foun
     said = other_syncthing.refusals(found, wanted(variables))
     assert len(said) == 1
     assert all(word in said[0] for word in words), said
+
+
+@pytest.mark.parametrize("user", ["root", "the user ID 1234"])
+def test_syncthing_of_root_or_of_no_account_is_not_to_be_taken_over(user: str) -> None:
+    (said,) = other_syncthing.refusals(host([daemon(user=user)], [holder()]), wanted({}))
+    assert "stop it" in said
+    assert "take it over" not in said
 
 
 def test_syncthing_that_keeps_running_or_starts_at_boot_is_warned_of() -> None:
