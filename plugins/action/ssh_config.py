@@ -12,13 +12,14 @@ import pathlib
 import shlex
 import stat
 import subprocess
+import tempfile
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.files import write_whole
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_fragment, ssh_local
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import ssh_access, ssh_fragment, ssh_local
 
 HOST_KEY = {
     "name": {"type": "str", "required": True},
@@ -63,6 +64,8 @@ class ActionModule(ActionBase):
 
     def _present(self, config: pathlib.Path, names: tuple[str, ...], given: dict[str, t.Any]) -> dict[str, t.Any]:
         key = given["host_key"]
+        usable = names
+        names = self._without_others_of_user(config, usable, given["address"] or "", key)
         entry = ssh_fragment.entry_of(names, given["address"], key["name"])
         if entry is None:
             return {}
@@ -70,7 +73,8 @@ class ActionModule(ActionBase):
         with self._locked(config.parent):
             changed, known = self._know([*names, entry.address], key) if key["verified"] else (False, False)
             entry = entry._replace(host_key_name="") if known else entry
-            entries = ssh_fragment.with_entry(ssh_fragment.parse(_read(file)), entry)
+            others = ssh_fragment.without(ssh_fragment.parse(_read(file)), set(usable) - set(names))
+            entries = ssh_fragment.with_entry(others, entry)
             changed |= self._write(file, ssh_fragment.render(entries), like=[config, config.parent])
             added, included = self._include(config, file)
             changed |= added
@@ -176,6 +180,28 @@ class ActionModule(ActionBase):
         return changed, known or forms[-1] in unknown
 
     # --- other hosts ----------------------------------------------------------------------------
+
+    @staticmethod
+    def _without_others_of_user(
+        config: pathlib.Path, names: tuple[str, ...], address: str, key: dict[str, t.Any]
+    ) -> tuple[str, ...]:
+        """The names without those that the user's own C(Host) blocks lead to another machine: one with another key, or none."""
+        keys = set(ssh_fragment.keys_of(_look_up(key["name"], map(ssh_local.expanded, key["known_hosts"]))))
+        own = {*names, address, ssh_fragment.host_of(key["name"])}
+        left = []
+        with tempfile.TemporaryDirectory() as folder:
+            given = None if config == ssh_local.expanded("~/.ssh/config") else str(config)
+            copy = ssh_local.without_fragment(given, pathlib.Path(folder)) or (config if given and config.is_file() else None)
+            for name in names:
+                words = ["ssh", *(["-F", str(copy)] if copy else []), "-G", name]
+                asked = subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout
+                found = ssh_access.parse_ssh_settings(asked, name)
+                if found.hostname.casefold() not in {one.casefold() for one in own}:
+                    known = _look_up(found.host_key_name, map(ssh_local.expanded, found.known_hosts))
+                    if not keys & set(ssh_fragment.keys_of(known)):
+                        continue
+                left.append(name)
+        return tuple(left)
 
     def _names_of_others(self) -> set[str]:
         """Names and addresses of the other hosts of the inventory, which ssh must not take for this one."""

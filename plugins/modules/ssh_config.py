@@ -18,7 +18,8 @@ description:
     any playbook still reach it by the same name.
   - Adds an C(Include) of that file once, as the first line of O(config). Nothing else in O(config) changes, and the user's own
     C(Host) blocks for the host stay in force. If O(config) is a link or read-only, it is left alone, and a warning has the line.
-  - Only the host's own names are written. A name or address that another host of the inventory has as well is left out.
+  - Only the host's own names are written. A name or address that another host of the inventory has as well is left out, and so
+    is a name that the user's own C(Host) block leads to another machine, one whose known host key is not this one.
   - The host key that is known already is required at the new address. If it was verified, C(known_hosts) gets it under O(names)
     and O(address) as well, unless these have a key. Where that is not possible, the file has a C(HostKeyAlias), which holds for
     every SSH server of the machine.

@@ -163,6 +163,11 @@ def keys_of(found: str) -> list[str]:
     return list(dict.fromkeys(f"{one[1]} {one[2]}" for one in words if len(one) > 2))
 
 
+def host_of(key_name: str) -> str:
+    """The host in a name of known_hosts, which may have a port."""
+    return key_name[1:].partition("]")[0] if key_name.startswith("[") else key_name
+
+
 def known_host_lines(found: str, names: t.Sequence[str], salt: t.Callable[[], bytes]) -> list[str]:
     """The lines of known_hosts that give these names the keys found; hashed, if those of the machine are."""
     hashed = any(line.startswith(HASHED) for line in found.splitlines())

@@ -146,6 +146,32 @@ def test_other_ssh_servers_of_the_machine_keep_their_own_keys(
     assert "changed=0" in written(tmp_path, host_key=key).stdout
 
 
+@pytest.mark.parametrize(
+    ("users", "written_names"),
+    [
+        ("Host nas\n  HostName nas.work.example\n", "192.168.1.10"),
+        ("Host nas\n  HostName pi.work.example\n", "192.168.1.10"),
+        ("Host nas\n  HostName nas.local\n", "nas 192.168.1.10"),
+        ("Host nas\n  HostName 192.168.1.10\n  Port 2222\n", "nas 192.168.1.10"),
+        ("Host nas\n  HostName NAS\n", "nas 192.168.1.10"),
+        ("Host *\n  User bob\n", "nas 192.168.1.10"),
+    ],
+)
+def test_name_that_is_another_machine_to_the_user_is_left_to_them(tmp_path: pathlib.Path, users: str, written_names: str) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text("192.168.1.10,nas.local ssh-ed25519 AAAA\npi.work.example ssh-ed25519 BBBB\n", encoding="ascii")
+    config = tmp_path / "ssh" / "config"
+    config.parent.mkdir()
+    config.write_text(f"{users}Match all\n  UserKnownHostsFile {known}\n", encoding="ascii")
+    key = {**KEY, "known_hosts": [str(known)]}
+    (config.parent / "tailsync.conf").write_text("Host nas\n  HostName 100.64.0.7\n", encoding="ascii")  # as before the block
+    for changed in (1, 0):
+        done = written(tmp_path, names=["nas", "192.168.1.10"], host_key=key)
+        assert f"changed={changed}" in done.stdout, done.stdout
+        text = (config.parent / "tailsync.conf").read_text(encoding="ascii")
+        assert [line for line in text.splitlines() if line.startswith("Host ")] == [f"Host {written_names}"]
+
+
 @pytest.mark.parametrize("name", ["config", "known_hosts"])
 def test_read_only_file_is_left_alone(tmp_path: pathlib.Path, name: str) -> None:
     known = tmp_path / "ssh" / "known_hosts"
