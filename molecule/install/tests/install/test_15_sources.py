@@ -72,7 +72,9 @@ def test_vendors_packages_on_a_host_where_all_is_wrong_at_once(install: t.Any, v
     assert vps.check_output("dpkg --audit") == ""
     assert vps.service("tailscaled").is_running
     assert vps.service("syncthing@syncthing").is_running
-    assert "/syncthing" in vps.check_output("apt-cache policy syncthing | grep -A1 '[*][*][*]'"), "from the vendor's repository"
+    # Debian's repository of the lab has the same package, and apt names both.
+    sources = vps.check_output("apt-cache policy syncthing | grep -A2 '[*][*][*]'")
+    assert f"{c.MIRROR}/syncthing syncthing/stable-v2" in sources, "the vendor's repository has what is installed"
     for path, mode in {"/etc/apt/keyrings": 0o755, f"{FOLDER}/syncthing.list": 0o644, f"{FOLDER}/tailscale.list": 0o644}.items():
         assert vps.file(path).mode == mode, path
     for keyring in ("/etc/apt/keyrings/syncthing-archive-keyring.gpg", "/usr/share/keyrings/tailscale-archive-keyring.gpg"):
