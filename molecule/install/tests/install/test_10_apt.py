@@ -97,6 +97,16 @@ def test_port_and_flags_change_over_the_tailnet_and_other_lines_are_kept(
     assert udp_ports("pi") == {41641}
 
 
+def test_tailscaled_that_failed_too_often_is_started_once_the_cause_is_gone(role: t.Any, pi: Host) -> None:
+    pi.check_output(f"cp -p {SETTINGS} {SETTINGS}.good; echo 'FLAGS=--no-such-flag' >>{SETTINGS}")
+    broken = "until systemctl status tailscaled | grep -q start-limit; do systemctl restart tailscaled; done"
+    pi.check_output(f"timeout 20 sh -c '{broken}' 2>&1")
+    pi.check_output(f"mv {SETTINGS}.good {SETTINGS}")
+    assert pi.run("systemctl start tailscaled").failed, "systemd refuses to start it again"
+    done = role("pi")
+    assert (done.code, pi.service("tailscaled").is_running) == (0, True), done.output
+
+
 def test_uninstalling_over_the_tailnet_is_refused_before_a_change(role: t.Any, pi: Host) -> None:
     for arguments in (["--check"], []):
         refused = role("pi", *arguments, tailscale_state="absent", over_tailnet=True)
