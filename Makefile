@@ -154,6 +154,7 @@ molecule-%: artefacts
 .PHONY: slow
 slow: artefacts  ## Whole tables and long runs, weekly in CI: make slow ARGS=tests/slow/test_tags.py
 	TAILSYNC_LAB=slow pytest $(or $(ARGS),tests/slow)
+	$(if $(ARGS),,TAILSYNC_KILLS=50 $(MAKE) integration ARGS=tests/integration/test_killed.py)
 
 # --- measuring --------------------------------------------------------------------------------
 
