@@ -70,6 +70,8 @@ UFW_PATHS = (
     *("usr/lib/ufw", "lib/ufw", "usr/lib/python3/dist-packages/ufw"),
 )
 
+GO_MODULE = HERE / "coordinator"
+GO_ENVIRONMENT = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
 UNITS = ("tailscaled.service", "tailscaled.defaults", "tailscale-online.target", "tailscale-wait-online.service")
 # The maintainer scripts of the vendor's packages, by the name that the package format uses.
 SCRIPTS = {
@@ -145,20 +147,15 @@ def install_machine_packages() -> None:
 
 
 def programs() -> pathlib.Path:
-    """Build tailscale, tailscaled and the coordinator from the Go modules that go.mod pins."""
-    source = HERE / "coordinator"
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
+    """Build tailscale and tailscaled from the Go module that go.mod pins."""
+    source, environment = GO_MODULE, GO_ENVIRONMENT
 
     def make(work: pathlib.Path) -> None:
         version = output("go", "list", "-m", "-f", "{{.Version}}", TAILSCALE, cwd=source, env=environment)
         stamp = f"-X tailscale.com/version.shortStamp={version[1:]} -X tailscale.com/version.longStamp={version[1:]}-lab"
-        for package in (f"{TAILSCALE}/cmd/tailscale", f"{TAILSCALE}/cmd/tailscaled", "."):
-            target = work / (pathlib.Path(package).name or "coordinator")
-            run(
-                *("go", "build", "-trimpath", "-ldflags", f"-s -w {stamp}", "-o", target, package),
-                cwd=source,
-                env=environment,
-            )
+        for program in ("tailscale", "tailscaled"):
+            build = ("go", "build", "-trimpath", "-ldflags", f"-s -w {stamp}", "-o", work / program, f"{TAILSCALE}/cmd/{program}")
+            run(*build, cwd=source, env=environment)
         module = pathlib.Path(output("go", "list", "-m", "-f", "{{.Dir}}", TAILSCALE, cwd=source, env=environment))
         for name in UNITS:
             shutil.copyfile(module / "cmd" / "tailscaled" / name, work / name)
@@ -167,8 +164,20 @@ def programs() -> pathlib.Path:
                 shutil.copyfile(module / "release" / family / name, work / name)
         (work / "version").write_text(version.removeprefix("v"), encoding="ascii")
 
-    key = digest(source / "go.mod", source / "go.sum", *sorted(source.glob("*.go")), "4")
-    return cached("programs", key, "building Tailscale and the coordinator (some minutes, once)", make)
+    key = digest(source / "go.mod", source / "go.sum", "5")
+    return cached("programs", key, "building Tailscale (some minutes, once)", make)
+
+
+def coordinator() -> pathlib.Path:
+    """Build the coordinator."""
+
+    def make(work: pathlib.Path) -> None:
+        build = ("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", work / "coordinator", ".")
+        run(*build, cwd=GO_MODULE, env=GO_ENVIRONMENT)
+
+    sources = sorted(path for path in GO_MODULE.rglob("*") if path.suffix in {".go", ".json"} and not path.match("*_test.go"))
+    key = digest(GO_MODULE / "go.mod", GO_MODULE / "go.sum", *sources)
+    return cached("coordinator", key, "building the coordinator", make) / "coordinator"
 
 
 def host_image(suite: str = SUITE) -> pathlib.Path:

@@ -159,7 +159,6 @@ PHOTOS = {f"{number}.jpg": f"photo {number}\n" for number in range(6)}
 
 def prepare() -> dict[str, Snapshot]:
     """Prepare each host as its name says; return a snapshot of each before the first run."""
-    run_lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too
     run_lab("exec", "laptop", "--", "tailscale", "set", "--accept-dns=false")
     at_once(
         [

@@ -129,7 +129,8 @@ def boot(missing: set[str]) -> None:
         list(pool.map(make_ready, [*systemd_machines, *halfway]))
     refuse_default_routes()
     if "coordinator" in missing or not whole:
-        coordinator("require-key", auth_key())
+        for tailnet in ("", "other/"):
+            coordinator(f"{tailnet}key", f"{auth_key()} reusable")
     if missing & {"coordinator", "laptop"} or not whole:
         with contextlib.suppress(LabError):  # a new coordinator does not know it
             coordinator("delete", "laptop")
@@ -168,7 +169,7 @@ def down() -> None:
 
 
 def coordinator(action: str, value: str = "") -> str:
-    method = "GET" if action == "nodes" else "POST"
+    method = "GET" if action.removeprefix("other/") in ("nodes", "keys", "registrations") else "POST"
     done = execute("mirror", "python3", "-c", ASK, f"{ADMIN}/{action}", method, input=value, check=False)
     if done.returncode != 0:
         raise LabError(f"coordinator {action} {value}: {done.stderr.strip()}")
@@ -255,7 +256,7 @@ def arguments() -> argparse.Namespace:
     actions.add_parser("reset", help="make the hosts bare, with a new coordinator")
     actions.add_parser("down", help="remove everything that up started")
     actions.add_parser("status", help="print the machines and their addresses as JSON")
-    actions.add_parser("auth-key", help="print the auth key that the coordinator demands")
+    actions.add_parser("auth-key", help="print a reusable auth key of the coordinator")
     one = actions.add_parser("exec", help="run a command on a machine: exec nas -- uptime")
     one.add_argument("machine", choices=machines())
     one.add_argument("command", nargs=argparse.REMAINDER)

@@ -186,7 +186,7 @@ def create_host(machine: str) -> None:
 def create_coordinator() -> None:
     create(
         "coordinator",
-        *("--volume", f"{artefacts.programs()}:/srv:ro"),
+        *("--volume", f"{artefacts.coordinator().parent}:/srv:ro"),
         command=["/srv/coordinator", "--address", address("coordinator"), "--domain", DOMAIN],
     )
 

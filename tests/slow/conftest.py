@@ -21,8 +21,7 @@ def bare(lab: t.Any) -> t.Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def mesh(bare: None, lab: t.Any, play: t.Any) -> None:
+def mesh(bare: None, play: t.Any) -> None:
     """The three hosts after a first run, locked down."""
     run = play("site.yml")
     assert run.code == 0, run.output
-    lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too

@@ -108,12 +108,11 @@ def test_administrator_who_would_be_locked_out_is_refused_before_the_change(
 
 
 def test_machine_that_runs_ansible_is_set_up_and_locked(
-    member: Member, lab: t.Any, lab_hosts: dict[str, Host], addresses: t.Any, port_is_open: t.Any
+    member: Member, lab_hosts: dict[str, Host], addresses: t.Any, port_is_open: t.Any
 ) -> None:
     member.write_inventory(LOCAL)
     first = member.at_its_keyboard()
     assert first.code == 0, first.output
-    lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too
     assert not port_is_open(addresses(lab_hosts["vps"], "4"), 22)
     again = member.at_its_keyboard()
     assert (again.code, again.changed) == (0, {"nas": 0, "vps": 0}), again.output

@@ -16,14 +16,12 @@ from testinfra.host import Host
 def alone(
     bare: None,
     play: t.Any,
-    lab: t.Any,
     lab_hosts: dict[str, Host],
     addresses: t.Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> RoleAlone:
     joined = play("site.yml", "--tags", "tailscale")
     assert joined.code == 0, joined.output
-    lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too
     # These tests open and cut off more SSH connections than sshd allows by default (sshd_config(5)).
     lab_hosts["nas"].check_output("echo PerSourcePenalties no >/etc/ssh/sshd_config.d/lab.conf && systemctl restart ssh")
     return RoleAlone(tmp_path_factory.mktemp("owner"), lab_hosts["nas"], addresses(lab_hosts["nas"], "4"))

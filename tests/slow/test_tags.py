@@ -66,8 +66,6 @@ def test_one_tag_after_the_other_gives_the_same_as_a_whole_run(
     for tag in TAGS:
         run = play("site.yml", "--tags", tag)
         assert run.code == 0, run.output
-        if tag == "tailscale":
-            lab("coordinator", "require-key", "")
         for name in HOSTS:
             listening = lab_hosts[name].check_output(LISTENING)
             assert not re.search(r"\*:22000|0\.0\.0\.0:22000|\[::\]:22000", listening), f"{tag}: {listening}"

@@ -13,12 +13,6 @@ pytest_plugins = ["lab_fixtures"]
 PLAYBOOK = "molecule/install/role.yml"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _accept_any_auth_key(lab: t.Any) -> None:
-    """Otherwise the lab's control server asks known nodes for their key at each restart of tailscaled."""
-    lab("coordinator", "require-key", "")
-
-
 @pytest.fixture(scope="session")
 def role(play: t.Any, lab: t.Any) -> t.Callable[..., t.Any]:
     """Run the role tailscale on one host: role("pi", "--check", tailscale_port=1)."""

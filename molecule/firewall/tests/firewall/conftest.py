@@ -16,9 +16,8 @@ def firewall(lab_hosts: dict[str, Host], port_is_open: t.Any, addresses: t.Any) 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def before(lab_hosts: dict[str, Host], lab: t.Any) -> dict[str, str]:
+def before(lab_hosts: dict[str, Host]) -> dict[str, str]:
     """The hosts' rules before the first run: nas has active rules of its owner, pi has inactive ones, vps has none."""
-    lab("coordinator", "require-key", "")  # this control server asks known nodes for it, too
     # These tests open and cut off more SSH connections than sshd allows by default (sshd_config(5)).
     no_penalties = "echo PerSourcePenalties no >/etc/ssh/sshd_config.d/lab.conf && systemctl restart ssh"
     for name in HOSTS:

@@ -133,7 +133,8 @@ def test_watcher_reads_a_file_that_is_deleted_at_once(watch: t.Any, lab_hosts: d
 def test_wrong_key_is_refused_with_the_servers_reason_and_the_fix(seen: Seen) -> None:
     assert seen.wrong.code != 0
     assert {host: counts["failed"] for host, counts in seen.wrong.recap.items()} == {"nas": 1, "pi": 1, "vps": 1}
-    assert seen.wrong.output.count("the control server refused auth_key: invalid authkey. Make a new key") >= 3
+    said = "the control server refused auth_key: invalid key: API key does not exist. Make a new key"
+    assert seen.wrong.output.count(said) >= 3
 
 
 def test_key_is_made_for_the_host_that_joins(seen: Seen, status: t.Any) -> None:
