@@ -169,7 +169,7 @@ def down() -> None:
 
 
 def coordinator(action: str, value: str = "") -> str:
-    method = "GET" if action.removeprefix("other/") in ("nodes", "keys", "registrations") else "POST"
+    method = "GET" if action.removeprefix("other/") in ("nodes", "keys", "registrations", "requests") else "POST"
     done = execute("mirror", "python3", "-c", ASK, f"{ADMIN}/{action}", method, input=value, check=False)
     if done.returncode != 0:
         raise LabError(f"coordinator {action} {value}: {done.stderr.strip()}")
@@ -269,6 +269,7 @@ def arguments() -> argparse.Namespace:
     one = actions.add_parser("coordinator", help="send a request to the coordinator, see coordinator/main.go")
     one.add_argument("request")
     one.add_argument("value", nargs="?", default="")
+    one.add_argument("--stdin", action="store_true", help="read the value, such as a secret, from stdin")
     one = actions.add_parser("capture", help="record the LAN")
     one.add_argument("what", choices=("start", "stop"))
     one.add_argument("path", type=pathlib.Path, nargs="?")
@@ -287,7 +288,7 @@ def main() -> int:
         "status": lambda: print(json.dumps(status(), indent=2)),
         "auth-key": lambda: print(auth_key()),
         "reboot": lambda: reboot(given.machine),
-        "coordinator": lambda: print(coordinator(given.request, given.value), end=""),
+        "coordinator": lambda: print(coordinator(given.request, sys.stdin.read() if given.stdin else given.value), end=""),
         "capture": lambda: capture_start(given.path) if given.what == "start" else capture_stop(),
     }
     with locked() if given.action in ("up", "reset", "down", "reboot") else contextlib.nullcontext():

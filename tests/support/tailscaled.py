@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import pathlib
+import select
 import shutil
 import socket
 import subprocess
@@ -76,7 +77,7 @@ class Coordinator:
         return self._request(command, body.encode())
 
     def get(self, what: str) -> t.Any:
-        """What it knows: nodes, keys or registrations."""
+        """What it knows: nodes, keys, registrations or requests."""
         return json.loads(self._request(what))
 
     def node(self, name: str) -> dict[str, t.Any] | None:
@@ -186,6 +187,17 @@ class Tailscaled:
         self.request("POST", "start", {"AuthKey": key, "UpdatePrefs": prefs})
         if not had_key:
             self.request("POST", "login-interactive")
+
+    def dial(self, host: str, port: int, timeout: float = 3.0) -> str:
+        """What the other end of a new connection through the tailnet says first; empty if there is none in time."""
+        command = [str(artefacts.programs() / "tailscale"), f"--socket={self.socket}", "nc", host, str(port)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout
+            try:
+                readable, _writable, _other = select.select([process.stdout], [], [], timeout)
+                return os.read(process.stdout.fileno(), 100).decode() if readable else ""
+            finally:
+                process.kill()
 
     def refusal(self, timeout: float = 20.0) -> str:
         """What the control server answered to a login that it refused."""

@@ -87,6 +87,26 @@ var commands = map[string]func(t *tailnet, body string) (string, error){
 		t.remove(node)
 		return "", nil
 	},
+	"api-token": func(t *tailnet, body string) (string, error) {
+		t.tokens = append(t.tokens, token{secret: body, expires: time.Now().AddDate(1, 0, 0)})
+		return "", nil
+	},
+	"oauth-client": func(t *tailnet, body string) (string, error) {
+		words := strings.Fields(body)
+		if len(words) < 2 {
+			return "", fmt.Errorf("an OAuth client has an ID and a secret")
+		}
+		t.clients = append(t.clients, &client{id: words[0], secret: words[1], tags: words[2:]})
+		return "", nil
+	},
+	"oidc": func(t *tailnet, body string) (string, error) {
+		words := strings.Fields(body)
+		if len(words) < 2 {
+			return "", fmt.Errorf("a federated identity has an ID and an audience")
+		}
+		t.clients = append(t.clients, &client{id: words[0], audience: words[1], tags: words[2:]})
+		return "", nil
+	},
 	"stop-at": func(t *tailnet, body string) (string, error) {
 		at, after, _ := strings.Cut(body, " ")
 		if !slices.Contains([]string{"", "registration", "answer"}, at) {
@@ -185,6 +205,7 @@ func adminHandler(tailnets map[string]*tailnet) http.Handler {
 		"nodes":         (*tailnet).nodes,
 		"keys":          func(t *tailnet) any { return orEmpty(t.keys) },
 		"registrations": func(t *tailnet) any { return orEmpty(t.logins) },
+		"requests":      func(t *tailnet) any { return orEmpty(t.requests) },
 	} {
 		handle("GET", "/"+name, locked(func(t *tailnet, _ string) (string, error) {
 			text, err := json.Marshal(get(t))

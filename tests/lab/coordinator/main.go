@@ -9,7 +9,7 @@
 //
 // An admin interface on its own port changes it while it runs:
 //
-//	POST /manners          body: tailscale, headscale (0.26 to 0.29) or headscale-0.30
+//	POST /manners          body: tailscale, headscale (0.28 and 0.29), headscale-0.26 or headscale-0.30
 //	POST /key              body: an auth key, or - for a new one, and any of: reusable ephemeral preauthorized used
 //	                       tags=tag:a,tag:b user=ID expires=SECONDS (negative: expired). The answer is the key
 //	POST /revoke           body: a key, or its ID
@@ -28,11 +28,15 @@
 //	POST /pause            body: true (connections end without an answer), hang (requests wait), or false
 //	POST /stop-at          body: registration (the server pauses when the next one comes in) or answer (it is carried out,
 //	                       and never answered); a number after it: so many registrations are answered before
+//	POST /api-token        body: a token of a person for the administrative API (of Headscale: an API key)
+//	POST /oauth-client     body: ID, secret and tags of an OAuth client
+//	POST /oidc             body: ID, audience and tags of a federated identity, which exchanges OIDC tokens
 //	GET  /nodes            the nodes it knows
 //	GET  /keys             the auth keys it knows
 //	GET  /registrations    all registrations, in order
+//	GET  /requests         all requests to the administrative API, in order
 //
-// A second control server, on the port after the admin interface's, is another tailnet to move to, with keys of its
+// The administrative API answers in the forms of facts.json, on a port of its own. A second control server, on the port after the admin interface's, is another tailnet to move to, with keys of its
 // own. The admin interface has the same for it under /other/.
 package main
 
@@ -64,6 +68,8 @@ const (
 	controlPort = 8080
 	adminPort   = 8081
 	otherPort   = 8082
+	apiPort     = 8083 // Headscale's is on the control server's port, too
+	otherAPI    = 8084
 	derpPort    = 8443
 	stunPort    = 3478
 )
@@ -82,6 +88,8 @@ func main() {
 	go serveDERP(*address)
 	go serveSTUN(*address)
 	go serveAdmin(*address, map[string]*tailnet{"": control, "/other": other})
+	go serveAPI(*address, apiPort, control)
+	go serveAPI(*address, otherAPI, other)
 	go serveControl(*address, otherPort, other)
 	serveControl(*address, controlPort, control)
 }
@@ -94,6 +102,10 @@ func serveControl(address string, port int, t *tailnet) {
 	log.Fatal(http.Serve(listener{inner, t}, http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
 			t.gate(r.Context())
+			if t.hasAPI(r) {
+				t.apiHandler(w, r)
+				return
+			}
 			t.control.ServeHTTP(w, r)
 		})))
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -25,11 +24,12 @@ import (
 // The manners of a control server.
 const (
 	tailscaleManners    = "tailscale"
-	headscaleManners    = "headscale"      // 0.26 to 0.29
-	newHeadscaleManners = "headscale-0.30" // the same, with another form of its API
+	headscaleManners    = "headscale"      // 0.28 and 0.29
+	oldHeadscaleManners = "headscale-0.26" // the same, with the API of 0.26 and 0.27
+	newHeadscaleManners = "headscale-0.30" // the same, with the API of 0.30
 )
 
-var allManners = []string{tailscaleManners, headscaleManners, newHeadscaleManners}
+var allManners = []string{tailscaleManners, headscaleManners, oldHeadscaleManners, newHeadscaleManners}
 
 // A node whose map stream has ended is offline after this time.
 const offlineAfter = 2 * time.Second
@@ -55,6 +55,11 @@ type tailnet struct {
 	approveMachine bool   // new machines wait for approval
 
 	logins []registration
+
+	users    []string // of Headscale: the first has ID 1
+	tokens   []token
+	clients  []*client
+	requests []apiRequest
 
 	pause       string // why nothing is answered: empty, true or hang
 	resumed     chan struct{}
@@ -99,6 +104,7 @@ func newTailnet(address string, port int, domain, manners string) *tailnet {
 		waiting:     map[string]*waitingLogin{},
 		connections: map[net.Conn]bool{},
 		resumed:     make(chan struct{}),
+		users:       []string{"alice", "bob"},
 	}
 	t.control = &testcontrol.Server{
 		DERPMap:         derpMap(address),
@@ -217,6 +223,13 @@ func (t *tailnet) modify(response *tailcfg.MapResponse, _ *tailcfg.MapRequest) {
 		peers = append(peers, peer)
 	}
 	response.Peers = peers
+	if len(peers) == 0 { // an empty list would mean that nothing has changed
+		for id := tailcfg.NodeID(1); id <= t.lastID; id++ {
+			if id != response.Node.ID {
+				response.PeersRemoved = append(response.PeersRemoved, id)
+			}
+		}
+	}
 	response.ControlTime = new(time.Now()) // by which nodes find out that a peer's key has expired
 	response.PacketFilter = t.filter(response.Node, response.PacketFilter)
 }
@@ -332,98 +345,4 @@ func (t *tailnet) approve(node *tailcfg.Node, routes []string) error {
 	t.about[node.ID].routes = approved
 	t.control.SetSubnetRoutes(node.Key, approved)
 	return nil
-}
-
-// --- a server that does not answer ---------------------------------------------------------------
-
-// setPause makes the server answer nothing: `true` ends each connection, `hang` leaves each request open until `false`.
-func (t *tailnet) setPause(how string) error {
-	if !slices.Contains([]string{"true", "hang", "false"}, how) {
-		return fmt.Errorf("pause is true, hang or false")
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if how == "false" {
-		t.pause = ""
-		close(t.resumed)
-		t.resumed = make(chan struct{})
-		return nil
-	}
-	t.pause = how
-	if how == "true" {
-		t.cut()
-	}
-	return nil
-}
-
-// gate ends the request, or holds it back, while the server answers nothing.
-func (t *tailnet) gate(ctx context.Context) {
-	t.mu.Lock()
-	how, resumed := t.pause, t.resumed
-	t.mu.Unlock()
-	switch how {
-	case "true":
-		panic(http.ErrAbortHandler)
-	case "hang":
-		select {
-		case <-resumed:
-		case <-ctx.Done():
-			panic(http.ErrAbortHandler)
-		}
-	}
-}
-
-// stops reports whether the server is to stop at this point of this registration.
-func (t *tailnet) stops(at string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.stopAt != at {
-		return false
-	}
-	if t.stopAfter > 0 {
-		t.stopAfter--
-		return false
-	}
-	t.stopAt, t.pause = "", "true"
-	return true
-}
-
-// cut ends all connections.
-func (t *tailnet) cut() {
-	for connection := range t.connections {
-		connection.Close()
-	}
-	clear(t.connections)
-}
-
-// Listener lets the tailnet end its connections, which net/http no longer knows once they speak Noise.
-type listener struct {
-	net.Listener
-	t *tailnet
-}
-
-func (l listener) Accept() (net.Conn, error) {
-	accepted, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	known := &connection{accepted, l.t}
-	l.t.mu.Lock()
-	l.t.connections[known] = true
-	l.t.mu.Unlock()
-	return known, nil
-}
-
-type connection struct {
-	net.Conn
-	t *tailnet
-}
-
-func (c *connection) Close() error {
-	go func() { // cut holds the mutex
-		c.t.mu.Lock()
-		delete(c.t.connections, c)
-		c.t.mu.Unlock()
-	}()
-	return c.Conn.Close()
 }

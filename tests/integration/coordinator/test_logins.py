@@ -9,38 +9,7 @@ import typing as t
 import pytest
 from tailscaled import Coordinator, Tailscaled, wait_for
 
-MANNERS = ("tailscale", "headscale")
 REUSED = {"tailscale": "invalid key: API key k000001CNTRL not valid", "headscale": "authkey already used"}
-
-
-@pytest.fixture(params=MANNERS)
-def manners(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def server(manners: str) -> t.Iterator[Coordinator]:
-    made = Coordinator(manners)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def make_node() -> t.Iterator[t.Callable[[], Tailscaled]]:
-    made: list[Tailscaled] = []
-
-    def make() -> Tailscaled:
-        made.append(Tailscaled())
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def node(make_node: t.Callable[[], Tailscaled]) -> Tailscaled:
-    return make_node()
 
 
 def join(node: Tailscaled, server: Coordinator, words: str = "", name: str = "nas") -> None:
@@ -48,7 +17,7 @@ def join(node: Tailscaled, server: Coordinator, words: str = "", name: str = "na
     node.wait("Running")
 
 
-@pytest.mark.parametrize("manners", [*MANNERS, "headscale-0.30"])
+@pytest.mark.parametrize("manners", ["tailscale", "headscale", "headscale-0.26", "headscale-0.30"])
 def test_a_node_joins_with_a_key_and_comes_back_without_one(server: Coordinator, node: Tailscaled) -> None:
     join(node, server)
     node.restart()
@@ -159,3 +128,12 @@ def test_a_deleted_node_is_told_so_by_tailscale_only(server: Coordinator, node: 
         node.wait("NeedsLogin")
     join(node, server)
     assert len(server.get("nodes")) == 1
+
+
+def test_the_last_peer_of_a_node_is_gone_when_it_is_deleted(server: Coordinator, make_node: t.Callable[[], Tailscaled]) -> None:
+    nas, pi = make_node(), make_node()
+    join(nas, server)
+    join(pi, server, name="pi")
+    wait_for(lambda: pi.status()["Peer"], "a peer")
+    server.ask("delete", "nas")
+    wait_for(lambda: not pi.status()["Peer"], "no peer")
