@@ -92,6 +92,7 @@ def test_a_tagged_key_brings_its_tags(server: Coordinator, node: Tailscaled) -> 
     join(node, server, "tags=tag:server")
     assert node.status()["Self"]["Tags"] == ["tag:server"]
     assert not node.status()["Self"].get("KeyExpiry")
+    assert node.status()["User"][str(node.status()["Self"]["UserID"])]["LoginName"] == "tagged-devices"
 
 
 def test_an_expired_node_comes_back_with_one_key(server: Coordinator, node: Tailscaled) -> None:

@@ -14,9 +14,6 @@ import (
 	"tailscale.com/tailcfg"
 )
 
-// The user that Headscale shows for nodes with tags.
-const taggedDevices = 2147455555
-
 // Headscale's own API.
 var headscaleRoutes = []route{
 	{http.MethodPost, "/api/v1/preauthkey", (*call).createKeyV1},

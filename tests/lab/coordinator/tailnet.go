@@ -31,6 +31,9 @@ const (
 
 var allManners = []string{tailscaleManners, headscaleManners, oldHeadscaleManners, newHeadscaleManners}
 
+// The user that nodes with tags belong to.
+const taggedDevices = 2147455555
+
 // A node whose map stream has ended is offline after this time.
 const offlineAfter = 2 * time.Second
 
@@ -223,14 +226,19 @@ func (t *tailnet) modify(response *tailcfg.MapResponse, _ *tailcfg.MapRequest) {
 		peers = append(peers, peer)
 	}
 	response.Peers = peers
-	if len(peers) == 0 { // an empty list would mean that nothing has changed
+	if len(peers) == 0 { // an empty list is not sent, and the node would keep the peers that it had
 		for id := tailcfg.NodeID(1); id <= t.lastID; id++ {
-			if id != response.Node.ID {
-				response.PeersRemoved = append(response.PeersRemoved, id)
-			}
+			response.PeersRemoved = append(response.PeersRemoved, id)
 		}
 	}
 	response.ControlTime = new(time.Now()) // by which nodes find out that a peer's key has expired
+	for _, node := range append(peers, response.Node) {
+		if len(node.Tags) > 0 {
+			node.User = taggedDevices
+		}
+	}
+	profile := tailcfg.UserProfile{ID: taggedDevices, LoginName: "tagged-devices", DisplayName: "Tagged Devices"}
+	response.UserProfiles = append(response.UserProfiles, profile)
 	response.PacketFilter = t.filter(response.Node, response.PacketFilter)
 }
 

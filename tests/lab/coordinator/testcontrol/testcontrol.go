@@ -9,6 +9,7 @@
 //   - Server.ModifyMapResponse, called in serveMap, changes each map response
 //   - Server.PutNode, Server.ChangeNode and Server.RemoveNode change the nodes that it knows
 //   - Server.SetTagOwners sets TagOwners, and Server.Notify sends all nodes a new map response
+//   - a map request of an unknown node is answered with 404 (serveMap)
 //   - a request for an unknown path is answered with 404 (serveUnhandled), and does not end the process
 package testcontrol
 
@@ -1516,7 +1517,7 @@ func (s *Server) serveMap(w http.ResponseWriter, r *http.Request, mkey key.Machi
 
 	node := s.Node(req.NodeKey)
 	if node == nil {
-		http.Error(w, "node not found", 400)
+		http.Error(w, "node not found", 404)
 		return
 	}
 	if node.Machine != mkey {
