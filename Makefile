@@ -110,7 +110,7 @@ artefacts: check-machine setup
 	@$(LAB) build
 
 .PHONY: integration
-integration: artefacts  ## The engines against real Syncthing daemons on loopback, and real ufw
+integration: artefacts  ## The engines against real Syncthing and tailscaled on loopback, and real ufw
 	unshare --mount --net sh -c 'ip link set lo up && exec pytest $(or $(ARGS),tests/integration)'
 
 ANSIBLE_TEST = python tests/tools/run_ansible_test.py --work $(TAILSYNC_CACHE)/ansible-test-$(HERE)

@@ -77,6 +77,7 @@ def build() -> None:
     """Build everything that takes long, so that later actions need no network."""
     artefacts.install_machine_packages()
     package_mirror.mirror()
+    artefacts.coordinator()
     for suite in artefacts.SYNCTHING_SUITES:
         artefacts.syncthing(suite)
     for suite in artefacts.UFW_SUITES:
