@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The tailsync contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A double of tailscaled's LocalAPI: state, preferences and health messages."""
+"""A double of tailscaled's LocalAPI with its control server, which has the manners of Tailscale or of Headscale.
+
+The manners are those that _login.py records as observed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ PEER = {
     "ExitNodeOption": True,
     "PrimaryRoutes": ["192.168.7.0/24"],
 }
-REFUSED = "You are logged out. The last login error was: invalid authkey"
+LOGIN_ERROR = "You are logged out. The last login error was: "
+REFUSED = f"{LOGIN_ERROR}invalid authkey"
+NO_ANSWER = f"{LOGIN_ERROR}fetch control key: Get http://control: EOF"
 
 
 class Daemon:
@@ -51,7 +56,19 @@ class Daemon:
             "RelayServerPort": None,
             **prefs,
         }
-        self.good_key = "tskey-auth-good"
+        self.good_keys = {"tskey-auth-good", "hskey-auth-good", "tagged"}
+        self.single_use = False
+        self.spent: set[str] = set()
+        self.registrations: list[str] = []  # the key of each registration that the control server received
+        self.headscale = False
+        self.deleted = False  # the control server does not know the node
+        self.keeps_expiry = False  # Headscale 0.29 for a node with tags
+        self.lost_answers = 0  # registrations that the server accepts without an answer
+        self.online = state == "Running"
+        self.auth_url = ""
+        self.stale = 0  # the number of answers to status that still show the connection of before a start
+        self.late = 0  # the number of answers to status before the control server answers
+        self.pending: t.Callable[[], None] | None = None
         self.keys = 1 if state != "NeedsLogin" else 0  # the number of logins; each one gives the node another key
         self.tags: list[str] = ["tag:server"]
         self.tags_of_key: list[str] | None = None  # the tags that the control server gives for any request
@@ -70,6 +87,9 @@ class Daemon:
     def status(self, peers: bool = False) -> dict[str, t.Any]:
         self.reads += 1
         self._answer()
+        self.stale, self.late = max(self.stale - 1, 0), self.late - 1
+        if self.pending and self.late < 0 and not self.stale:
+            self.pending()
         up = self.state == "Running"
         name = self.names.pop(0) if len(self.names) > 1 else self.names[0]
         own = {
@@ -78,9 +98,11 @@ class Daemon:
             "PublicKey": f"nodekey:{self.keys}",
             "Tags": self.tags,
             "KeyExpiry": self.expiry,
+            "Online": (self.online or self.stale > 0) and up,
         }
         return {
             "BackendState": self.state,
+            "AuthURL": self.auth_url,
             **({"HaveNodeKey": True} if self.keys else {}),
             "Self": own if self.keys else {"PublicKey": "nodekey:0"},
             "TailscaleIPs": ["100.64.0.1", "fd7a:115c:a1e0::1"] if up else None,
@@ -114,6 +136,7 @@ class Daemon:
         self._keep({key: value for key, value in masked.items() if masked.get(f"{key}Set")})
         if self.preferences["WantRunning"] and self.state == "Stopped":
             self.state = "NeedsLogin" if self.expiry else "Running"
+            self.online = True
         self.restarts = -self.restarts
         return dict(self.preferences)
 
@@ -125,24 +148,73 @@ class Daemon:
         self.sent.append(("start", prefs))
         self._keep(prefs)
         self.key = auth_key
-        if not auth_key:
-            self.health = []
-            stopped = "Stopped" if self.keys else "NeedsLogin"
-            self.state = stopped if prefs["LoggedOut"] or not self.keys else "Running"
+        self.health, self.auth_url, self.online, self.pending = [], "", False, None
+        if not self.keys or prefs["LoggedOut"]:
+            self.state = "Stopped" if self.keys else "NeedsLogin"
+        elif auth_key:
+            self._register(False)
+        else:
+            self._ask(self._return)
 
     def login_interactive(self) -> None:
         self.writes += 1
+        self._register(True)
+
+    def _ask(self, what: t.Callable[[], None]) -> None:
+        """Ask the control server, which answers a little later. Until then the node shows what it knew."""
+        self.late, self.pending = 1, what
+
+    def _return(self) -> None:
+        """What comes of a start without a key."""
         if self.silent:
-            self.health = ["You are logged out. The last login error was: fetch control key: Get http://control: EOF"]
-        elif self.key != self.good_key:
-            self.health = [REFUSED]
+            self.health = [NO_ANSWER]
+        elif self.deleted or self.expiry:
+            self.auth_url, self.state = "http://control/register/x", self.state if self.state == "Running" else "NeedsLogin"
         else:
-            self.health = []
-            self.keys += 1
-            self.expiry = None
-            asked = self.preferences["AdvertiseTags"] or []
-            self.tags = asked if self.tags_of_key is None else self.tags_of_key
-            self.state = "NeedsMachineAuth" if self.approval else "Running"
+            self.state, self.online = "Running", True
+
+    def _register(self, new_node_key: bool) -> None:
+        self._ask(lambda: self._registered(new_node_key))
+
+    def _registered(self, new_node_key: bool) -> None:
+        self.health = [] if self._refusal() is None else [f"{LOGIN_ERROR}{self._refusal()}"]
+        if self.health:
+            return
+        self.pending = None
+        self.registrations.append(self.key)
+        if self.single_use:
+            self.spent.add(self.key)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            self.expiry, self.deleted = None, False
+            self._ask(lambda: self._registered(new_node_key))
+            return
+        if self.headscale and self.keeps_expiry:
+            self.health = [
+                f"{LOGIN_ERROR}{'authkey already used' if self.single_use else 'weird: server says NodeKeyExpired: x'}"
+            ]
+            return
+        # Tailscale gives an expired node another key, Headscale does not.
+        self.keys += 1 if new_node_key or not self.headscale else 0
+        self.expiry, self.deleted, self.online = None, False, True
+        self._tag()
+        self.state = "NeedsMachineAuth" if self.approval else "Running"
+
+    def _refusal(self) -> str | None:
+        if self.silent:
+            return NO_ANSWER[len(LOGIN_ERROR) :]
+        if self.key not in self.good_keys:
+            return "invalid authkey"
+        if self.key in self.spent:
+            return "authkey already used"
+        asked = self.preferences["AdvertiseTags"] or []
+        return f"requested tags {asked} are invalid or not permitted" if self.headscale and asked else None
+
+    def _tag(self) -> None:
+        if self.headscale:
+            self.tags = self.tags or self.tags_of_key or []
+        else:
+            self.tags = (self.preferences["AdvertiseTags"] or []) if self.tags_of_key is None else self.tags_of_key
 
     def logout(self, timeout: int) -> None:
         self.writes += 1
@@ -150,5 +222,5 @@ class Daemon:
         if self.silent:
             self.state = "Stopped"
             raise NoAnswer(f"tailscaled does not answer: timed out after {timeout} s")
-        self.state = "NeedsLogin"
+        self.state, self.online, self.pending = "NeedsLogin", False, None
         self.keys = 0

@@ -3,8 +3,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decide whether a node must log in, and with which preferences: pure functions.
 
-Observed with tailscaled 1.102: `start` with a key and `login-interactive` renew an expired login, change tags and move to another
-control server, each without logging out first, so that undeclared preferences are kept.
+Observed with tailscaled 1.102.5 at Headscale 0.29.2, and at the test server of Tailscale's own sources:
+
+- `start` with a key registers at once if the node has a node key (HaveNodeKey), and with that node key: it cures an expired
+  login, a node that was deleted on the server, and moves to another server, each with one registration, so that a single-use
+  key suffices. The node key stays the same at Headscale, so it proves nothing.
+- Without a node key (a new node, or after a logout) `start` only takes the key, and `login-interactive` registers. Sent to a node
+  that has a node key, it registers a second time with a new node key; the server then says "authkey already used", although
+  the first registration has worked, and tailscaled repeats that for ever, each second or so, until the next `start`.
+- After `start`, tailscaled shows the earlier network map as if it were in force (Running, addresses, tags), but Online is false
+  until the control server has answered the login.
+- `start` without a key ends an attempt that goes on with a spent or refused one. With the preferences of before, a login that
+  still works is back within a second; if it was over, the server asks for another (AuthURL) and nothing is repeated.
+- A refused login of a node without a network map (it was deleted and tailscaled restarted) is NoState, and stays that.
+- Headscale refuses an auth key for a new node that advertises tags, even those of the key ("requested tags … are invalid or not
+  permitted"). At later logins it ignores the advertised ones. It takes the tags of the key for a new node, and for a known node
+  that has none; a node that has some keeps them. Only `headscale nodes tag` changes them, and not to none.
+- A node with tags that logs out, or that is expired on the server, keeps that expiry at a login: Headscale accepts (and spends)
+  the key, and answers that the node key has expired. tailscaled tries again: "authkey already used", or with a reusable key
+  "weird: regen=true but server says NodeKeyExpired". `headscale nodes expire --identifier ID --disable` cures it.
+- A node that is deleted while it is connected does not learn of it before its connection ends. Then it is Running and not Online;
+  `start` without a key makes the server ask for a login.
+- While the server does not answer, tailscaled tries again by itself with the key, and succeeds when it is back. A tailscaled that
+  is killed between the registration and its answer has no node key; a new key logs it in as the same node.
 
 Private to this collection: it may change in any release.
 """
@@ -14,19 +35,25 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import OR_ACCEPT, NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._manners import (
+    DEFAULT_LOGIN_SERVER,
+    HEADSCALE,
+    advertised,
+    manners,
+    retagging,
+    same_server,
+)
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
     Status,
     describe,
     has_login,
     login_is_over,
+    node_id,
     refusal,
     tags_of,
 )
 
 Params = t.Mapping[str, t.Any]
-
-DEFAULT_LOGIN_SERVER = "https://controlplane.tailscale.com"
-SYNONYMS = (DEFAULT_LOGIN_SERVER, "https://login.tailscale.com")
 
 
 class Login(t.NamedTuple):
@@ -35,6 +62,7 @@ class Login(t.NamedTuple):
     reason: str
     advice: str = ""  # what to do instead if the run came over the tailnet; empty if there is no connection to lose
     can_be_restored: bool = False  # whether the present login still works
+    cure: str = ""  # what only the control server can do; no login is tried then
 
 
 def needed(status: Status, prefs: Status, params: Params) -> Login | None:
@@ -63,12 +91,20 @@ def needed(status: Status, prefs: Status, params: Params) -> Login | None:
             f"tags are to be {listed(tags)}, but this node has {listed(own)}",
             "change them in the admin console or by its API, or run it with an auth_key from the LAN or a console",
             can_be_restored=True,
+            cure=retagging(tags, node_id(status)) if whose(prefs, params) == HEADSCALE else "",
         )
     return None
 
 
+def whose(prefs: Status, params: Params) -> str:
+    """Whose manners the control server of a login has; a node that is to stay where it is has that server's."""
+    return manners(params.get("auth_key"), params["login_server"] or server_of(prefs))
+
+
 def forbidden(login: Login, over_tailnet: bool, params: Params) -> str | None:
-    """The reason not to try a login, because it would end the connection of this run; None if there is none."""
+    """The reason not to try a login, because it would not help or would end the run's connection; None if there is none."""
+    if login.cure:
+        return f"{login.reason}: {login.cure}. Nothing was changed"
     if not login.advice or not over_tailnet or params["accept_risk"]:
         return None
     return (
@@ -108,7 +144,7 @@ def preferences(status: Status, prefs: Status, params: Params) -> dict[str, t.An
     given: dict[str, t.Any] = {"ControlURL": params["login_server"] or stays}
     if not same_server(given["ControlURL"], server_of(prefs)):
         given.update({"ExitNodeID": "", "ExitNodeIP": ""})  # no peer of the other tailnet, so traffic would be lost
-    return given if params["tags"] is None else {**given, "AdvertiseTags": params["tags"]}
+    return {**given, **advertised(params["tags"], manners(params["auth_key"], given["ControlURL"]))}
 
 
 def describe_present(status: Status, prefs: Status, params: Params) -> dict[str, t.Any]:
@@ -131,11 +167,6 @@ def declared(params: Params, prefs: Status) -> dict[str, t.Any]:
 
 def server_of(prefs: Status) -> str:
     return str(prefs.get("ControlURL") or DEFAULT_LOGIN_SERVER)
-
-
-def same_server(one: str, other: str) -> bool:
-    one, other = one.rstrip("/"), other.rstrip("/")
-    return one == other or (one in SYNONYMS and other in SYNONYMS)
 
 
 def listed(words: t.Iterable[str]) -> str:

@@ -27,10 +27,15 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._error
     NodeError,
 )
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._manners import other_tags
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import (
     describe,
-    is_up,
+    has_login,
+    is_connected,
+    is_cut_off,
     login_error,
+    login_is_over,
+    node_id,
     tags_of,
     unknown_node,
     warnings_of,
@@ -72,7 +77,10 @@ class Node:
     # --- joining --------------------------------------------------------------------------------
 
     def join(self) -> Json:
-        status, prefs = self.wait(_wait.STARTED), self.api.prefs()
+        status = self.wait(_wait.STARTED)
+        if is_cut_off(status):
+            status = self.look_again(status)
+        prefs = self.api.prefs()
         plan = _plan.join(status, prefs, self.wanted)
         if self.check_mode:
             if plan.login or plan.edit:
@@ -98,24 +106,49 @@ class Node:
         return self.log_in(login, status, plan.prefs, plan._replace(prefs=wish))
 
     def log_in(self, login: _login.Login, status: Json, prefs: Json, plan: _plan.Join) -> Json:
-        goal = _wait.logged_in(status, plan.prefs["ControlURL"])
+        goal = _wait.logged_in(status, plan.prefs["ControlURL"], _login.whose(plan.prefs, self.wanted.params))
         self.api.start(self.wanted.params["auth_key"], plan.prefs)
-        self.api.login_interactive()
+        if not has_login(status):
+            self.api.login_interactive()  # else `start` logs in, and a second registration would spend the key twice
         try:
+            self.wait_shortly(_wait.begun(status))
             status = self.wait(goal)
         except LoginFailed as failure:
-            raise NodeError(f"{failure}{self.restore_login(prefs) if login.can_be_restored else ''}") from failure
+            status = self.undo_login(failure, login, prefs, plan)
         self.joined = True
         _plan.refuse_dropped(plan.options, plan.prefs, self.api.prefs())
         return self.wait_for_name(self.wait_for_tags(status))
 
+    def undo_login(self, failure: LoginFailed, login: _login.Login, prefs: Json, plan: _plan.Join) -> Json:
+        """End a failed login, and restore what was before. Returns the status if the node is up nevertheless."""
+        if login.can_be_restored:
+            raise NodeError(f"{failure}{self.restore_login(prefs)}") from failure
+        # The answer to a login that worked may have been lost, and tailscaled then tries again with a spent key.
+        if has_login(self.api.status()):
+            self.api.start("", plan.prefs)
+            self.wait_shortly(lambda now: not is_connected(now))
+            status = self.wait_shortly(_wait.decided)
+            if status is not None and is_connected(status):
+                return status
+        self.api.start("", prefs)
+        raise failure
+
     def restore_login(self, prefs: Json) -> str:
         """Restore the earlier login, which still works, after a new one has failed. Returns a text for the message."""
         self.api.start("", {**prefs, "WantRunning": True, "LoggedOut": False})
-        status = self.wait_shortly(lambda now: is_up(now) and login_error(now) is None and _is_online(now))
-        if status is not None:
+        status = self.wait_shortly(_wait.decided)
+        if status is not None and is_connected(status):
             return ". The node keeps its earlier login"
         return ". The earlier login of the node was restored, but the control server has not confirmed that yet"
+
+    def look_again(self, status: Json) -> Json:
+        """The status of a node that is up without its control server, which may have deleted it: that is known at a new start."""
+        status = self.wait_shortly(_wait.decided, self.wanted.needs_peers) or status
+        unclear = is_cut_off(status) and not login_is_over(status) and login_error(status) is None
+        if not unclear or self.check_mode or self.wanted.origin.over_tailnet:
+            return status
+        self.api.start("", self.api.prefs())
+        return self.wait_shortly(_wait.decided, self.wanted.needs_peers) or self.api.status(peers=self.wanted.needs_peers)
 
     def set_exit_node(self, given: str) -> None:
         """Set the exit node after a login: peers have names only once the node is in the tailnet."""
@@ -197,14 +230,13 @@ class Node:
         tags = self.wanted.params["tags"]
         if tags is None or tags_of(status) == tags:
             return status
-        found = self.wait_shortly(lambda now: tags_of(now) == tags)
-        if found is not None:
-            return found
+        status = self.wait_shortly(lambda now: tags_of(now) == tags) or self.api.status()
+        if tags_of(status) == tags:
+            return status
+        whose = _login.whose(self.api.prefs(), self.wanted.params)
         raise NodeError(
-            f"the node has joined, but the control server gave it the tags {_login.listed(tags_of(self.api.status()))} where "
-            f"tags asks for {_login.listed(tags)}: a key brings its own tags, and only an owner of other tags may assign them "
-            "(tagOwners in the access policy). Make a key with exactly these tags, or set tags (for the role tailscale_tags) to "
-            "those of the node"
+            f"the node has joined, but the control server gave it the tags {_login.listed(tags_of(status))} where "
+            f"tags asks for {_login.listed(tags)}: {other_tags(tags, node_id(status), whose)}"
         )
 
     def wait_for_name(self, status: Json) -> Json:
@@ -214,10 +246,6 @@ class Node:
             return status
         found = self.wait_shortly(lambda now: _name_of(now) in names, self.wanted.needs_peers)
         return found or self.api.status(peers=self.wanted.needs_peers)
-
-
-def _is_online(status: Json) -> bool:
-    return bool((status.get("Self") or {}).get("Online"))
 
 
 def _name_of(status: Json) -> str:

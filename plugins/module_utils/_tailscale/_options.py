@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._manners import not_an_auth_key
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._prefs import AUTO, EXIT_ROUTES, NO_PORT, OPTIONS
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._ssh_origin import Origin, origin
 
@@ -21,12 +22,6 @@ Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 TAG = re.compile(r"tag:[A-Za-z][A-Za-z0-9-]*")  # tailcfg.CheckTag
-# Secrets that users confuse with an auth key.
-NOT_AUTH_KEYS = {
-    "tskey-api-": "an API token",
-    "tskey-client-": "the secret of an OAuth client",
-    "file:": "the name of a file",
-}
 LAST_PORT = 65535
 
 
@@ -72,12 +67,9 @@ def _check_login(params: Params) -> None:
     server = params.get("login_server")
     if server and not re.match(r"https?://[^/]", server):
         raise NodeError(f"login_server is {server}: it must begin with https:// or http://")
-    for start, what in NOT_AUTH_KEYS.items():
-        if (params.get("auth_key") or "").startswith(start):
-            raise NodeError(
-                f"auth_key holds {what}, with which no node can join: create an auth key (it begins with tskey-auth-; the module "
-                "tailscale_auth_key creates one) and set auth_key to it"
-            )
+    wrong = not_an_auth_key(params.get("auth_key") or "")
+    if wrong:
+        raise NodeError(f"auth_key holds {wrong} and set auth_key to it")
     for tag in params.get("tags") or []:
         if not TAG.fullmatch(tag):
             raise NodeError(f"tags has {tag}: a tag is tag: and a name of letters, digits and dashes, such as tag:server")

@@ -103,6 +103,11 @@ def node_key(status: Status) -> str:
     return str((status.get("Self") or {}).get("PublicKey") or "")
 
 
+def node_id(status: Status) -> str:
+    """The node's stable ID, which is its number at Headscale; empty if it has no network map."""
+    return str((status.get("Self") or {}).get("ID") or "")
+
+
 def has_login(status: Status) -> bool:
     """Whether the node has logged in, even if the login has expired or was refused since."""
     return bool(status.get("HaveNodeKey"))
@@ -110,6 +115,16 @@ def has_login(status: Status) -> bool:
 
 def is_up(status: Status) -> bool:
     return status["BackendState"] == "Running" and bool(status.get("TailscaleIPs"))
+
+
+def is_connected(status: Status) -> bool:
+    """Whether the node is up, and its control server has answered its present login."""
+    return is_up(status) and bool((status.get("Self") or {}).get("Online")) and login_error(status) is None
+
+
+def is_cut_off(status: Status) -> bool:
+    """Whether the node is up with what it knew before, and has no connection to its control server."""
+    return is_up(status) and (status.get("Self") or {}).get("Online") is False
 
 
 def login_error(status: Status) -> str | None:
@@ -126,8 +141,13 @@ def refusal(status: Status) -> str | None:
 
 def login_is_over(status: Status) -> bool:
     """Whether the node's login is no longer valid. For its expiry, tailscaled's own state counts."""
-    over = status["BackendState"] == "NeedsLogin" or bool((status.get("Self") or {}).get("Expired"))
+    over = status["BackendState"] == "NeedsLogin" or bool((status.get("Self") or {}).get("Expired")) or is_asked_to_log_in(status)
     return has_login(status) and (over or refusal(status) is not None)
+
+
+def is_asked_to_log_in(status: Status) -> bool:
+    """Whether the control server waits for a user to log the node in, and gives it no network map before."""
+    return bool(status.get("AuthURL")) and not (status.get("Self") or {}).get("Online")
 
 
 def days_until(expiry: str | None, now: datetime.datetime) -> int | None:

@@ -8,10 +8,12 @@ import typing as t
 
 import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
-from tailscale_call import declare
+from tailscale_call import ask, declare
 from tailscale_double import REFUSED, Daemon
 
 KEY = "tskey-auth-good"
+HS_KEY = "hskey-auth-good"
+HEADSCALE = "https://hs.example.org"
 EXPIRED = "2026-01-01T00:00:00Z"
 OTHER = "https://other.example.org"
 TAILNET = "100.64.0.7 51234 100.64.0.1 22"
@@ -58,6 +60,18 @@ def test_new_login_uses_the_key_and_keeps_other_preferences(why: str) -> None:
     daemon.reads = daemon.writes = 0
     again = declare(daemon, **options)
     assert (again["changed"], again["requests"]) == (False, {"reads": 2, "writes": 0})
+
+
+@pytest.mark.parametrize("why", LOGINS)
+def test_each_login_spends_its_single_use_key_once(why: str) -> None:
+    daemon, options, _words = new_logins()[why]
+    daemon.single_use = True
+    assert declare(daemon, auth_key=KEY, ssh_connection=LAN, **options)["joined"]
+    assert (daemon.registrations, daemon.health) == ([KEY], [])
+    fresh = Daemon("NeedsLogin")
+    fresh.single_use = True
+    assert declare(fresh, auth_key=KEY, **options)["joined"]
+    assert (fresh.registrations, fresh.health) == ([KEY], [])
 
 
 @pytest.mark.parametrize("why", LOGINS)
@@ -161,3 +175,168 @@ def test_unanswered_logout_is_an_error_and_finished_by_the_next_run() -> None:
     assert declare(daemon, state="absent")["changed"]
     assert daemon.keys == 0
     assert not declare(daemon, state="absent")["changed"]
+
+
+def at_headscale(state: str = "Running", tags: t.Sequence[str] = (), **prefs: t.Any) -> Daemon:
+    daemon = Daemon(state, **{"ControlURL": HEADSCALE, "AdvertiseTags": None, **prefs})
+    daemon.headscale = daemon.single_use = True
+    daemon.tags = list(tags)
+    return daemon
+
+
+@pytest.mark.parametrize("why", ["expired", "deleted", "moved", "refused since"])
+def test_headscale_node_logs_in_again_under_its_old_node_key(why: str) -> None:
+    daemon = at_headscale(ControlURL="https://old.example.org" if why == "moved" else HEADSCALE)
+    if why == "expired":
+        daemon.state, daemon.expiry = "NeedsLogin", EXPIRED
+    if why == "deleted":
+        daemon.state, daemon.deleted, daemon.auth_url = "NeedsLogin", True, f"{HEADSCALE}/register/x"
+    if why == "refused since":
+        daemon.health = [REFUSED]
+    assert declare(daemon, auth_key=HS_KEY, login_server=HEADSCALE)["joined"]
+    assert (daemon.registrations, daemon.keys, daemon.health) == ([HS_KEY], 1, [])
+    assert not declare(daemon, login_server=HEADSCALE)["changed"]
+
+
+def test_connection_of_before_is_not_taken_for_the_new_login() -> None:
+    daemon = at_headscale(ControlURL="https://old.example.org")
+    daemon.stale = 5
+    with pytest.raises(NodeError, match="refused auth_key: invalid authkey"):
+        declare(daemon, auth_key="hskey-auth-wrong", login_server=HEADSCALE)
+    daemon.stale = 5
+    assert declare(daemon, auth_key=HS_KEY, login_server=HEADSCALE)["joined"]
+
+
+def test_tags_of_a_new_headscale_node_are_compared_and_not_advertised() -> None:
+    daemon = at_headscale("NeedsLogin", AdvertiseTags=["tag:left"])
+    daemon.tags_of_key = ["tag:server"]
+    options = {"login_server": HEADSCALE, "tags": ["tag:server"]}
+    assert declare(daemon, auth_key=HS_KEY, **options)["joined"]
+    assert (daemon.preferences["AdvertiseTags"], daemon.tags) == ([], ["tag:server"])
+    assert not declare(daemon, **options)["changed"]
+    other = at_headscale("NeedsLogin")
+    other.tags_of_key = ["tag:key"]
+    with pytest.raises(
+        NodeError, match=r"gave it the tags tag:key where .* headscale nodes tag --identifier n1 --tags tag:server,"
+    ):
+        declare(other, auth_key=HS_KEY, **options)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("key", ["", HS_KEY])
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        (["tag:b", "tag:a"], "nodes tag --identifier n1 --tags tag:a,tag:b, or set tags"),
+        ([], r"delete the node on the server \(headscale nodes delete --identifier n1\)"),
+    ],
+)
+def test_other_tags_of_a_headscale_node_are_refused(tags: list[str], words: str, key: str, check_mode: bool) -> None:
+    daemon = at_headscale(tags=["tag:server"])
+    with pytest.raises(NodeError, match=f"this node has tag:server: .*{words}.* Nothing was changed") as failure:
+        declare(daemon, check_mode, auth_key=key, tags=tags, shields_up=True)
+    assert daemon.sent == []
+    assert ask(daemon, tags=tags)["needs_login"]["refused"] == str(failure.value)
+    assert declare(daemon, tags=["tag:server"], shields_up=True)["changed"], "the same tags are no reason"
+
+
+@pytest.mark.parametrize("why", ["wrong key", "tags", "silent"])
+def test_failed_first_login_leaves_nothing_behind(why: str) -> None:
+    daemon = Daemon("NeedsLogin")
+    daemon.headscale = daemon.single_use = True
+    daemon.silent = why == "silent"
+    before = dict(daemon.preferences)
+    options: dict[str, t.Any] = {"tags": ["tag:new"], "hostname": "attic", "login_server": HEADSCALE}
+    # A key of Tailscale makes the module advertise the tags, as for an own server with Tailscale's manners.
+    with pytest.raises(NodeError):
+        declare(daemon, auth_key="tskey-auth-wrong" if why == "wrong key" else KEY, **options)
+    assert (daemon.preferences, daemon.state, daemon.pending, daemon.health) == (before, "NeedsLogin", None, [])
+    daemon.silent = False
+    assert declare(daemon, auth_key=HS_KEY, login_server=HEADSCALE)["joined"]
+
+
+def test_failed_login_of_an_expired_node_ends_and_the_next_one_works() -> None:
+    daemon = at_headscale(Hostname="nas")
+    daemon.state, daemon.expiry = "NeedsLogin", EXPIRED
+    before = dict(daemon.preferences)
+    with pytest.raises(NodeError, match="refused auth_key"):
+        declare(daemon, auth_key="hskey-auth-wrong", hostname="attic")
+    assert (daemon.preferences, daemon.key, daemon.health) == (before, "", [])
+    assert declare(daemon, auth_key=HS_KEY)["joined"]
+
+
+def test_node_that_is_up_despite_a_refusal_has_joined() -> None:
+    daemon = at_headscale()
+    daemon.state, daemon.expiry, daemon.lost_answers = "NeedsLogin", EXPIRED, 1
+    result = declare(daemon, auth_key=HS_KEY, hostname="attic")
+    assert (result["joined"], daemon.health, daemon.preferences["Hostname"]) == (True, [], "attic")
+    assert not declare(daemon, hostname="attic")["changed"]
+
+
+def test_refused_login_without_a_network_map_is_over() -> None:
+    daemon = at_headscale("NoState")
+    daemon.keys, daemon.health, daemon.deleted = 1, [REFUSED], True
+    assert "refused its last login" in ask(daemon, timeout=1)["needs_login"]["reason"]
+    assert declare(daemon, auth_key=HS_KEY)["joined"]
+
+
+@pytest.mark.parametrize("single_use", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+def test_expiry_that_headscale_keeps_is_named_with_its_cure(single_use: bool, known: bool) -> None:
+    daemon = at_headscale("Stopped" if known else "NeedsLogin", tags=["tag:server"])
+    daemon.keeps_expiry, daemon.single_use = True, single_use
+    if known:
+        daemon.state, daemon.expiry = "NeedsLogin", EXPIRED
+    where = (
+        "run on the server headscale nodes expire --identifier n1" if known else "headscale nodes list, .* expire --identifier ID"
+    )
+    with pytest.raises(NodeError, match=f"{where} --disable, and run again with a new key"):
+        declare(daemon, auth_key=HS_KEY, login_server=HEADSCALE)
+
+
+def test_spent_key_of_a_node_without_tags_has_no_other_cure_than_a_new_one() -> None:
+    daemon = at_headscale()
+    daemon.state, daemon.expiry, daemon.spent = "NeedsLogin", EXPIRED, {HS_KEY}
+    with pytest.raises(NodeError, match=r"authkey already used\. Make a new key") as failure:
+        declare(daemon, auth_key=HS_KEY)
+    assert "expire" not in str(failure.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"login_server": HEADSCALE}])
+def test_node_that_its_server_deleted_while_it_ran_logs_in_again(options: dict[str, t.Any]) -> None:
+    daemon = at_headscale()
+    daemon.deleted, daemon.online = True, False
+    assert not declare(daemon, check_mode=True, **options)["changed"]
+    assert not declare(daemon, ssh_connection=TAILNET, **options)["changed"]
+    assert daemon.sent == []
+    with pytest.raises(NodeError, match=r"must log in again, because its login is over.* auth_key is empty"):
+        declare(daemon, **options)
+    assert ask(daemon)["needs_login"]["reason"].endswith("because its login is over")
+    assert declare(daemon, auth_key=HS_KEY, **options)["joined"]
+    assert daemon.registrations == [HS_KEY]
+
+
+def test_node_without_its_control_server_is_left_as_it_is() -> None:
+    daemon = at_headscale()
+    daemon.online, daemon.silent = False, True
+    before = dict(daemon.preferences)
+    assert not declare(daemon, auth_key=HS_KEY, hostname="nas")["changed"]
+    assert (daemon.preferences, daemon.registrations) == (before, [])
+    assert ask(daemon)["needs_login"] is None
+
+
+def test_login_that_a_user_has_begun_is_left_alone_while_the_node_is_connected() -> None:
+    daemon = Daemon()
+    daemon.auth_url = "https://login.tailscale.com/a/1"
+    assert not declare(daemon, hostname="nas")["changed"]
+    assert ask(daemon)["needs_login"] is None
+
+
+def test_undeclared_tags_stay_advertised_and_no_tags_are_a_value() -> None:
+    daemon = Daemon()
+    daemon.state, daemon.expiry = "NeedsLogin", EXPIRED
+    declare(daemon, auth_key=KEY)
+    assert daemon.preferences["AdvertiseTags"] == ["tag:server"]
+    assert declare(daemon, auth_key=KEY, tags=[])["joined"]
+    assert (daemon.preferences["AdvertiseTags"], daemon.tags) == ([], [])
+    assert not declare(daemon, tags=[])["changed"]

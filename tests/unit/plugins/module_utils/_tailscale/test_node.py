@@ -180,6 +180,8 @@ def test_advertised_routes_are_removed() -> None:
         ({"auth_key": "tskey-api-SECRET"}, "auth_key holds an API token"),
         ({"auth_key": "tskey-client-SECRET"}, "auth_key holds the secret of an OAuth client"),
         ({"auth_key": "file:/root/SECRET"}, "auth_key holds the name of a file"),
+        ({"auth_key": "hskey-api-SECRET"}, "auth_key holds an API key of Headscale.* hskey-auth-"),
+        ({"auth_key": "hskey-client-SECRET"}, "auth_key holds the secret of an OAuth client of Headscale"),
     ],
 )
 def test_bad_values_of_a_node_are_refused_before_any_request(options: dict[str, t.Any], words: str) -> None:
