@@ -121,18 +121,18 @@ def _retagged(cell: Cell) -> Json:
     return {}
 
 
-def _failed(cell: Cell, message: str = NO_ANSWER) -> None:
-    """A run without an answer fails, with the preferences of before."""
-    before = cell.preferences()
-    result = cell.run(cell.key(), timeout=SHORT)
+def _fails_without_an_answer(cell: Cell, how: str, message: str = NO_ANSWER) -> None:
+    """A run whose server does not answer fails, with the preferences of before."""
+    before, key = cell.preferences(), cell.key()
+    cell.server.away(how)
+    result = cell.run(key, timeout=SHORT)
     assert result.get("failed"), result
     assert_matches(message, result["msg"])
     assert cell.preferences() == before
 
 
 def _away_at_the_start(cell: Cell) -> Json:
-    cell.server.away()
-    _failed(cell)
+    _fails_without_an_answer(cell, "away")
     cell.server.back()
     return {}
 
@@ -144,17 +144,14 @@ def _expired_and_away(cell: Cell) -> Json:
 
 def _moved_and_away(cell: Cell) -> Json:
     _moved(cell)
-    cell.server.away()
-    result = cell.run(cell.key(), timeout=SHORT)
-    assert_matches(f"({NO_ANSWER}).* The node keeps its earlier login", result["msg"])
+    _fails_without_an_answer(cell, "away", f"({NO_ANSWER}).* The node keeps its earlier login")
     assert cell.node.status()["Self"]["Online"]
     cell.server.back()
     return {}
 
 
 def _away_in_the_middle(cell: Cell) -> Json:
-    cell.server.away("middle")
-    _failed(cell)
+    _fails_without_an_answer(cell, "middle")
     cell.server.back()
     return {}
 
@@ -162,8 +159,8 @@ def _away_in_the_middle(cell: Cell) -> Json:
 def _killed(cell: Cell) -> Json:
     """The module and tailscaled are killed after the server has registered the node, and before it answers."""
     before = cell.server.registered()
-    cell.server.away("middle")
     key = cell.key()
+    cell.server.away("middle")
     child = os.fork()
     if not child:
         with contextlib.redirect_stdout(io.StringIO()):
