@@ -79,6 +79,7 @@ class Daemon:
         self.sent: list[tuple[str, t.Any]] = []
         self.missing = False
         self.silent = False
+        self.silent_server = ""  # the one control server that does not answer
         self.objection = ""
         self.not_stored: set[str] = set()  # preferences that are accepted without an error and not stored
         self.names = ["nas"]  # the node's names in consecutive answers to status; the last one is repeated
@@ -148,8 +149,9 @@ class Daemon:
         self.sent.append(("start", prefs))
         self._keep(prefs)
         self.key = auth_key
-        self.health, self.auth_url, self.online, self.pending = [], "", False, None
+        self.auth_url, self.online, self.pending = "", False, None  # an error of before stays until there is an answer
         if not self.keys or prefs["LoggedOut"]:
+            self.health = []
             self.state = "Stopped" if self.keys else "NeedsLogin"
         elif auth_key:
             self._register(False)
@@ -166,9 +168,10 @@ class Daemon:
 
     def _return(self) -> None:
         """What comes of a start without a key."""
-        if self.silent:
-            self.health = [NO_ANSWER]
-        elif self.deleted or self.expiry:
+        self.health = [NO_ANSWER] if self._gets_no_answer() else []
+        if self.health:
+            return
+        if self.deleted or self.expiry:
             self.auth_url, self.state = "http://control/register/x", self.state if self.state == "Running" else "NeedsLogin"
         else:
             self.state, self.online = "Running", True
@@ -200,8 +203,11 @@ class Daemon:
         self._tag()
         self.state = "NeedsMachineAuth" if self.approval else "Running"
 
+    def _gets_no_answer(self) -> bool:
+        return self.silent or self.preferences["ControlURL"] == self.silent_server
+
     def _refusal(self) -> str | None:
-        if self.silent:
+        if self._gets_no_answer():
             return NO_ANSWER[len(LOGIN_ERROR) :]
         if self.key not in self.good_keys:
             return "invalid authkey"

@@ -125,9 +125,7 @@ class Node:
             raise NodeError(f"{failure}{self.restore_login(prefs)}") from failure
         # The answer to a login that worked may have been lost, and tailscaled then tries again with a spent key.
         if has_login(self.api.status()):
-            self.api.start("", plan.prefs)
-            self.wait_shortly(lambda now: not is_connected(now))
-            status = self.wait_shortly(_wait.decided)
+            status = self.restart(plan.prefs)
             if status is not None and is_connected(status):
                 return status
         self.api.start("", prefs)
@@ -135,20 +133,25 @@ class Node:
 
     def restore_login(self, prefs: Json) -> str:
         """Restore the earlier login, which still works, after a new one has failed. Returns a text for the message."""
-        self.api.start("", {**prefs, "WantRunning": True, "LoggedOut": False})
-        status = self.wait_shortly(_wait.decided)
+        status = self.restart({**prefs, "WantRunning": True, "LoggedOut": False})
         if status is not None and is_connected(status):
             return ". The node keeps its earlier login"
         return ". The earlier login of the node was restored, but the control server has not confirmed that yet"
 
+    def restart(self, prefs: Json) -> Json | None:
+        """Start without a key, which ends an attempt to log in, and wait a few seconds for what comes of it."""
+        before = self.api.status()
+        self.api.start("", prefs)
+        self.wait_shortly(_wait.begun(before))
+        return self.wait_shortly(_wait.decided(before), self.wanted.needs_peers)
+
     def look_again(self, status: Json) -> Json:
         """The status of a node that is up without its control server, which may have deleted it: that is known at a new start."""
-        status = self.wait_shortly(_wait.decided, self.wanted.needs_peers) or status
+        status = self.wait_shortly(_wait.decided({}), self.wanted.needs_peers) or status
         unclear = is_cut_off(status) and not login_is_over(status) and login_error(status) is None
         if not unclear or self.check_mode or self.wanted.origin.over_tailnet:
             return status
-        self.api.start("", self.api.prefs())
-        return self.wait_shortly(_wait.decided, self.wanted.needs_peers) or self.api.status(peers=self.wanted.needs_peers)
+        return self.restart(self.api.prefs()) or self.api.status(peers=self.wanted.needs_peers)
 
     def set_exit_node(self, given: str) -> None:
         """Set the exit node after a login: peers have names only once the node is in the tailnet."""

@@ -68,9 +68,10 @@ def begun(before: Status) -> t.Callable[[Status], bool]:
     return lambda now: node_key(now) != key or not is_connected(now)
 
 
-def decided(now: Status) -> bool:
-    """Whether a login without a key has come to an end, good or bad."""
-    return is_connected(now) or login_error(now) is not None or is_asked_to_log_in(now)
+def decided(before: Status) -> t.Callable[[Status], bool]:
+    """Whether a start without a key has led somewhere. At first tailscaled may still show the login error of before."""
+    error = login_error(before)
+    return lambda now: is_connected(now) or is_asked_to_log_in(now) or login_error(now) not in (None, error)
 
 
 def failure(goal: Goal, status: Status, waited: float, timeout: float) -> NodeError | None:

@@ -96,6 +96,13 @@ def test_logged_out_node_may_be_reached_from_an_address_like_the_tailnets() -> N
     assert declare(Daemon("NeedsLogin"), ssh_connection=TAILNET, auth_key=KEY, ssh=True)["joined"]
 
 
+def test_login_that_is_restored_after_a_silent_server_is_waited_for() -> None:
+    daemon = at_headscale(ControlURL="https://old.example.org")
+    daemon.silent_server = HEADSCALE
+    with pytest.raises(NodeError, match=r"did not answer.* keeps its earlier login"):
+        declare(daemon, auth_key=HS_KEY, login_server=HEADSCALE)
+
+
 @pytest.mark.parametrize("why", ["login server", "tags"])
 def test_failed_login_keeps_the_working_one(why: str) -> None:
     daemon, options, _words = new_logins()[why]
@@ -323,6 +330,9 @@ def test_node_without_its_control_server_is_left_as_it_is() -> None:
     assert not declare(daemon, auth_key=HS_KEY, hostname="nas")["changed"]
     assert (daemon.preferences, daemon.registrations) == (before, [])
     assert ask(daemon)["needs_login"] is None
+    daemon.sent.clear()
+    assert not declare(daemon, auth_key=HS_KEY, hostname="nas")["changed"]
+    assert daemon.sent == [], "tailscaled says already that it gets no answer"
 
 
 def test_login_that_a_user_has_begun_is_left_alone_while_the_node_is_connected() -> None:
