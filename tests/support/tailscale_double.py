@@ -67,7 +67,8 @@ class Daemon:
         self.online = state == "Running"
         self.auth_url = ""
         self.stale = 0  # the number of answers to status that still show the connection of before a start
-        self.late = 0  # the number of answers to status before the control server answers
+        self.delay = 1  # the number of answers to status before the control server answers
+        self.late = 0  # how many of them are left
         self.pending: t.Callable[[], None] | None = None
         self.keys = 1 if state != "NeedsLogin" else 0  # the number of logins; each one gives the node another key
         self.tags: list[str] = ["tag:server"]
@@ -164,7 +165,7 @@ class Daemon:
 
     def _ask(self, what: t.Callable[[], None]) -> None:
         """Ask the control server, which answers a little later. Until then the node shows what it knew."""
-        self.late, self.pending = 1, what
+        self.late, self.pending = self.delay, what
 
     def _return(self) -> None:
         """What comes of a start without a key."""

@@ -98,7 +98,7 @@ def test_logged_out_node_may_be_reached_from_an_address_like_the_tailnets() -> N
 
 def test_login_that_is_restored_after_a_silent_server_is_waited_for() -> None:
     daemon = at_headscale(ControlURL="https://old.example.org")
-    daemon.silent_server = HEADSCALE
+    daemon.silent_server, daemon.delay = HEADSCALE, 5
     with pytest.raises(NodeError, match=r"did not answer.* keeps its earlier login"):
         declare(daemon, auth_key=HS_KEY, login_server=HEADSCALE)
 
