@@ -8,61 +8,54 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: tailscale_auth_key
-short_description: Create an auth key for joining a tailnet
+short_description: Create or revoke an auth key for joining a tailnet
 version_added: 1.0.0
 author:
   - The tailsync contributors (@homelab)
 description:
   - Creates an auth key at the control server, Tailscale's or a Headscale. By default the key is valid for one machine and ten
     minutes, and the machine needs no approval.
+  - Refuses a key that no machine could use or that the server would not create, before it sends anything.
+  - With O(state=absent) revokes a key that was not used.
   - Run it on the controller (C(delegate_to=localhost)), so that the long-lived secret is not sent to any host, and with
     C(no_log=true), because it returns a secret.
-requirements:
-  - requests (Python library, on the controller)
+extends_documentation_fragment:
+  - homelab.tailsync.tailscale_api
 attributes:
   check_mode:
     support: full
-    description: Creates no key, and returns none.
+    description: Creates no key, and returns none. With O(state=absent) it asks the server whether the key is valid.
   diff_mode:
     support: none
     description: A new key has nothing to be compared with.
   idempotent:
-    support: none
-    description: Each call creates another key. M(homelab.tailsync.tailscale_node_info) returns whether one is needed.
-  platform:
-    support: full
-    platforms: posix
-    description: Runs wherever Python and the library requests are installed.
+    support: partial
+    details:
+      - Each call with O(state=present) creates another key. M(homelab.tailsync.tailscale_node_info) returns whether one
+        is needed.
+      - O(state=absent) is idempotent.
+    description: Whether a second call changes nothing.
 options:
-  api:
-    description: Kind of the API at O(base_url).
-    type: str
-    choices: [tailscale, headscale]
-    default: tailscale
-  base_url:
-    description: The control server's address. Needed for Headscale.
-    type: str
-    default: https://api.tailscale.com
-  oauth_client_id:
-    description: ID of the OAuth client of O(oauth_client_secret). Not needed for Tailscale, whose secrets contain the ID.
-    type: str
-  oauth_client_secret:
+  state:
     description:
-      - Secret of an OAuth client with the scope C(auth_keys). The secret does not expire. Set O(tags) to tags that the client may
-        assign.
+      - V(present) creates a key.
+      - V(absent) revokes the key O(id). A key that is gone, expired, or for one machine and used already, is left alone.
+        Headscale 0.26 and 0.27 cannot delete a key; it is expired there, which needs O(user).
     type: str
-  api_token:
-    description: An API token of Tailscale, or Headscale's API key, in place of O(oauth_client_secret).
+    choices: [present, absent]
+    default: present
+  id:
+    description: The ID of the key to revoke, as RV(id) has it, with O(state=absent).
     type: str
-  tailnet:
-    description: Name of the tailnet; V(-) for the tailnet of the credentials.
-    type: str
-    default: '-'
   user:
-    description: ID of the Headscale user that will own the machine. Not needed with O(tags) since Headscale 0.28.
+    description:
+      - ID or name of the Headscale user that will own the machine. Not needed with O(tags) since Headscale 0.28, and not used
+        with O(oauth_client_secret).
     type: str
   tags:
-    description: Tags of the machines that join with the key, such as V(tag:server).
+    description:
+      - Tags of the machines that join with the key, such as V(tag:server). An OAuth client and a federated identity need some
+        that they may assign.
     type: list
     elements: str
     default: []
@@ -75,17 +68,28 @@ options:
     type: bool
     default: false
   preauthorized:
-    description: Let machines join with the key without approval. Headscale has no approval.
+    description: Let machines join with the key without approval. Headscale has no approval, so V(false) is refused there.
     type: bool
     default: true
   expiry:
-    description: How long machines can join with the key, in seconds; they stay members afterwards.
+    description:
+      - How long machines can join with the key, in seconds; they stay members afterwards. At least 1, and for Tailscale 90 days
+        at most.
     type: int
     default: 600
   description:
-    description: A description of the key for the admin console, 50 characters at most.
+    description:
+      - A description of the key for the admin console, 50 characters at most. Headscale stores one only with
+        O(oauth_client_secret).
     type: str
     default: tailsync
+  replace:
+    description:
+      - Before the key is created, revoke valid keys for one machine that have the same O(description), such as a key that an
+        interrupted run has left. If that fails, the module warns and creates the key nevertheless.
+      - Has no effect where the server stores no description.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -97,12 +101,30 @@ EXAMPLES = r"""
   no_log: true
   register: made
 
+- name: Revoke it, if it was not needed
+  homelab.tailsync.tailscale_auth_key:
+    oauth_client_secret: "{{ vault_tailscale_oauth_secret }}"
+    state: absent
+    id: "{{ made.id }}"
+  delegate_to: localhost
+
+- name: Create a key in a job of GitHub Actions, without a stored secret
+  homelab.tailsync.tailscale_auth_key:
+    oidc:
+      client_id: T123456CNTRL-k123456CNTRL
+      audience: api.tailscale.com/T123456CNTRL-k123456CNTRL
+    tags: ["tag:ci"]
+    ephemeral: true
+  delegate_to: localhost
+  no_log: true
+  register: made
+
 - name: Create a key at a Headscale
   homelab.tailsync.tailscale_auth_key:
     api: headscale
     base_url: https://headscale.example.org
     api_token: "{{ vault_headscale_api_key }}"
-    user: "1"
+    user: alice
   delegate_to: localhost
   no_log: true
   register: made
@@ -110,7 +132,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 key:
-  description: The auth key; V(null) in check mode.
+  description: The auth key; V(null) in check mode and with O(state=absent).
   returned: always
   type: str
 id:
@@ -122,11 +144,17 @@ expires:
   returned: always
   type: str
   sample: "2026-11-24T12:00:00Z"
+revoked:
+  description: The IDs of the keys that were revoked, or in check mode would be with O(state=absent).
+  returned: always
+  type: list
+  elements: str
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.module import run
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._auth_key import mint
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._auth_key import apply
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._tables import AUTH_KEY
 
 
@@ -134,10 +162,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=AUTH_KEY,
         supports_check_mode=True,
-        required_one_of=[("oauth_client_secret", "api_token")],
-        mutually_exclusive=[("oauth_client_secret", "api_token")],
+        required_one_of=[("oauth_client_secret", "api_token", "oidc")],
+        mutually_exclusive=[("oauth_client_secret", "api_token", "oidc")],
+        required_if=[("state", "absent", ["id"])],
     )
-    run(module, lambda: mint(module.params, module.check_mode))
+    run(module, lambda: apply(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ class LoginFailed(NodeError):
 class ControlError(UserError):
     """A request to the control server's administrative API failed."""
 
+    status: int | None = None  # of HTTP, if the server refused the request
+
 
 class OutcomeUnknown(ControlError):
     """The request may have been executed nevertheless."""

@@ -11,8 +11,6 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.table import (
     DIRECT,
     INVERTED,
@@ -78,13 +76,26 @@ NODE_INFO: Spec = {
     **spec_of(tuple(key for key in LOGIN if key.option in ("login_server", "tags", "accept_risk"))),
     "timeout": {"type": "int", "default": 0},
 }
-AUTH_KEY: dict[str, t.Any] = {
+# How the modules of the administrative API log in to it.
+OIDC: Spec = {
+    "client_id": {"type": "str", "required": True},
+    "token": {"type": "str", "no_log": True},
+    "token_file": {"type": "path", "no_log": False},
+    "audience": {"type": "str"},
+}
+CREDENTIALS: Spec = {
     "api": {"type": "str", "choices": ["tailscale", "headscale"], "default": "tailscale"},
     "base_url": {"type": "str", "default": TAILSCALE_API},
     "oauth_client_id": {"type": "str"},
     "oauth_client_secret": {"type": "str", "no_log": True},
     "api_token": {"type": "str", "no_log": True},
+    "oidc": {"type": "dict", "options": OIDC},
     "tailnet": {"type": "str", "default": "-"},
+}
+AUTH_KEY: Spec = {
+    **CREDENTIALS,
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "id": {"type": "str"},
     "user": {"type": "str"},
     "tags": {"type": "list", "elements": "str", "default": []},
     "reusable": {"type": "bool", "default": False},
@@ -92,4 +103,11 @@ AUTH_KEY: dict[str, t.Any] = {
     "preauthorized": {"type": "bool", "default": True},
     "expiry": {"type": "int", "default": 600},
     "description": {"type": "str", "default": "tailsync"},
+    "replace": {"type": "bool", "default": False},
+}
+DEVICE: Spec = {
+    **CREDENTIALS,
+    "state": {"type": "str", "choices": ["absent"], "default": "absent"},
+    "name": {"type": "str", "required": True},
+    "keep": {"type": "list", "elements": "str", "default": []},
 }
