@@ -85,8 +85,8 @@ options:
     default: tailsync
   replace:
     description:
-      - Before the key is created, revoke valid keys for one machine that have the same O(description), such as a key that an
-        interrupted run has left. If that fails, the module warns and creates the key nevertheless.
+      - Revoke other valid keys for one machine that have the same O(description), such as a key that an interrupted run has left.
+        If that fails, the module warns.
       - Has no effect where the server stores no description.
     type: bool
     default: false

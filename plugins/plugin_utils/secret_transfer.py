@@ -18,8 +18,8 @@ SECRETS = (
     "tailscale_auth_key",
     "tailscale_oauth_client_secret",
 )
-CONTAINERS = ("syncthing_mesh_folders", "syncthing_mesh_gui")
-SECRET_KEYS = frozenset({"api_key", "encryption_password", "password"})
+CONTAINERS = ("syncthing_mesh_folders", "syncthing_mesh_gui", "tailscale_oidc")
+SECRET_KEYS = frozenset({"api_key", "encryption_password", "password", "token"})
 
 
 def secrets_of(values: t.Mapping[str, t.Any]) -> list[str]:

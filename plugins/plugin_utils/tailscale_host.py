@@ -46,7 +46,7 @@ def refusals(found: Found, wanted: Found) -> list[str]:
     if reason and not wanted["has_secret"]:
         problems.append(
             f"{reason}, and tailscale_auth_key is empty: give this run a key (tailscale_auth_key), or a secret that creates one "
-            "(tailscale_oauth_client_secret or tailscale_api_token). A host that is logged in needs none"
+            "(tailscale_oauth_client_secret or tailscale_api_token), or tailscale_oidc. A host that is logged in needs none"
         )
     return problems
 
@@ -122,9 +122,10 @@ def login_reason(found: Found, wanted: Found) -> str | None:
         return "this host is not in the tailnet yet" if found.get("state_kept") is False else None
     if node["status"]["BackendState"] in STARTING:
         return None
-    tags = wanted["tags"] or []
-    # Ansible also accepts a list as text with commas.
-    tags = sorted({tag.strip() for tag in (tags.split(",") if isinstance(tags, str) else tags)} - {""}) or None
+    tags = wanted["tags"] if wanted["tags"] != "" else None  # an empty list means no tags
+    if tags is not None:
+        # Ansible also accepts a list as text with commas.
+        tags = sorted({tag.strip() for tag in (tags.split(",") if isinstance(tags, str) else tags)} - {""})
     login = _login.needed(node["status"], node["prefs"], {"login_server": wanted["login_server"] or None, "tags": tags})
     return login.reason if login else None
 
@@ -200,8 +201,14 @@ def name_problem(node: Found, hostname: str, peers: t.Iterable[Found] = ()) -> s
             f"the name in the admin console, or set tailscale_hostname: {real} for this host"
         )
     seen = f", last seen {holder['last_seen']}" if holder.get("last_seen") and not holder.get("online") else ""
+    replaceable = (
+        ""
+        if holder.get("online")
+        else ". Where a host was installed again, replace_node in tailsync_accept removes its old machine before the login, with "
+        "the secret of an API (tailscale_api_token, tailscale_oauth_client_secret or tailscale_oidc)"
+    )
     where = ", ".join([*holder.get("addresses", [])[:1], f"{'online' if holder.get('online') else 'offline'}{seen}"])
     return (
         f"{problem}: another machine has that name ({where}), and every later run would go to it. Remove that machine in the "
-        f"admin console and give this one its name there, or set tailscale_hostname: {real} for this host"
+        f"admin console and give this one its name there, or set tailscale_hostname: {real} for this host{replaceable}"
     )

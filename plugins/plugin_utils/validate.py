@@ -87,6 +87,7 @@ WITH_OWN_CHECKS = frozenset(
         "tailscale_api_token",
         "tailscale_auth_key",
         "tailscale_oauth_client_secret",
+        "tailscale_oidc",
         "tailscale_preferences",
         "tailscale_version",
     }

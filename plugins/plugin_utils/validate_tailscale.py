@@ -11,8 +11,14 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _options, _prefs, _tables
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import (
+    _auth_key,
+    _credentials,
+    _options,
+    _prefs,
+    _tables,
+)
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import ControlError, NodeError
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import text_lines
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.validate_types import checked, shown, stripped, without_password
 
@@ -20,6 +26,9 @@ Variables = t.Mapping[str, t.Any]
 
 SOCKET = _tables.CONNECTION["socket"]["default"]
 SECRETS = ("tailscale_auth_key", "tailscale_oauth_client_secret", "tailscale_api_token")
+# The options of tailscale_auth_key, as words of a message, and the role's variables that are not named like them.
+OPTION = re.compile(r"(?<![\w.:/-])(api|api_token|base_url|oauth_client_secret|oidc|tags|user)(?![\w:/-])")
+NAMES = {"base_url": "tailscale_api_url", "user": "tailscale_api_user", "api": "tailscale_api"}
 # Options that the module's own checks need in addition to the checked one.
 LOGIN_DEFAULTS: dict[str, t.Any] = {"login_server": None, "tags": None}
 # hostname has its own variable; accept_risk is no preference, but is set among them.
@@ -92,15 +101,48 @@ def _key_problems(variables: Variables) -> list[str]:
             "not. Create an ephemeral key and leave tailscale_ephemeral out, or set tailscale_oauth_client_secret or "
             "tailscale_api_token instead of tailscale_auth_key"
         )
-    if oauth and not variables.get("tailscale_tags"):
-        found.append(
-            "tailscale_tags is empty, but a key that an OAuth client creates needs a tag: set tailscale_tags together with "
-            "tailscale_oauth_client_secret, such as [tag:server]"
-        )
+    oidc, problems = _oidc(variables.get("tailscale_oidc"))
+    found += problems
+    token = stripped(variables.get("tailscale_api_token"))
+    if oidc and (oauth or token):
+        other = "tailscale_oauth_client_secret" if oauth else "tailscale_api_token"
+        found.append(f"tailscale_oidc and {other} are both set, and each creates auth keys: leave one of them out")
     api_url = variables.get("tailscale_api_url") or ""
     if variables.get("tailscale_api") == "headscale" and not api_url:
         found.append("tailscale_api_url is empty: with tailscale_api headscale it must be the URL of its API")
-    return [*found, *(_web("tailscale_api_url", api_url) if api_url else [])]
+    found += _web("tailscale_api_url", api_url) if api_url else []
+    if found or not (oauth or token or oidc):
+        return found
+    return _made_key_problems(
+        variables, {"oauth_client_secret": oauth} if oauth else {"api_token": token} if token else {"oidc": oidc}
+    )
+
+
+def _oidc(value: t.Any) -> tuple[dict[str, t.Any], list[str]]:
+    """The federated identity, empty for none, and its problems, which show no value."""
+    if value in (None, "", {}):
+        return {}, []
+    sound, found = checked(value, {"type": "dict", "options": _tables.OIDC}, "tailscale_oidc")
+    return (sound if isinstance(sound, dict) and not found else {}), found
+
+
+def _made_key_problems(variables: Variables, secret: Variables) -> list[str]:
+    """The problems that tailscale_auth_key finds in the options with which the role calls it."""
+    user = variables.get("tailscale_api_user")
+    options = {
+        **{name: spec.get("default") for name, spec in _tables.AUTH_KEY.items()},
+        "api": "headscale" if variables.get("tailscale_api") == "headscale" else "tailscale",
+        "base_url": variables.get("tailscale_api_url") or _tables.TAILSCALE_API,
+        "user": None if user is None else str(user),
+        "tags": list(variables.get("tailscale_tags") or []),
+        **secret,
+    }
+    try:
+        _credentials.check(options)
+        _auth_key.check(options)
+    except ControlError as error:
+        return [OPTION.sub(lambda found: NAMES.get(found[0], f"tailscale_{found[0]}"), without_password(str(error)))]
+    return []
 
 
 def _web(name: str, value: t.Any) -> list[str]:

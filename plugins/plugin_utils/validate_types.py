@@ -227,8 +227,12 @@ def shown(value: t.Any) -> str:
 
 
 def without_password(text: str) -> str:
-    """Also without a key of Tailscale's, which stands where it does not belong."""
-    for pattern, instead in ((r"//[^/@\s]*@", "//…@"), (r"[^\s/@:'\"]+:[^\s/@]+@", "…@"), (r"(tskey-[a-z]+-)\w[\w-]*", r"\1…")):
+    """Also without a key of Tailscale's or Headscale's, which stands where it does not belong."""
+    for pattern, instead in (
+        (r"//[^/@\s]*@", "//…@"),
+        (r"[^\s/@:'\"]+:[^\s/@]+@", "…@"),
+        (r"([th]skey-[a-z]+-)\w[\w-]*", r"\1…"),
+    ):
         text = re.sub(pattern, instead, text)
     return text
 

@@ -34,4 +34,4 @@ def tailscale_node(variables: Variables) -> Arguments:
     names = ("login_server", "hostname", "timeout", "auth_key")
     given = {name: value_of(f"tailscale_{name}", variables) for name in names}
     given |= value_of("tailscale_preferences", variables) or {}
-    return {**given, "tags": value_of("tailscale_tags", variables) or None}
+    return {**given, "tags": tags if (tags := value_of("tailscale_tags", variables)) != "" else None}

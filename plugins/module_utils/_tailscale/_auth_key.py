@@ -32,15 +32,17 @@ def apply(params: Params, check_mode: bool) -> Json:
     _credentials.check(params)
     if params["state"] == "absent":
         return _revoke(params, check_mode)
-    _check(params)
+    check(params)
     if check_mode:
         return {"changed": True, "key": None, "id": None, "expires": None, "revoked": []}
     control = _credentials.log_in(params)
     keys = _keys(params, control)
     wanted = {**params, "tags": sorted(set(params["tags"]))}
+    made = keys.create(wanted)
     warnings: list[str] = []
-    revoked = _revoke_others(keys, params["description"], warnings) if params["replace"] else []
-    return {"changed": True, **keys.create(wanted), "revoked": revoked, "warnings": warnings}
+    # Afterwards, so that a failure of this cannot keep the new key from being made.
+    revoked = _revoke_others(keys, params["description"], str(made["id"]), warnings) if params["replace"] else []
+    return {"changed": True, **made, "revoked": revoked, "warnings": warnings}
 
 
 def _keys(params: Params, control: Control) -> TailscaleKeys | HeadscaleKeys:
@@ -62,13 +64,13 @@ def _revoke(params: Params, check_mode: bool) -> Json:
     return {"changed": changed, "key": None, "id": key_id, "expires": None, "revoked": [key_id] if changed else []}
 
 
-def _revoke_others(keys: TailscaleKeys | HeadscaleKeys, description: str, warnings: list[str]) -> list[str]:
+def _revoke_others(keys: TailscaleKeys | HeadscaleKeys, description: str, own: str, warnings: list[str]) -> list[str]:
     """Revoke what an earlier run has left. A failure is only a warning, because these keys expire soon anyway."""
     if not isinstance(keys, TailscaleKeys):
         return []  # Headscale's /api/v1 has no descriptions
     revoked: list[str] = []
     try:
-        for key_id in keys.described(description):
+        for key_id in keys.described(description, own):
             keys.revoke(key_id)
             revoked.append(key_id)
     except ControlError as error:
@@ -76,8 +78,8 @@ def _revoke_others(keys: TailscaleKeys | HeadscaleKeys, description: str, warnin
     return revoked
 
 
-def _check(params: Params) -> None:
-    """Refuse a key that no machine could use, or that no server creates."""
+def check(params: Params) -> None:
+    """Refuse a key that no machine could use, or that no server creates. Raises ControlError."""
     api, expiry, tags, headscale = params["api"], params["expiry"], params["tags"], params["api"] == "headscale"
     if not 1 <= expiry <= LONGEST[api]:
         raise ControlError(
@@ -89,7 +91,9 @@ def _check(params: Params) -> None:
         how = "made with an OAuth client" if params.get("oauth_client_secret") else "made with oidc"
         raise ControlError(f"tags is empty, and a key {how} must have some: set tags, such as [tag:server]")
     if headscale and not tags and not (params["user"] or "").strip():
-        raise ControlError("user and tags are both empty: set user to the Headscale user that will own the machine, or set tags")
+        raise ControlError(
+            "user and tags are both empty: set user to the one of your Headscale that will own the machine, or set tags"
+        )
     if headscale and not params["preauthorized"]:
         raise ControlError("preauthorized is false, but Headscale has no approval of machines: leave it out")
     _check_description(params["description"], headscale)

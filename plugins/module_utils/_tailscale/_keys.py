@@ -78,10 +78,14 @@ class TailscaleKeys:
         with allowed(GONE):
             self.control.request("DELETE", self._of(key_id), repeatable=True)
 
-    def described(self, description: str) -> list[str]:
-        """The IDs of valid single-use keys with this description."""
+    def described(self, description: str, but: str) -> list[str]:
+        """The IDs of valid single-use keys with this description, but for one."""
         listed = self.control.request("GET", self.path, repeatable=True).get("keys")
-        keys = [key for key in listed if isinstance(key, dict) and key.get("id")] if isinstance(listed, list) else []
+        keys = (
+            [key for key in listed if isinstance(key, dict) and key.get("id") not in (None, but)]
+            if isinstance(listed, list)
+            else []
+        )
         # Tailscale's documented list has nothing but the IDs.
         keys = [key if "description" in key or "keyType" in key else self._details(str(key["id"])) for key in keys[:MOST_ASKED]]
         return [str(key["id"]) for key in keys if key.get("description") == description and _is_single_use(key)]

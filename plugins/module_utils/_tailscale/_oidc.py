@@ -38,7 +38,7 @@ NO_RUNNER = (
 
 
 def check(oidc: Params) -> None:
-    """Refuse options that cannot work. Raises ControlError."""
+    """Refuse options that cannot work. Raises ControlError. Whether a token is still valid is only checked when it is used."""
     if not (oidc.get("client_id") or "").strip():
         raise ControlError("oidc.client_id is empty: set it to the client ID of the federated identity, from the admin console")
     given = [name for name in ("token", "token_file") if oidc.get(name) is not None]
@@ -46,8 +46,6 @@ def check(oidc: Params) -> None:
         raise ControlError("oidc.token and oidc.token_file are both set: leave one of them out")
     if given and not oidc[given[0]].strip():
         raise ControlError(f"oidc.{given[0]} is empty: set it, or leave it out in a CI job that may request a token")
-    if given == ["token"]:
-        _check_token(oidc["token"].strip(), "oidc.token", time.time())
     if not given and not (oidc.get("audience") or "").strip():
         raise ControlError(
             "oidc.audience is empty, which the request for a token to the CI runner needs: set it to the audience of the "
@@ -58,7 +56,9 @@ def check(oidc: Params) -> None:
 def identity(oidc: Params, control: Control) -> str:
     """The identity token. Raises ControlError."""
     if oidc.get("token"):
-        return str(oidc["token"]).strip()
+        token = str(oidc["token"]).strip()
+        _check_token(token, "oidc.token", time.time())
+        return token
     if oidc.get("token_file"):
         return _from_file(oidc["token_file"])
     return _from_runner(oidc["audience"].strip(), control)

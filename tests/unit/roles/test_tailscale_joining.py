@@ -7,11 +7,12 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
+import types
 import typing as t
 
 import pytest
 import yaml
-from control_double import SECRET, TOKEN, ControlServer
+from control_double import AUDIENCE, CLIENT_ID, IDENTITY, KEY_OF_HEADSCALE, RUNNER_TOKEN, SECRET, TOKEN, ControlServer
 from playbook import ansible_playbook
 
 pytestmark = pytest.mark.slow  # each test runs ansible-playbook
@@ -50,6 +51,7 @@ FORBIDDEN = {"needs_login": {"reason": "tags are to be others", "refused": "tags
 NO_LOGIN = {"needs_login": None}
 JOINED = {"joined": True, "changed": True, "node": {"backend_state": "Running", "ipv4": "100.64.0.1"}}
 TOKEN_ANSWER: tuple[int, dict[str, str], str] = (200, {}, json.dumps({"access_token": TOKEN}))
+WITH_SECRETS = {f"homelab.tailsync.tailscale_{name}" for name in ("auth_key", "device", "node")}
 REFUSED = {"msg": "the control server refused auth_key"}
 
 
@@ -88,7 +90,13 @@ def role(tmp_path: pathlib.Path, server: ControlServer) -> t.Callable[..., Run]:
     (tmp_path / "play.yml").write_text(PLAYBOOK, encoding="ascii")
     (tmp_path / "ansible.cfg").write_text("[defaults]\n", encoding="ascii")
 
-    def run(*arguments: str, answers: t.Sequence[t.Any] = (), tasks: str = "join", **variables: t.Any) -> Run:
+    def run(
+        *arguments: str,
+        answers: t.Sequence[t.Any] = (),
+        tasks: str = "join",
+        environment: t.Mapping[str, str] = types.MappingProxyType({}),
+        **variables: t.Any,
+    ) -> Run:
         given = {
             "tasks_from": tasks,
             "ansible_become": False,
@@ -108,6 +116,7 @@ def role(tmp_path: pathlib.Path, server: ControlServer) -> t.Callable[..., Run]:
             ANSIBLE_CONFIG=str(tmp_path / "ansible.cfg"),
             ANSIBLE_COLLECTIONS_PATH=str(tmp_path),
             DOUBLE=str(tmp_path),
+            **environment,
         )
         calls = json.loads((tmp_path / "calls").read_text(encoding="utf-8"))
         return Run(done.returncode, " ".join(f"{done.stdout} {done.stderr}".split()), calls)
@@ -189,6 +198,132 @@ def test_role_waits_for_tailscaled_except_in_check_mode(role: t.Any, server: Con
     assert check.keys == ["made by the run"], "check mode must not fail without a key that the run would make"
 
 
+# --- keys that were not used ------------------------------------------------------------------------
+
+
+def test_used_key_is_not_revoked(role: t.Any, server: ControlServer) -> None:
+    assert role(answers=[FORESEEN, JOINED]).code == 0
+    assert "DELETE" not in str(server.requests)
+
+
+def test_unused_key_is_revoked_after_a_failed_join(role: t.Any, server: ControlServer) -> None:
+    run = role(answers=[FORESEEN, REFUSED])
+    assert (run.code, len(server.made), server.left) == (2, 1, []), run.output
+    assert "failed=1" in run.output
+    assert "rescued=0" in run.output
+
+
+def test_unused_key_is_revoked_where_no_login_was_needed(role: t.Any, server: ControlServer) -> None:
+    run = role(answers=[FORESEEN, {**JOINED, "joined": False}])
+    assert (run.code, len(server.made), server.left) == (0, 1, []), run.output
+
+
+def test_key_of_an_interrupted_run_is_revoked_by_the_next(role: t.Any, server: ControlServer) -> None:
+    first = role(answers=[FORESEEN, JOINED], tailscale_hostname="nas")
+    other = role(answers=[FORESEEN, JOINED], tailscale_hostname="pi")
+    assert (first.code, other.code, server.left) == (0, 0, ["k1", "k2"])  # the double does not know that they were used
+    assert role(answers=[FORESEEN, JOINED], tailscale_hostname="nas").code == 0
+    assert server.left == ["k2", "k3"]
+
+
+def test_failure_to_revoke_is_a_warning_beside_the_first_failure(role: t.Any, server: ControlServer) -> None:
+    created = (200, {}, json.dumps({"id": "k9", "key": KEY, "expires": "2026-11-24T12:10:00Z"}))
+    no = (403, {}, json.dumps({"message": f"{TOKEN} may not"}))
+    server.script = [created, no, no]
+    run = role(answers=[FORESEEN, REFUSED])
+    assert run.code == 2
+    assert "the control server refused auth_key" in run.output
+    assert (
+        "[WARNING] localhost: the auth key k9 was not used and could not be revoked; it expires by itself at 2026-11-24"
+        in run.output
+    )
+    assert TOKEN not in run.output.partition("hostvars")[0]
+
+
+def test_unused_key_of_headscale_is_revoked(role: t.Any) -> None:
+    headscale = ControlServer("headscale-0.28")
+    options = {"tailscale_api": "headscale", "tailscale_api_url": headscale.url, "tailscale_api_token": KEY_OF_HEADSCALE}
+    run = role(answers=[FORESEEN, REFUSED], tailscale_tags=None, tailscale_api_user="alice", **options)
+    assert (run.code, len(headscale.made), headscale.left) == (2, 1, []), run.output
+    assert headscale.keys[0].items() >= {"user": "1", "aclTags": []}.items()
+    headscale.close()
+
+
+# --- no stored secret -------------------------------------------------------------------------------
+
+
+def test_key_is_created_and_revoked_with_the_token_of_a_ci_job(role: t.Any, server: ControlServer) -> None:
+    runner = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{server.url}/runner", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": RUNNER_TOKEN}
+    oidc = {"client_id": CLIENT_ID, "audience": AUDIENCE}
+    run = role("-vvvv", answers=[FORESEEN, REFUSED], environment=runner, tailscale_api_token="", tailscale_oidc=oidc)
+    assert (run.code, run.keys, server.left) == (2, [KEY], []), run.output
+    assert [secret for secret in (KEY, TOKEN, IDENTITY, RUNNER_TOKEN) if secret in run.output] == []
+
+
+# --- a name that is taken ---------------------------------------------------------------------------
+
+OLD = {"nodeId": "nOLD", "name": "nas.tail1234.ts.net", "addresses": ["100.64.0.9"], "connectedToControl": False}
+REPLACE = {"tailscale_hostname": "nas", "tailsync_accept": ["replace_node"]}
+
+
+@pytest.mark.parametrize("key", ["", KEY], ids=["made", "given"])
+def test_old_machine_is_removed_before_the_login(role: t.Any, server: ControlServer, key: str) -> None:
+    server.devices[:] = [OLD]
+    run = role(answers=[FORESEEN, JOINED], tailscale_auth_key=key, **REPLACE)
+    assert (run.code, run.keys, server.devices) == (0, [KEY], []), run.output
+    assert "changed=2" in run.output
+
+
+@pytest.mark.parametrize(
+    ("answer", "variables"),
+    [
+        (FORESEEN, {"tailscale_hostname": "nas"}),  # not asked for
+        (FORESEEN, {**REPLACE, "tailscale_hostname": "pi"}),  # another name
+        (NO_LOGIN, REPLACE),
+        (FORBIDDEN, REPLACE),
+        ({**FORESEEN, "node": {"id": "nOLD"}}, REPLACE),  # the host itself, whose login has expired
+        (JOINED, {**REPLACE, "tailscale_api_token": "", "tailscale_auth_key": KEY}),  # no API
+    ],
+)
+def test_machine_with_the_name_stays(role: t.Any, server: ControlServer, answer: t.Any, variables: dict[str, t.Any]) -> None:
+    server.devices[:] = [OLD]
+    run = role(answers=[answer, JOINED], **variables)
+    assert (run.code, server.devices) == (0, [OLD]), run.output
+
+
+def test_machine_that_is_online_keeps_its_name_and_stops_the_host(role: t.Any, server: ControlServer) -> None:
+    server.devices[:] = [{**OLD, "connectedToControl": True}]
+    run = role(answers=[FORESEEN, JOINED], **REPLACE)
+    assert (run.code, run.keys, server.made) == (2, [], []), run.output
+    assert "nas is online in the tailnet (100.64.0.9), so it is not removed" in run.output
+
+
+def test_check_mode_removes_no_machine(role: t.Any, server: ControlServer) -> None:
+    server.devices[:] = [OLD]
+    run = role("--check", answers=[FORESEEN, JOINED], **REPLACE)
+    assert (run.code, server.devices, "changed=2" in run.output) == (0, [OLD], True), run.output
+
+
+# --- tags -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tags", "asked", "in_key"),
+    [
+        (None, None, []),
+        ("", None, []),
+        ([], [], []),
+        ("tag:server", ["tag:server"], ["tag:server"]),
+        (["tag:ci"], ["tag:ci"], ["tag:ci"]),
+    ],
+)
+def test_tags_of_the_join_and_of_the_key(
+    role: t.Any, server: ControlServer, tags: t.Any, asked: t.Any, in_key: list[str]
+) -> None:
+    run = role(answers=[FORESEEN, JOINED], tailscale_tags=tags)
+    assert (run.code, [call["tags"] for call in run.calls], server.made[0]["tags"]) == (0, [asked, asked], in_key), run.output
+
+
 def test_key_for_a_persistent_machine_is_not_ephemeral(role: t.Any) -> None:
     run = role(tailscale_auth_key="tskey-auth-kOWN", tailscale_hostname="pi", tailscale_ephemeral=True)
     assert run.code == 2
@@ -199,11 +334,11 @@ def test_tasks_with_a_secret_are_always_pipelined() -> None:
     """ansible_ssh_pipelining takes precedence over ansible_pipelining."""
     found = [
         task["vars"]
-        for name in ("join", "mint")
+        for name in ("join", "mint", "revoke")
         for task in flat(yaml.safe_load((CHECKOUT / f"roles/tailscale/tasks/{name}.yml").read_text(encoding="utf-8")))
-        if {"homelab.tailsync.tailscale_auth_key", "homelab.tailsync.tailscale_node"} & set(task) and not task.get("check_mode")
+        if WITH_SECRETS & set(task) and not task.get("check_mode")
     ]
-    assert [(given["ansible_pipelining"], given["ansible_ssh_pipelining"]) for given in found] == [(True, True)] * 2
+    assert [(given["ansible_pipelining"], given["ansible_ssh_pipelining"]) for given in found] == [(True, True)] * 4
 
 
 def flat(tasks: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
