@@ -152,12 +152,12 @@ class ControlServer:
         if path.startswith("/api/v2/oauth/") and APIS[api]["features"]["oauth"]:
             return self._token(api, path, body)
         v2 = path.startswith("/api/v2/") and APIS[api]["features"]["oauth"]
-        outside = "no_such_path_outside_v1"
-        if outside in APIS[api]["errors"] and not path.startswith("/api/v1/"):
-            return self.error(api, outside)
         refused = self._refused(api, v2, method, headers)
         if refused:
             return refused
+        outside = "no_such_path_outside_v1"
+        if outside in APIS[api]["errors"] and not path.startswith("/api/v1/"):
+            return self.error(api, outside)
         for wanted, pattern, function in self.routes(api, v2):
             found = re.fullmatch(pattern, path)
             if wanted == method and found:

@@ -60,7 +60,7 @@ class TailscaleKeys:
             "expirySeconds": wanted["expiry"],
             "description": wanted["description"],
         }
-        with creating():
+        with creating(), _asking():
             answer = self.control.request("POST", self.path, repeatable=False, json=body)
             return {
                 "key": self.control.field(answer, "key", "the new key"),
@@ -200,6 +200,17 @@ class HeadscaleKeys:
             if ids:
                 return ids[0]
         raise ControlError(f"{self.control.shown} has no user {name}: {USER_ADVICE}")
+
+
+@contextlib.contextmanager
+def _asking() -> t.Iterator[None]:
+    """Ask after a refusal whether the server has another API."""
+    try:
+        yield
+    except ControlError as error:
+        if error.status not in GONE or "page not found" not in str(error):
+            raise
+        raise type(error)(f"{error}. If this is a Headscale, set api to headscale") from None
 
 
 @contextlib.contextmanager

@@ -227,8 +227,8 @@ def test_key_of_an_interrupted_run_is_revoked_by_the_next(role: t.Any, server: C
 
 
 def test_failure_to_revoke_is_a_warning_beside_the_first_failure(role: t.Any, server: ControlServer) -> None:
-    created = (200, {}, json.dumps({"id": "k9", "key": KEY, "expires": "2026-11-24T12:10:00Z"}))
-    no = (403, {}, json.dumps({"message": f"{TOKEN} may not"}))
+    created: tuple[int, dict[str, str], str] = (200, {}, json.dumps({"id": "k9", "key": KEY, "expires": "2026-11-24T12:10:00Z"}))
+    no: tuple[int, dict[str, str], str] = (403, {}, json.dumps({"message": f"{TOKEN} may not"}))
     server.script = [created, no, no]
     run = role(answers=[FORESEEN, REFUSED])
     assert run.code == 2

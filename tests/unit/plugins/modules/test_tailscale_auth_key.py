@@ -94,7 +94,7 @@ def test_bad_options_of_a_key_are_refused(server: ControlServer, options: dict[s
     ("answer", "words"),
     [
         ((403, {}, '{"message": "calling actor does not have enough permissions"}'), r"403: calling actor .* scope for it"),
-        ((404, {}, "404 page not found"), r"refused it \(404: 404 page not found\)$"),
+        ((404, {}, "404 page not found"), r"refused it \(404: 404 page not found\)"),
         ((429, {"Retry-After": "3600"}, ""), "too many requests .* in 3600 s"),
         ((200, {}, "<html>a portal</html>"), rf"not JSON: is that the address of a control server\? {UNKNOWN}"),
         ((200, {}, "[]"), rf"answered with a list, not an object\. {UNKNOWN}"),
@@ -297,6 +297,19 @@ def test_oauth_client_of_an_older_headscale_is_explained(headscale: ControlServe
             oauth_client_secret=SECRET_OF_HEADSCALE,
             tags=["tag:server"],
         )
+
+
+def test_wrong_secret_of_a_newer_headscale_is_a_wrong_secret() -> None:
+    words = r"does not accept the credentials \(401: invalid client credentials\)"
+    options: dict[str, t.Any] = {"api": "headscale", "oauth_client_secret": "hskey-client-wrong", "tags": ["tag:server"]}
+    with contextlib.closing(ControlServer("headscale-0.30")) as server, pytest.raises(ModuleFailed, match=words):
+        call("tailscale_auth_key", base_url=server.url, **options)
+
+
+def test_api_tailscale_at_an_older_headscale_is_explained() -> None:
+    words = r"404 page not found\)\. If this is a Headscale, set api to headscale$"
+    with contextlib.closing(ControlServer("headscale-0.28")) as server, pytest.raises(ModuleFailed, match=words):
+        call("tailscale_auth_key", base_url=server.url, api_token=KEY_OF_HEADSCALE, tags=["tag:server"])
 
 
 def test_api_tailscale_works_with_headscale() -> None:
