@@ -31,6 +31,13 @@ options:
     description: The tags that the node is to have, for RV(needs_login).
     type: list
     elements: str
+  api:
+    description:
+      - Kind of the control server, for RV(needs_login), because Headscale changes no tags by a login. If it is not set,
+        Tailscale's own server counts as V(tailscale), and any other as V(headscale).
+    type: str
+    choices: [tailscale, headscale]
+    version_added: 1.0.0
   accept_risk:
     description:
       - The O(homelab.tailsync.tailscale_node#module:accept_risk) that M(homelab.tailsync.tailscale_node) would get, for
@@ -195,8 +202,8 @@ needs_login:
       type: str
     refused:
       description:
-        - Why M(homelab.tailsync.tailscale_node) would refuse the login, because it would end the SSH connection of this run;
-          V(null) if it would not. A refused login needs no auth key.
+        - Why M(homelab.tailsync.tailscale_node) would refuse the login, because it would end the SSH connection of this run, or
+          because only the control server can make the change; V(null) if it would not. A refused login needs no auth key.
       type: str
 """
 

@@ -4,26 +4,19 @@
 
 from __future__ import annotations
 
-import functools
-import typing as t
+import itertools
 
 import control_servers
 import joins
 import pytest
 
-SERVERS: dict[str, t.Callable[[], control_servers.Server]] = {
-    manners: functools.partial(control_servers.Lab, manners) for manners in joins.MANNERS
-}
-if control_servers.HEADSCALE:
-    SERVERS["real headscale"] = control_servers.Headscale
+REAL = itertools.product(joins.ROWS, joins.GIVEN, ["real headscale"] if control_servers.HEADSCALE else [])
 
 
-@pytest.mark.parametrize("kind", joins.KEY_KINDS)
-@pytest.mark.parametrize("name", joins.ROWS)
-@pytest.mark.parametrize("server", SERVERS)
-def test_node_converges_or_is_refused_with_the_cure(server: str, name: str, kind: str) -> None:
-    made = SERVERS[server]()
+@pytest.mark.parametrize(("name", "kind", "manners"), [*joins.cells(), *REAL])
+def test_node_converges_or_is_refused_with_the_cure(name: str, kind: str, manners: str) -> None:
+    server = control_servers.Headscale() if manners == "real headscale" else control_servers.Lab(manners)
     try:
-        joins.run_cell(name, kind, made)
+        joins.run_cell(name, kind, server)
     finally:
-        made.close()
+        server.close()

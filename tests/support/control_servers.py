@@ -7,10 +7,13 @@ TAILSYNC_HEADSCALE=/path/to/headscale runs the table of joins against that progr
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import datetime
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import subprocess
@@ -24,6 +27,12 @@ from tailscaled import Coordinator, loopback_address, wait_for
 HEADSCALE = os.environ.get("TAILSYNC_HEADSCALE", "")
 USED_TAGS = ("tag:server", "tag:other")
 AN_HOUR_AGO = "2026-01-01T00:00:00Z"
+
+
+def _jwt(claims: dict[str, t.Any]) -> str:
+    """An OIDC token whose signature nobody checks."""
+    parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "none"}, claims, {}))
+    return ".".join(parts)
 
 
 class Server:
@@ -57,6 +66,14 @@ class Server:
         """How many registrations with an auth key were carried out."""
         raise NotImplementedError
 
+    def api(self, kind: str) -> dict[str, t.Any]:
+        """The options of tailscale_auth_key for a kind of credentials."""
+        raise NotImplementedError
+
+    def unused(self) -> list[str]:
+        """The IDs of the auth keys that the administrative API made and that somebody could still use."""
+        raise NotImplementedError
+
     def close(self) -> None:
         raise NotImplementedError
 
@@ -71,6 +88,14 @@ class Lab(Server):
         self.secrets = []
         for place in ("", "other/"):
             self.coordinator.ask(f"{place}tags", " ".join(USED_TAGS))
+        whose, tags = ("hskey" if manners.startswith("headscale") else "tskey"), " ".join(USED_TAGS)
+        self.token = f"{whose}-api-{secrets.token_hex(6)}-{secrets.token_hex(32)}"
+        self.client = f"{whose}-client-{secrets.token_hex(6)}-{secrets.token_hex(32)}"
+        self.jwt = _jwt({"aud": "tailsync", "exp": int(time.time()) + 600, "sub": secrets.token_hex(16)})
+        self.secrets += [self.token, self.client, self.jwt]
+        self.coordinator.ask("api-token", self.token)
+        self.coordinator.ask("oauth-client", f"client {self.client} {tags}")
+        self.coordinator.ask("oidc", f"federated tailsync {tags}")
 
     def key(self, reusable: bool = False, tags: t.Sequence[str] = (), other: bool = False) -> str:
         words = ["-", *(["reusable"] if reusable else []), *([f"tags={','.join(tags)}"] if tags else [])]
@@ -101,6 +126,22 @@ class Lab(Server):
 
     def registered(self) -> int:
         return sum(one["kind"] == "key" and not one["error"] for one in self.coordinator.get("registrations"))
+
+    def api(self, kind: str) -> dict[str, t.Any]:
+        credentials: dict[str, dict[str, t.Any]] = {
+            "by API key": {"api_token": self.token, **({"user": "1"} if self.manners != "tailscale" else {})},
+            "by OAuth": {"oauth_client_secret": self.client},
+            "by OIDC": {"oidc": {"client_id": "federated", "token": self.jwt}},
+        }
+        return {"api": self.manners.partition("-")[0], "base_url": self.coordinator.api_url, **credentials[kind]}
+
+    def unused(self) -> list[str]:
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        return [
+            key["id"]
+            for key in self.coordinator.get("keys")
+            if key["by_api"] and not key["used"] and not key["revoked"] and key["expires"] > now
+        ]
 
     def close(self) -> None:
         self.coordinator.close()

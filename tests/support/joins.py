@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -21,9 +22,14 @@ from module_call import printed
 from tailscaled import Tailscaled, wait_for
 
 Json = t.Dict[str, t.Any]  # noqa: UP006
+NOTE = "tailsync for nas"
+MODULE_KILLED = "killed in the middle, the module alone"
 SHORT = 3  # seconds: the timeout of a run whose control server does not answer
-KEY_KINDS = ("single-use", "reusable", "tagged")
-MANNERS = ("tailscale", "headscale")
+GIVEN = ("single-use", "reusable", "tagged")
+MADE = ("by API key", "by OAuth", "by OIDC")  # single-use keys that tailscale_auth_key makes and revokes, as the role does
+TAGGED = ("tagged", "by OAuth", "by OIDC")  # a client may only make keys with tags
+MANNERS = ("tailscale", "headscale", "headscale-0.30")
+NO_KEY = r"http://\S+"  # tailscale_auth_key names the server that it does not reach
 NO_ANSWER = r"did not log in within 3 s, because the control server \S+ did not answer it|did not log in within 3 s: it is"
 TAG_COMMAND = r"headscale nodes tag --identifier \d+ --tags tag:other"
 EXPIRE_COMMAND = r"headscale nodes expire --identifier (\d+|ID) --disable, and run again with a new key"
@@ -36,33 +42,66 @@ class Cell:
         self.server, self.kind = server, kind
         self.node = Tailscaled()
         self.declared: Json = {"hostname": "nas", "login_server": server.url, "timeout": 15}
-        if kind == "tagged":
+        if kind in TAGGED:
             self.declared["tags"] = ["tag:server"]
         self.outputs: list[str] = []
-        self.kept = ""
+        self.reusable = ""
 
-    def key(self, other: bool = False, tags: t.Sequence[str] = ("tag:server",)) -> str:
-        """A key for the next run; a reusable one is used again."""
-        if self.kind == "reusable" and self.kept and not other:
-            return self.kept
-        made = self.server.key(self.kind == "reusable", tags if self.kind == "tagged" else (), other)
-        self.kept = self.kept if other else made
-        return made
+    @property
+    def whose(self) -> str:
+        return self.server.manners.partition("-")[0]
+
+    def key(self, other: bool = False) -> str:
+        """A given key; a reusable one is given again."""
+        if self.kind != "reusable" or other:
+            return self.server.key(tags=self.declared.get("tags", ()) if self.kind in TAGGED else (), other=other)
+        self.reusable = self.reusable or self.server.key(reusable=True)
+        return self.reusable
 
     def run(self, key: str = "", **options: t.Any) -> Json:
-        """Run tailscale_node, and keep all that it printed, with its invocation."""
-        text = printed("tailscale_node", socket=str(self.node.socket), auth_key=key, **{**self.declared, **options})
-        self.outputs.append(text)
-        return t.cast("Json", json.loads(text))
+        """Run tailscale_node."""
+        return self.module("tailscale_node", socket=str(self.node.socket), auth_key=key, **{**self.declared, **options})
+
+    def module(self, name: str, **options: t.Any) -> Json:
+        """Run a module, and keep what it printed, with its invocation as -vvv shows it. The role hides a new key by no_log."""
+        text = printed(name, **options)
+        result = t.cast("Json", json.loads(text))
+        if result.get("key"):
+            self.server.secrets.append(result["key"])
+        else:
+            self.outputs.append(text)
+        return result
+
+    def log_in(self, **options: t.Any) -> Json:
+        """Run tailscale_node with a key: a given one, or one that is made if tailscale_node_info asks for it."""
+        if self.kind in GIVEN:
+            return self.run(self.key(), **options)
+        asked = {name: self.declared[name] for name in ("login_server", "tags") if name in self.declared}
+        asked.update(socket=str(self.node.socket), api=self.whose, timeout=15)
+        need = self.module("tailscale_node_info", **asked)["needs_login"]
+        if not need or need["refused"]:
+            return self.run(**options)
+        api = self.server.api(self.kind)
+        tags = self.declared.get("tags", [])
+        made = self.module("tailscale_auth_key", **api, tags=tags, description=NOTE, replace=True)
+        if made.get("failed"):
+            return made
+        result: Json = {}
+        try:
+            result = self.run(made["key"], **options)
+        finally:
+            if not result.get("joined"):
+                self.module("tailscale_auth_key", **api, state="absent", id=made["id"])
+        return result
 
     def preferences(self) -> Json:
         found = self.node.request("GET", "prefs")
         found.pop("Config", None)
         return t.cast("Json", found)
 
-    def joined(self, **options: t.Any) -> None:
+    def joined(self) -> None:
         """Log in for the first time."""
-        result = self.run(self.key(), **options)
+        result = self.log_in()
         assert result.get("joined"), result.get("msg")
 
     def close(self) -> None:
@@ -72,99 +111,90 @@ class Cell:
 class Row(t.NamedTuple):
     """A situation: what is done to a node before the run that is to put it right."""
 
-    arrange: t.Callable[[Cell], Json]  # returns options of that run
+    arrange: t.Callable[[Cell], None]
     refused: t.Mapping[tuple[str, str], str] = {}
     cure: t.Callable[[Cell], None] | None = None  # what the message asks for
     logs_in: bool = True
 
 
-def _fresh(_cell: Cell) -> Json:
-    return {}
+def _fresh(_cell: Cell) -> None:
+    """Nothing."""
 
 
-def _logged_out(cell: Cell) -> Json:
+def _logged_out(cell: Cell) -> None:
     cell.joined()
     assert cell.run(state="absent")["changed"]
-    return {}
 
 
-def _expired(cell: Cell) -> Json:
+def _expired(cell: Cell) -> None:
     cell.joined()
     cell.server.change("expire")
     cell.node.wait("NeedsLogin")
-    return {}
 
 
-def _deleted(cell: Cell) -> Json:
+def _deleted(cell: Cell) -> None:
     cell.joined()
     cell.server.change("delete")
     cell.node.restart()
-    return {}
 
 
-def _renamed(cell: Cell) -> Json:
+def _renamed(cell: Cell) -> None:
     cell.joined()
     cell.server.change("rename", "attic")
     cell.node.restart()
-    return {}
 
 
-def _moved(cell: Cell) -> Json:
-    result = cell.run(cell.key(other=True), login_server=cell.server.other_url)
+def _moved(cell: Cell) -> None:
+    result = cell.run(cell.server.key(tags=cell.declared.get("tags", ()), other=True), login_server=cell.server.other_url)
     assert result.get("joined"), result.get("msg")
-    return {}
 
 
-def _retagged(cell: Cell) -> Json:
+def _retagged(cell: Cell) -> None:
     cell.joined()
     cell.declared["tags"] = ["tag:other"]
-    return {}
 
 
-def _fails_without_an_answer(cell: Cell, how: str, message: str = NO_ANSWER) -> None:
+def _fails_without_an_answer(cell: Cell, how: str, also: str = "") -> None:
     """A run whose server does not answer fails, with the preferences of before."""
-    before, key = cell.preferences(), cell.key()
+    before, given = cell.preferences(), cell.key() if cell.kind in GIVEN else ""
     cell.server.away(how)
-    result = cell.run(key, timeout=SHORT)
+    result = cell.run(given, timeout=SHORT) if given else cell.log_in(timeout=SHORT)
     assert result.get("failed"), result
-    assert_matches(message, result["msg"])
+    assert_matches(NO_KEY if not given and how == "away" else f"({NO_ANSWER}).*{also}", result["msg"])
     assert cell.preferences() == before
 
 
-def _away_at_the_start(cell: Cell) -> Json:
+def _away_at_the_start(cell: Cell) -> None:
     _fails_without_an_answer(cell, "away")
     cell.server.back()
-    return {}
 
 
-def _expired_and_away(cell: Cell) -> Json:
+def _expired_and_away(cell: Cell) -> None:
     _expired(cell)
-    return _away_at_the_start(cell)
+    _away_at_the_start(cell)
 
 
-def _moved_and_away(cell: Cell) -> Json:
+def _moved_and_away(cell: Cell) -> None:
     _moved(cell)
-    _fails_without_an_answer(cell, "away", f"({NO_ANSWER}).* The node keeps its earlier login")
+    _fails_without_an_answer(cell, "away", "The node keeps its earlier login")
     assert cell.node.status()["Self"]["Online"]
     cell.server.back()
-    return {}
 
 
-def _away_in_the_middle(cell: Cell) -> Json:
+def _away_in_the_middle(cell: Cell) -> None:
     _fails_without_an_answer(cell, "middle")
     cell.server.back()
-    return {}
 
 
-def _killed(cell: Cell) -> Json:
+def _killed(cell: Cell) -> None:
     """The module and tailscaled are killed after the server has registered the node, and before it answers."""
     before = cell.server.registered()
-    key = cell.key()
+    given = cell.key() if cell.kind in GIVEN else ""
     cell.server.away("middle")
     child = os.fork()
     if not child:
         with contextlib.redirect_stdout(io.StringIO()):
-            cell.run(key)
+            _result = cell.run(given) if given else cell.log_in()
         os._exit(0)
     try:
         wait_for(lambda: cell.server.registered() > before, "a registration")
@@ -174,14 +204,18 @@ def _killed(cell: Cell) -> Json:
     cell.node.stop(kill=True)
     cell.server.back()
     cell.node.start()
-    return {}
 
 
-def _module_killed(cell: Cell) -> Json:
+def _module_killed(cell: Cell) -> None:
     """The module is killed between its two requests of a first login."""
     prefs = {**cell.preferences(), "ControlURL": cell.server.url, "WantRunning": True, "LoggedOut": False}
-    cell.node.request("POST", "start", {"AuthKey": cell.key(), "UpdatePrefs": prefs})
-    return {}
+    key = cell.key()
+    if cell.kind in MADE:
+        made = cell.module(
+            "tailscale_auth_key", **cell.server.api(cell.kind), tags=cell.declared.get("tags", []), description=NOTE
+        )
+        key = made["key"]
+    cell.node.request("POST", "start", {"AuthKey": key, "UpdatePrefs": prefs})
 
 
 def _keep_expiry_away(cell: Cell) -> None:
@@ -194,8 +228,8 @@ def _retag(cell: Cell) -> None:
 
 
 # Headscale keeps the expiry of a node with tags, and no login changes the tags of a node.
-KEPT = {("tagged", "headscale"): EXPIRE_COMMAND}
-FIXED = {(kind, "headscale"): TAG_COMMAND for kind in KEY_KINDS}
+KEPT = {(kind, "headscale"): EXPIRE_COMMAND for kind in TAGGED}
+FIXED = {(kind, "headscale"): TAG_COMMAND for kind in (*GIVEN, *MADE)}
 ROWS: t.Mapping[str, Row] = {
     "fresh": Row(_fresh),
     "logged out": Row(_logged_out, KEPT, _keep_expiry_away),
@@ -209,12 +243,36 @@ ROWS: t.Mapping[str, Row] = {
     "server away at the start, moved": Row(_moved_and_away),
     "server away in the middle": Row(_away_in_the_middle),
     "killed in the middle": Row(_killed),
-    "killed in the middle, the module alone": Row(_module_killed),
+    MODULE_KILLED: Row(_module_killed),
 }
-# Cells that cannot be, with the reason.
-IMPOSSIBLE: t.Mapping[str, str] = {
-    "deleted, while connected": "the server does not tell the node, which tailscaled shows as Running and Online; verify tells",
+# Cells that cannot be, with the reason: by situation, kind of key and manners; * is any.
+IMPOSSIBLE: t.Mapping[tuple[str, str, str], str] = {
+    ("deleted, while connected", "*", "*"): "the server does not tell the node, which stays Running and Online; verify tells",
+    ("*", "by OAuth", "headscale"): "Headscale has OAuth clients since 0.30",
+    ("*", "by OIDC", "headscale"): "Headscale exchanges no OIDC tokens",
+    ("*", "by OIDC", "headscale-0.30"): "Headscale exchanges no OIDC tokens",
+    **{("*", kind, "headscale-0.30"): "the same as with 0.29, of which only the API differs" for kind in GIVEN},
 }
+# Where a made key is left, with the reason.
+LEFT: t.Mapping[tuple[str, str, str], str] = {
+    (
+        MODULE_KILLED,
+        "by API key",
+        manners,
+    ): "Headscale stores no description, so nobody knows whose key it is; it lives 10 minutes"
+    for manners in ("headscale", "headscale-0.30")
+}
+
+
+def cells() -> list[tuple[str, str, str]]:
+    """All possible cells: situation, kind of key, manners."""
+    return [cell for cell in itertools.product(ROWS, (*GIVEN, *MADE), MANNERS) if not reason(*cell)]
+
+
+def reason(row: str, kind: str, manners: str) -> str:
+    """Why a cell is impossible; empty if it is not."""
+    keys = itertools.product((row, "*"), (kind, "*"), (manners, "*"))
+    return next((IMPOSSIBLE[key] for key in keys if key in IMPOSSIBLE), "")
 
 
 def assert_matches(pattern: str, text: str) -> None:
@@ -226,24 +284,24 @@ def run_cell(name: str, kind: str, server: Server) -> None:
     row = ROWS[name]
     cell = Cell(server, kind)
     try:
-        options = row.arrange(cell)
-        refusal = row.refused.get((kind, server.manners))
-        tags = ("tag:other",) if name == "retagged" else ("tag:server",)
+        row.arrange(cell)
+        refusal = row.refused.get((kind, cell.whose))
         if refusal:
             before = cell.preferences()
-            result = cell.run(cell.key(tags=tags), **options)
+            result = cell.log_in()
             assert result.get("failed"), result
             assert_matches(refusal, result["msg"])
             assert cell.preferences() == before
             assert row.cure
             row.cure(cell)
-        result = cell.run(cell.key(tags=tags), **options)
+        result = cell.log_in()
         assert not result.get("failed"), result["msg"]
-        assert result["joined"] == (row.logs_in and not (refusal and name == "retagged")), result
+        assert result["joined"] == (row.logs_in and not (refusal and row.cure is _retag)), result
         assert (result["node"]["backend_state"], result["node"]["online"]) == ("Running", True)
-        again = cell.run(**options)
+        again = cell.run()
         assert (again["changed"], again["requests"]) == (False, {"reads": 2, "writes": 0})
         assert len(server.names()) == 1
+        assert len(server.unused()) == ((name, kind, server.manners) in LEFT)
         for secret in server.secrets:
             assert not any(secret in text for text in cell.outputs)
     finally:

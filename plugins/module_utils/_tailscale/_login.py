@@ -98,7 +98,7 @@ def needed(status: Status, prefs: Status, params: Params) -> Login | None:
 
 def whose(prefs: Status, params: Params) -> str:
     """Whose manners the control server of a login has; a node that is to stay where it is has that server's."""
-    return manners(params.get("auth_key"), params["login_server"] or server_of(prefs))
+    return params.get("api") or manners(params.get("auth_key"), params["login_server"] or server_of(prefs))
 
 
 def forbidden(login: Login, over_tailnet: bool, params: Params) -> str | None:
@@ -144,7 +144,7 @@ def preferences(status: Status, prefs: Status, params: Params) -> dict[str, t.An
     given: dict[str, t.Any] = {"ControlURL": params["login_server"] or stays}
     if not same_server(given["ControlURL"], server_of(prefs)):
         given.update({"ExitNodeID": "", "ExitNodeIP": ""})  # no peer of the other tailnet, so traffic would be lost
-    return {**given, **advertised(params["tags"], manners(params["auth_key"], given["ControlURL"]))}
+    return {**given, **advertised(params["tags"], whose(given, params))}
 
 
 def describe_present(status: Status, prefs: Status, params: Params) -> dict[str, t.Any]:

@@ -74,6 +74,7 @@ NODE: Spec = spec_of((*LOGIN, *PREFERENCES))
 NODE_INFO: Spec = {
     "missing_ok": {"type": "bool", "default": False},
     **spec_of(tuple(key for key in LOGIN if key.option in ("login_server", "tags", "accept_risk"))),
+    "api": {"type": "str", "choices": ["tailscale", "headscale"]},
     "timeout": {"type": "int", "default": 0},
 }
 # How the modules of the administrative API log in to it.

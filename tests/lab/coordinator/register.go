@@ -119,6 +119,7 @@ func (t *tailnet) withKey(request *tailcfg.RegisterRequest, machine key.MachineP
 			return refused(reason)
 		}
 		if t.headscale() && (len(known.Tags) == 0 || len(existing.Tags) > 0) {
+			known.Used = true // not looked at, and spent nevertheless
 			return t.admit(request, machine, known, existing.Tags)
 		}
 		if !t.headscale() && (len(wanted) == 0 || sameTags(wanted, existing.Tags)) {

@@ -65,6 +65,13 @@ def test_login_that_would_end_the_runs_connection_is_predicted_as_refused(why: s
     assert ask(make(), TAILNET, accept_risk=True, **options)["needs_login"]["refused"] is None
 
 
+def test_kind_of_the_control_server_may_be_given() -> None:
+    node = Daemon(ControlURL=OTHER)
+    assert "headscale nodes tag" in ask(node, tags=["tag:b"])["needs_login"]["refused"]
+    assert ask(node, tags=["tag:b"], api="tailscale")["needs_login"]["refused"] is None
+    assert "headscale nodes tag" in ask(Daemon(), tags=["tag:b"], api="headscale")["needs_login"]["refused"]
+
+
 def test_missing_tailscaled_counts_as_logged_out_with_missing_ok() -> None:
     daemon = Daemon()
     daemon.missing = True
