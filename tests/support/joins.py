@@ -30,7 +30,7 @@ MADE = ("by API key", "by OAuth", "by OIDC")  # single-use keys that tailscale_a
 TAGGED = ("tagged", "by OAuth", "by OIDC")  # a client may only make keys with tags
 MANNERS = ("tailscale", "headscale", "headscale-0.30")
 NO_KEY = r"http://\S+"  # tailscale_auth_key names the server that it does not reach
-NO_ANSWER = r"did not log in within 3 s, because the control server \S+ did not answer it|did not log in within 3 s: it is"
+NO_ANSWER = r"did not log in within \d s, because the control server \S+ did not answer it|did not log in within \d s: it is"
 TAG_COMMAND = r"headscale nodes tag --identifier \d+ --tags tag:other"
 EXPIRE_COMMAND = r"headscale nodes expire --identifier (\d+|ID) --disable, and run again with a new key"
 
@@ -76,7 +76,7 @@ class Cell:
         """Run tailscale_node with a key: a given one, or one that is made if tailscale_node_info asks for it."""
         if self.kind in GIVEN:
             return self.run(self.key(), **options)
-        asked = {name: self.declared[name] for name in ("login_server", "tags") if name in self.declared}
+        asked: Json = {name: self.declared[name] for name in ("login_server", "tags") if name in self.declared}
         asked.update(socket=str(self.node.socket), api=self.whose, timeout=15)
         need = self.module("tailscale_node_info", **asked)["needs_login"]
         if not need or need["refused"]:

@@ -36,6 +36,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._statu
     login_error,
     login_is_over,
     node_id,
+    refusal,
     tags_of,
     unknown_node,
     warnings_of,
@@ -124,7 +125,8 @@ class Node:
         if login.can_be_restored:
             raise NodeError(f"{failure}{self.restore_login(prefs)}") from failure
         # The answer to a login that worked may have been lost, and tailscaled then tries again with a spent key.
-        if has_login(self.api.status()):
+        status = self.api.status()
+        if has_login(status) and refusal(status) is not None:
             status = self.restart(plan.prefs)
             if status is not None and is_connected(status):
                 return status
