@@ -18,6 +18,8 @@ description:
   - Only declared preferences are changed; all others keep their value, also at a new login.
   - Changed O(tags) or O(login_server), and an expired key, require a new login, which needs an O(auth_key). A new login over
     the tailnet itself is refused, as is every other change that would end the SSH connection of this run; see O(accept_risk).
+  - A login uses its key once, so that a key for one machine is enough. A login that fails ends, and leaves the preferences of
+    before.
   - Warns if the node's key will expire, which is rarely wanted on a server.
 extends_documentation_fragment:
   - homelab.tailsync.tailscale
@@ -38,6 +40,8 @@ options:
     description:
       - V(present) makes the node a running member of a tailnet. V(absent) logs the node out, and cancels a join that an earlier
         run did not finish.
+      - Headscale (0.29 does so) keeps the expiry that a logout sets, for a node with tags. Such a node can log in again after
+        C(headscale nodes expire --identifier ID --disable) on the server.
     type: str
     choices: [present, absent]
     default: present
@@ -55,8 +59,11 @@ options:
     type: str
   tags:
     description:
-      - The tags that the node is to have, such as V(tag:server). An auth key may have tags of its own. If the control server
-        assigns other tags, the module fails and names them.
+      - The tags that the node is to have, such as V(tag:server); an empty list for none. If they are not set, the node keeps
+        its tags. If the control server assigns other tags, the module fails and names them.
+      - At Tailscale a login asks for them. At a Headscale the auth key must have them, and the tags of a node that is logged in
+        are changed on the server only; the module then changes nothing, and names the command. An O(auth_key) that begins with
+        V(tskey-) or V(hskey-) tells which server it is; else Tailscale's own server is taken as one, and others as a Headscale.
     type: list
     elements: str
   hostname:
@@ -140,8 +147,8 @@ options:
     default: false
   timeout:
     description:
-      - How long to wait for the node to reach O(state), in seconds. After that tailscaled continues by itself, and the next run
-        finishes the work.
+      - How long to wait for the node to reach O(state), in seconds. A login that takes longer ends, so that it does not go on
+        with an old key; the next run begins another. Everything else tailscaled finishes by itself.
     type: int
     default: 20
 """

@@ -18,7 +18,8 @@ from ansible_collections.homelab.tailsync.plugins.plugin_utils import validate
 COUNT = 200
 # Refused for what this host is, not for what the input is.
 OF_THE_HOST = (
-    r"That takes a new login|not enabled on Tailnet|there is no such application profile|accept_risk|would end the connection"
+    r"That takes a new login|no login changes the tags|Headscale takes the last tag|not enabled on Tailnet|there is no such "
+    r"application profile|accept_risk|would end the connection"
 )
 
 

@@ -97,10 +97,10 @@ def refused_key(answer: str, whose: str, node_id: str, tagged: bool | None) -> s
     expired = STILL_EXPIRED in answer
     if whose != HEADSCALE or not (expired or (SPENT in answer and tagged is not False)):
         return again
-    listing = "" if node_id else "find its ID with headscale nodes list, and "
+    find = "" if node_id else "find its ID on the server with headscale nodes list, "
     cure = (
-        "a Headscale (0.29 does) may have accepted the key and kept the expiry of a node with tags, which it sets when the node "
-        f"logs out or is expired: {listing}run on the server headscale nodes expire --identifier {node_id or 'ID'} --disable, "
+        "Headscale (0.29 does so) keeps the expiry that a logout or headscale nodes expire sets for a node with tags, and takes "
+        f"a key without letting the node in: {find}run there headscale nodes expire --identifier {node_id or 'ID'} --disable, "
         "and run again with a new key"
     )
-    return f"{cure[0].upper()}{cure[1:]}" if expired else f"{again}. If the key was new, {cure}"
+    return cure if expired else f"{again}. If the key was new: {cure}"

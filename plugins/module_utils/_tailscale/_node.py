@@ -127,16 +127,16 @@ class Node:
         # The answer to a login that worked may have been lost, and tailscaled then tries again with a spent key.
         status = self.api.status()
         if has_login(status) and refusal(status) is not None:
-            status = self.restart(plan.prefs)
-            if status is not None and is_connected(status):
-                return status
+            up = self.restart(plan.prefs)
+            if up is not None and is_connected(up):
+                return up
         self.api.start("", prefs)
         raise failure
 
     def restore_login(self, prefs: Json) -> str:
         """Restore the earlier login, which still works, after a new one has failed. Returns a text for the message."""
-        status = self.restart({**prefs, "WantRunning": True, "LoggedOut": False})
-        if status is not None and is_connected(status):
+        up = self.restart({**prefs, "WantRunning": True, "LoggedOut": False})
+        if up is not None and is_connected(up):
             return ". The node keeps its earlier login"
         return ". The earlier login of the node was restored, but the control server has not confirmed that yet"
 

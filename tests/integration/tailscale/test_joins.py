@@ -58,6 +58,16 @@ def test_short_table_has_each_row_and_impossible_cells_have_reasons() -> None:
     assert all(len(reason) > 20 for reason in [*joins.IMPOSSIBLE.values(), *joins.LEFT.values()])
 
 
+def test_node_that_has_a_node_key_registers_once_with_the_key(cell: joins.Cell, server: Lab) -> None:
+    cell.joined()
+    server.change("expire")
+    cell.node.wait("NeedsLogin")
+    before = server.registered()
+    result = cell.run(server.key())
+    assert (result["joined"], result["requests"]["writes"]) == (True, 1), "login-interactive would register a second time"
+    assert server.registered() == before + 1
+
+
 def test_tags_of_a_refused_login_are_not_kept(cell: joins.Cell, server: Lab) -> None:
     before = cell.preferences()
     refused = cell.run("tskey-auth-wrong", tags=["tag:server"])  # with Tailscale's manners, the tags are advertised

@@ -217,7 +217,7 @@ def test_connection_of_before_is_not_taken_for_the_new_login() -> None:
 def test_tags_of_a_new_headscale_node_are_compared_and_not_advertised() -> None:
     daemon = at_headscale("NeedsLogin", AdvertiseTags=["tag:left"])
     daemon.tags_of_key = ["tag:server"]
-    options = {"login_server": HEADSCALE, "tags": ["tag:server"]}
+    options: dict[str, t.Any] = {"login_server": HEADSCALE, "tags": ["tag:server"]}
     assert declare(daemon, auth_key=HS_KEY, **options)["joined"]
     assert (daemon.preferences["AdvertiseTags"], daemon.tags) == ([], ["tag:server"])
     assert not declare(daemon, **options)["changed"]
@@ -294,9 +294,7 @@ def test_expiry_that_headscale_keeps_is_named_with_its_cure(single_use: bool, kn
     daemon.keeps_expiry, daemon.single_use = True, single_use
     if known:
         daemon.state, daemon.expiry = "NeedsLogin", EXPIRED
-    where = (
-        "run on the server headscale nodes expire --identifier n1" if known else "headscale nodes list, .* expire --identifier ID"
-    )
+    where = "run there headscale nodes expire --identifier n1" if known else "headscale nodes list, run there .* --identifier ID"
     with pytest.raises(NodeError, match=f"{where} --disable, and run again with a new key"):
         declare(daemon, auth_key=HS_KEY, login_server=HEADSCALE)
 

@@ -67,7 +67,7 @@ def test_commands_are_those_of_headscale() -> None:
     assert used.startswith("Make a new key")
     assert "headscale nodes expire --identifier 7 --disable" in used
     kept = refused_key("weird: regen=true but server says NodeKeyExpired: nodekey:1", HEADSCALE, "", None)
-    assert kept.startswith("A Headscale")
+    assert kept.startswith("Headscale")
     assert "headscale nodes list" in kept
 
 
