@@ -42,12 +42,13 @@ def refusals(found: Found, wanted: Found) -> list[str]:
         problems.append(wanted["problem"].removesuffix("."))  # the role adds the full stop
     if wanted["source"] != "none" and not absent:
         problems += _no_tun(found, wanted)
-    reason = login_reason(found, wanted) if wanted["state"] == "present" and not problems else None
-    if reason and not wanted["has_secret"]:
-        problems.append(
-            f"{reason}, and tailscale_auth_key is empty: give this run a key (tailscale_auth_key), or a secret that creates one "
+    login = _login_needed(found, wanted) if wanted["state"] == "present" and not problems else None
+    if login and not wanted["has_secret"]:
+        key = (
+            "and tailscale_auth_key is empty: give this run a key (tailscale_auth_key), or a secret that creates one "
             "(tailscale_oauth_client_secret or tailscale_api_token), or tailscale_oidc. A host that is logged in needs none"
         )
+        problems.append(f"{login.reason}: {login.cure}" if login.cure else f"{login.reason}, {key}")
     return problems
 
 
@@ -117,17 +118,21 @@ def _dns_server(listeners: Found, interfaces: t.Mapping[str, t.Sequence[str]]) -
 
 def login_reason(found: Found, wanted: Found) -> str | None:
     """The reason for a login of the host, as far as it is known before any change; else None."""
+    login = _login_needed(found, wanted)
+    return login.reason if login else None
+
+
+def _login_needed(found: Found, wanted: Found) -> _login.Login | None:
     node = found.get("node")
     if node is None:
-        return "this host is not in the tailnet yet" if found.get("state_kept") is False else None
+        return _login.Login("this host is not in the tailnet yet") if found.get("state_kept") is False else None
     if node["status"]["BackendState"] in STARTING:
         return None
     tags = wanted["tags"] if wanted["tags"] != "" else None  # an empty list means no tags
     if tags is not None:
         # Ansible also accepts a list as text with commas.
         tags = sorted({tag.strip() for tag in (tags.split(",") if isinstance(tags, str) else tags)} - {""})
-    login = _login.needed(node["status"], node["prefs"], {"login_server": wanted["login_server"] or None, "tags": tags})
-    return login.reason if login else None
+    return _login.needed(node["status"], node["prefs"], {"login_server": wanted["login_server"] or None, "tags": tags})
 
 
 def not_text(secrets: Found) -> list[str]:

@@ -45,7 +45,7 @@ NO_DAEMON = ("be-child", "cleanup", "version", "debug", "install-system-daemon",
 SIOCGIFADDR = 0x8915
 # The values that the decision about a login needs (module_utils/_tailscale/_login.py), and no others.
 STATUS = ("BackendState", "HaveNodeKey", "Health", "TailscaleIPs", "TUN")
-SELF = ("DNSName", "HostName", "KeyExpiry", "Expired", "Tags", "Online")
+SELF = ("ID", "DNSName", "HostName", "KeyExpiry", "Expired", "Tags", "Online")
 PREFS = ("ControlURL", "LoggedOut", "WantRunning", "Hostname")
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
@@ -262,8 +262,10 @@ def _node(path: str, connect: t.Callable[[str], LocalAPI]) -> Json | None:
     except NodeError:
         return None
     own = status.get("Self") or {}
+    shown = {key: status.get(key) for key in STATUS}
     return {
-        "status": {**{key: status.get(key) for key in STATUS}, "Self": {key: own.get(key) for key in SELF}},
+        # The address of a login is as good as a key to whoever opens it first.
+        "status": {**shown, "AuthURL": bool(status.get("AuthURL")), "Self": {key: own.get(key) for key in SELF}},
         "prefs": {key: prefs.get(key) for key in PREFS},
     }
 

@@ -66,6 +66,7 @@ def advertised(tags: t.Sequence[str] | None, whose: str) -> dict[str, t.Any]:
 
 def retagging(tags: t.Sequence[str], node_id: str) -> str:
     """How the tags of a node in a Headscale are changed, which no login can do."""
+    node_id = node_id or "ID"
     if not tags:
         return (
             "Headscale takes the last tag from no node: delete the node on the server (headscale nodes delete --identifier "

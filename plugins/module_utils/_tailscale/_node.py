@@ -79,7 +79,7 @@ class Node:
 
     def join(self) -> Json:
         status = self.wait(_wait.STARTED)
-        if is_cut_off(status):
+        if is_cut_off(status) and not self.check_mode:
             status = self.look_again(status)
         prefs = self.api.prefs()
         plan = _plan.join(status, prefs, self.wanted)
@@ -151,7 +151,7 @@ class Node:
         """The status of a node that is up without its control server, which may have deleted it: that is known at a new start."""
         status = self.wait_shortly(_wait.decided({}), self.wanted.needs_peers) or status
         unclear = is_cut_off(status) and not login_is_over(status) and login_error(status) is None
-        if not unclear or self.check_mode or self.wanted.origin.over_tailnet:
+        if not unclear or self.wanted.origin.over_tailnet:
             return status
         return self.restart(self.api.prefs()) or self.api.status(peers=self.wanted.needs_peers)
 

@@ -361,6 +361,22 @@ def test_host_that_must_log_in_is_refused_without_a_key(
     assert tailscale_host.refusals(machine.look(), wanted(**more)) == []
 
 
+def test_tags_that_only_the_server_changes_are_refused_with_its_command(machine: Machine) -> None:
+    own = {"ID": "7", "Tags": ["tag:server"]}
+    packaged_daemon(machine).node = status(ControlURL="https://headscale.example", Self=own)
+    (said,) = tailscale_host.refusals(machine.look(), wanted(has_secret=False, tags=["tag:b", "tag:a"]))
+    assert "headscale nodes tag --identifier 7 --tags tag:a,tag:b" in said
+    assert "tailscale_auth_key is empty" not in said
+    assert tailscale_host.refusals(machine.look(), wanted(has_secret=False, tags=["tag:server"])) == []
+
+
+def test_login_that_the_server_asks_for_is_seen_without_its_address(machine: Machine) -> None:
+    packaged_daemon(machine).node = status(AuthURL="https://headscale.example/register/s3cr3t", Self={"Online": False})
+    assert "s3cr3t" not in str(machine.look())
+    (said,) = tailscale_host.refusals(machine.look(), wanted(has_secret=False))
+    assert "its login is over" in said
+
+
 def state_file(machine: Machine, text: str) -> None:
     path = machine.root / tailscaled.STATE_FILE
     path.parent.mkdir(parents=True)
