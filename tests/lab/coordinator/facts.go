@@ -47,7 +47,7 @@ var facts = func() map[string]recordedAPI {
 	return all.APIs
 }()
 
-// recorded is the answer of facts.json to a request.
+// answer is the recorded answer to a request.
 func (api recordedAPI) answer(request string) object {
 	answer := object{}
 	if err := json.Unmarshal(api.Requests[request].Answer, &answer); err != nil {
@@ -56,12 +56,12 @@ func (api recordedAPI) answer(request string) object {
 	return answer
 }
 
-// element is the recorded element of a list in the answer to a request.
+// element is an element of a list in the recorded answer to a request.
 func (api recordedAPI) element(request, list string) object {
 	return api.answer(request)[list].([]any)[0].(object)
 }
 
-// filled is a recorded object with other values. It keeps its form: values that it has not are left out.
+// filled is a recorded object with other values. It keeps its form: a value whose name it has not is left out.
 func filled(form, values object) object {
 	for name := range form {
 		if value, ok := values[name]; ok {

@@ -62,6 +62,7 @@ func (t *tailnet) stops(at string) bool {
 		return false
 	}
 	t.stopAt, t.pause = "", "true"
+	t.cut()
 	return true
 }
 

@@ -176,8 +176,8 @@ func (t *tailnet) ofMachine(machine key.MachinePublic) *tailcfg.Node {
 	return nil
 }
 
-// admit makes a machine a node, or stays the one that it was, under the key that it shows now. The key is nil if
-// somebody logged in.
+// admit makes a machine a node, or lets it stay the one that it was, under the node key that it shows now. The auth
+// key is nil if somebody logged in.
 func (t *tailnet) admit(request *tailcfg.RegisterRequest, machine key.MachinePublic, k *authKey, tags []string) *tailcfg.RegisterResponse {
 	hostname := request.Hostinfo.Hostname
 	node := t.ofMachine(machine)
