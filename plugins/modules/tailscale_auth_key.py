@@ -87,7 +87,8 @@ options:
     description:
       - Revoke other valid keys for one machine that have the same O(description), such as a key that an interrupted run has left.
         If that fails, the module warns.
-      - Has no effect where the server stores no description.
+      - Headscale's API keys cannot store a description. There a fraction of a second in the key's expiry, derived from
+        O(description), says which keys were created with O(replace).
     type: bool
     default: false
 """

@@ -66,8 +66,6 @@ def _revoke(params: Params, check_mode: bool) -> Json:
 
 def _revoke_others(keys: TailscaleKeys | HeadscaleKeys, description: str, own: str, warnings: list[str]) -> list[str]:
     """Revoke what an earlier run has left. A failure is only a warning, because these keys expire soon anyway."""
-    if not isinstance(keys, TailscaleKeys):
-        return []  # Headscale's /api/v1 has no descriptions
     revoked: list[str] = []
     try:
         for key_id in keys.described(description, own):

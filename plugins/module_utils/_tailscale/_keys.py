@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import typing as t
+import zlib
 from urllib.parse import quote
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._control import Control, Json, creating
@@ -23,6 +24,7 @@ MOST_ASKED = 50  # keys whose description is asked for one by one
 USER_ADVICE = "user is the ID or the name of a Headscale user: see `headscale users list`"
 
 
+NEEDS_USER = "Headscale before 0.28 needs user, also together with tags: see `headscale users list`"
 GONE = (404, 410)
 NO_SUCH_METHOD = (405, 501)
 
@@ -110,6 +112,16 @@ def _is_single_use(key: Json) -> bool:
     return value is False and not key.get("invalid")
 
 
+def fraction_of(description: str) -> str:
+    """A fraction of a second that stands for a description.
+
+    Headscale's /api/v1 stores no description, so the expiry of a key tells what it was created for. Six digits, because its
+    databases keep microseconds; the keys of others have nine. The last one is no zero, which Go would leave out.
+    """
+    number = zlib.crc32(description.encode())
+    return f".{number // 9 % 100000:05d}{1 + number % 9}"
+
+
 class HeadscaleKeys:
     """Keys in Headscale's /api/v1."""
 
@@ -119,7 +131,8 @@ class HeadscaleKeys:
         self.now = now
 
     def create(self, wanted: t.Mapping[str, t.Any]) -> Json:
-        expires = (self.now + datetime.timedelta(seconds=wanted["expiry"])).strftime("%Y-%m-%dT%H:%M:%SZ")
+        mark = fraction_of(wanted["description"]) if wanted["replace"] else ""
+        expires = (self.now + datetime.timedelta(seconds=wanted["expiry"])).strftime(f"%Y-%m-%dT%H:%M:%S{mark}Z")
         body: Json = {
             "reusable": wanted["reusable"],
             "ephemeral": wanted["ephemeral"],
@@ -129,7 +142,7 @@ class HeadscaleKeys:
         user = self._user_id()
         if user:
             body["user"] = user
-        with creating(), _advising():
+        with creating(), _advising(USER_ADVICE if user else NEEDS_USER):
             found = self.control.request("POST", PREAUTHKEY, repeatable=False, json=body).get("preAuthKey")
             answer = found if isinstance(found, dict) else {}
             return {
@@ -161,6 +174,17 @@ class HeadscaleKeys:
         wanted = ("id",) if isinstance(text, str) and text.endswith("***") else ("user", "key")
         self.control.request("POST", f"{PREAUTHKEY}/expire", repeatable=True, json={name: body[name] for name in wanted})
 
+    def described(self, description: str, but: str) -> list[str]:
+        """The IDs of valid single-use keys that were created to be replaced with this description, but for one."""
+        mark = f"{fraction_of(description)}Z"
+        return [
+            str(key["id"])
+            for key in self._list()
+            if key.get("id") not in (None, but)
+            and str(key.get("expiration")).endswith(mark)
+            and not (key.get("used") or key.get("reusable") or self._is_expired(key))
+        ]
+
     def _delete(self, key_id: str) -> bool:
         """Delete the key; false if this Headscale has no such request."""
         with allowed(NO_SUCH_METHOD) as found:
@@ -170,12 +194,14 @@ class HeadscaleKeys:
         return bool(found)
 
     def _find(self, key_id: str) -> Json | None:
+        return next((key for key in self._list() if str(key.get("id")) == key_id), None)
+
+    def _list(self) -> list[Json]:
         user = self._user_id()
         query = f"?user={user}" if user else ""  # needed until 0.27
         with _advising():
             listed = self.control.request("GET", f"{PREAUTHKEY}{query}", repeatable=True).get("preAuthKeys")
-        keys = [key for key in listed if isinstance(key, dict)] if isinstance(listed, list) else []
-        return next((key for key in keys if str(key.get("id")) == key_id), None)
+        return [key for key in listed if isinstance(key, dict)] if isinstance(listed, list) else []
 
     def _is_expired(self, key: Json) -> bool:
         # Compared as text up to the second, since both are in UTC.
@@ -214,11 +240,11 @@ def _asking() -> t.Iterator[None]:
 
 
 @contextlib.contextmanager
-def _advising() -> t.Iterator[None]:
+def _advising(advice: str = USER_ADVICE) -> t.Iterator[None]:
     """Add to a refusal because of the user how a user is named."""
     try:
         yield
     except ControlError as error:
         if "user not found" not in str(error) and "field user" not in str(error) and "invalid user id" not in str(error):
             raise
-        raise type(error)(f"{error}. {USER_ADVICE[0].upper()}{USER_ADVICE[1:]}") from None
+        raise type(error)(f"{error}. {advice[0].upper()}{advice[1:]}") from None

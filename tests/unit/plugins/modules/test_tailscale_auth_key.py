@@ -270,6 +270,12 @@ def test_unknown_user_is_a_no_with_advice(headscale: ControlServer, user: str, w
     assert headscale.keys == []
 
 
+def test_older_headscale_that_needs_a_user_is_explained() -> None:
+    words = "user not found\\)\\. Headscale before 0.28 needs user, also together with tags"
+    with contextlib.closing(ControlServer("headscale-0.26")) as server, pytest.raises(ModuleFailed, match=words):
+        at(server, tags=["tag:server"])
+
+
 def test_key_of_headscale_with_tags_needs_no_user() -> None:
     with contextlib.closing(ControlServer("headscale-0.28")) as server:
         assert at(server, tags=["tag:server"])["key"]

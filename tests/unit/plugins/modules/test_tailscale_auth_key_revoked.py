@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 import pytest
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _keys
 from control_double import KEY_OF_HEADSCALE, TOKEN, ControlServer
 from module_call import ModuleFailed, call, printed
 
@@ -102,6 +104,25 @@ def test_unused_keys_of_the_same_description_are_replaced(server: ControlServer,
     made = mint(server, description="for nas", replace=True)
     assert (made["revoked"], made["id"]) == (["k1"], "k5")
     assert server.left == ["k2", "k3", "k5"]
+
+
+@pytest.mark.parametrize("headscale", VERSIONS, indirect=True)
+def test_unused_keys_of_headscale_for_the_same_host_are_replaced(headscale: ControlServer) -> None:
+    options = {"user": "alice", "replace": True}
+    mine, pi = (at(headscale, description=f"for {name}", **options)["id"] for name in ("nas", "pi"))
+    other = at(headscale, user="alice", description="for nas")["id"]  # not created to be replaced
+    made = at(headscale, description="for nas", **options)
+    assert (made["revoked"], headscale.left) == ([mine], [pi, other, made["id"]])
+    headscale.made[-1]["used"] = True
+    assert at(headscale, description="for nas", **options)["revoked"] == []
+    assert headscale.made[-2]["invalid"] is False
+
+
+@pytest.mark.parametrize("description", ["", "tailsync for nas", "tailsync for pi", "\u00fc" * 50])
+def test_fraction_of_a_description_keeps_its_six_digits(description: str) -> None:
+    """Go leaves out zeros at the end."""
+    assert re.fullmatch(r"\.\d{5}[1-9]", _keys.fraction_of(description))
+    assert _keys.fraction_of("tailsync for nas") != _keys.fraction_of("tailsync for pi")
 
 
 def test_key_is_created_although_older_ones_cannot_be_listed(server: ControlServer) -> None:
