@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import http.server
 import json
 import re
@@ -81,6 +82,7 @@ class ControlServer:
         self.key = ""  # the auth key to return, if a test sets it
         self.keys: list[Json] = []  # the requests that created keys
         self.made: list[Json] = []  # the keys: id, key, description, user, tags, used, reusable, invalid
+        self.time = ""  # of Headscale's clock, if it differs
         self.descriptions_are_listed = False  # the newer form of Tailscale's list of keys
         self.devices, self.nodes = copy.deepcopy(DEVICES["devices"]), copy.deepcopy(NODES["nodes"])
         self.requests: list[tuple[str, str]] = []
@@ -311,7 +313,7 @@ class ControlServer:
         prefix = APIS[api]["features"]["key_prefix"]
         made = self._made(given, prefix + "{:04}-secret", given, str(len(self.keys) + 1))
         recorded = APIS[api]["requests"]["create_key"]["answer"]["preAuthKey"]
-        more = {"id": made["id"], "key": made["key"], "user": _user(user)}
+        more = {"id": made["id"], "key": made["key"], "user": _user(user), "createdAt": self.time or _now()}
         return self.success({"preAuthKey": {**recorded, **given, **more}})
 
     def _list_v1(self, api: str, target: str) -> Answer:
@@ -378,6 +380,10 @@ def _user(user_id: str | None) -> t.Any:
         return None
     recorded = APIS["headscale-0.28"]["requests"]["list_users"]["answer"]["users"][0]
     return {**recorded, "id": user_id, "name": USERS[user_id][0], "email": USERS[user_id][1]}
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _bad_tag(tag: str) -> str | None:

@@ -25,6 +25,7 @@ USER_ADVICE = "user is the ID or the name of a Headscale user: see `headscale us
 
 
 NEEDS_USER = "Headscale before 0.28 needs user, also together with tags: see `headscale users list`"
+SECONDS = len("2026-11-24T12:00:00")
 GONE = (404, 410)
 NO_SUCH_METHOD = (405, 501)
 
@@ -145,11 +146,14 @@ class HeadscaleKeys:
         with creating(), _advising(USER_ADVICE if user else NEEDS_USER):
             found = self.control.request("POST", PREAUTHKEY, repeatable=False, json=body).get("preAuthKey")
             answer = found if isinstance(found, dict) else {}
-            return {
-                "key": self.control.field(answer, "key", "the new key"),
-                "id": answer.get("id"),
-                "expires": answer.get("expiration") or expires,
-            }
+            key = self.control.field(answer, "key", "the new key")
+        created = answer.get("createdAt")
+        if isinstance(created, str) and expires[:SECONDS] <= created[:SECONDS]:
+            raise ControlError(
+                f"the key expired at {expires}, but for {self.control.shown} it is {created[:SECONDS]}Z already, so no machine can "
+                "join with it: set the clock of the machine that runs this module, or of the control server"
+            )
+        return {"key": key, "id": answer.get("id"), "expires": answer.get("expiration") or expires}
 
     def revocable(self, key_id: str) -> bool:
         """Whether a machine could still join with the key of this ID."""
@@ -205,7 +209,7 @@ class HeadscaleKeys:
 
     def _is_expired(self, key: Json) -> bool:
         # Compared as text up to the second, since both are in UTC.
-        expiration = str(key.get("expiration") or "")[:19]
+        expiration = str(key.get("expiration") or "")[:SECONDS]
         return not expiration.startswith("0001") and bool(expiration) and expiration <= self.now.strftime("%Y-%m-%dT%H:%M:%S")
 
     def _user_id(self) -> str | None:

@@ -270,6 +270,15 @@ def test_unknown_user_is_a_no_with_advice(headscale: ControlServer, user: str, w
     assert headscale.keys == []
 
 
+def test_key_that_the_servers_clock_makes_dead_is_an_error() -> None:
+    with contextlib.closing(ControlServer("headscale-0.28")) as server:
+        server.time = "2999-11-26T17:01:10.500247879Z"
+        with pytest.raises(ModuleFailed, match=r"^the key expired at .* it is 2999-.* already, .*: set the clock"):
+            at(server, user="1")
+        server.time = "2020-11-26T17:01:10.500247879Z"
+        assert at(server, user="1")["key"]
+
+
 def test_older_headscale_that_needs_a_user_is_explained() -> None:
     words = "user not found\\)\\. Headscale before 0.28 needs user, also together with tags"
     with contextlib.closing(ControlServer("headscale-0.26")) as server, pytest.raises(ModuleFailed, match=words):

@@ -53,6 +53,7 @@ def test_received_token_is_in_no_output(server: ControlServer, status: int, body
 @pytest.mark.parametrize(
     "spelling",
     [TOKEN, quote(f"{TOKEN}/+"), f"Basic {'YWxhZGRpbjpvcGVu' * 2}", "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl", KEY_OF_HEADSCALE],
+    ids=["token", "quoted", "basic", "jwt", "headscale"],
 )
 def test_secrets_are_recognised_by_their_form(server: ControlServer, spelling: str) -> None:
     server.script = [(400, {}, json.dumps({"message": f"no <{spelling}>"}))]

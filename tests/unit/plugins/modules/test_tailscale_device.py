@@ -46,7 +46,7 @@ class Tailnet(t.NamedTuple):
             del machine["lastSeen"]
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1].get('api')}-{'-'.join(set(kind[1]) - {'api'})}")
+@pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1].get('api')}-{sorted(kind[1])[-1]}")
 def tailnet(request: pytest.FixtureRequest) -> t.Iterator[Tailnet]:
     """An old machine nas (1), offline; and pi (2), whose host name is nas."""
     name, options = request.param
