@@ -150,8 +150,8 @@ class HeadscaleKeys:
         created = answer.get("createdAt")
         if isinstance(created, str) and expires[:SECONDS] <= created[:SECONDS]:
             raise ControlError(
-                f"the key expired at {expires}, but for {self.control.shown} it is {created[:SECONDS]}Z already, so no machine can "
-                "join with it: set the clock of the machine that runs this module, or of the control server"
+                f"the key expired at {expires}, but for {self.control.shown} it is {created[:SECONDS]}Z already, so no machine "
+                "can join with it: set the clock of the machine that runs this module, or of the control server"
             )
         return {"key": key, "id": answer.get("id"), "expires": answer.get("expiration") or expires}
 

@@ -274,7 +274,7 @@ func (t *tailnet) nodeByID(id string) *tailcfg.Node {
 }
 
 func rfc3339(when time.Time) string {
-	return when.UTC().Format(time.RFC3339)
+	return when.UTC().Format(time.RFC3339Nano)
 }
 
 func (t *tailnet) routesOf(node *tailcfg.Node) (approved, available []string) {
