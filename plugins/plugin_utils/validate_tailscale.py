@@ -120,6 +120,8 @@ def _key_problems(variables: Variables) -> list[str]:
 
 def _oidc(value: t.Any) -> tuple[dict[str, t.Any], list[str]]:
     """The federated identity, empty for none, and its problems, which show no value."""
+    if isinstance(value, dict):
+        value = {name: item for name, item in value.items() if item is not None}
     if value in (None, "", {}):
         return {}, []
     sound, found = checked(value, {"type": "dict", "options": _tables.OIDC}, "tailscale_oidc")

@@ -78,6 +78,7 @@ def test_impossible_key_is_refused_with_the_roles_names(changes: dict[str, t.Any
     "changes",
     [
         {"tailscale_oidc": {}},
+        {"tailscale_oidc": {"client_id": None, "token": None, "token_file": None, "audience": None}},
         {"tailscale_oidc": None, "tailscale_tags": None},
         {"tailscale_oidc": ""},
         {"tailscale_oidc": OIDC},
