@@ -101,6 +101,17 @@ def test_login_that_an_older_run_repeats_for_ever_is_ended(cell: joins.Cell, ser
     assert not cell.run()["changed"]
 
 
+@pytest.mark.parametrize("server", ["tailscale"], indirect=True)
+def test_login_that_waits_for_approval_is_kept_and_told(cell: joins.Cell, server: Lab) -> None:
+    server.coordinator.ask("require-approval", "true")
+    told = cell.run(server.key())
+    assert "waits for approval (NeedsMachineAuth)" in told["msg"]
+    assert "waits for approval (NeedsMachineAuth)" in cell.run()["msg"]
+    server.coordinator.ask("approve")
+    cell.node.wait("Running")
+    assert not cell.run()["changed"]
+
+
 def test_key_with_other_tags_is_told_with_the_command_and_the_node_has_joined(
     cell: joins.Cell, server: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
