@@ -54,6 +54,7 @@ class ActionModule(ActionBase):
                 verified=bool(conclusion),
                 findings=report.findings_of(conclusion, hosts),
                 with_findings=conclusion.get("hosts") or (),
+                said=conclusion.get("said") or {},
             )
         )
         if told["failed"]:

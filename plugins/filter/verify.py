@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import verify, views
 
 Data = t.Mapping[str, t.Any]
@@ -14,7 +16,14 @@ Parts = t.Mapping[str, Data]
 
 
 def collect(hosts: t.Iterable[str], hostvars: Data, parts: t.Mapping[str, str]) -> dict[str, dict[str, t.Any]]:
-    return {host: {part: hostvars[host].get(variable) or {} for part, variable in parts.items()} for host in hosts}
+    found: dict[str, dict[str, t.Any]] = {}
+    for host in hosts:
+        found[host] = {part: hostvars[host].get(variable) or {} for part, variable in parts.items()}
+        if not found[host].get("declared"):  # the host was lost before it could be asked
+            with contextlib.suppress(AnsibleError):
+                name = hostvars[host].get("tailscale_hostname")
+                found[host].update({"hostname": name} if name else {})
+    return found
 
 
 def folders(declared: Data, hosts: t.Iterable[str]) -> dict[str, list[dict[str, t.Any]]]:
@@ -43,6 +52,7 @@ def conclusion(
         "lines": [*report.lines, *report.notes],
         "hosts": sorted(report.hosts),
         "outages": report.outages,
+        "said": report.said,
     }
 
 

@@ -32,6 +32,11 @@ def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
         lambda: try_ports(params["tcp"], timeout, ssh_keyscan), lambda: try_control_server(prefs, timeout)
     )
     own = [item["address"] for item in addresses]
+    tailnet = None
+    if params.get("peers") is not None:
+        with contextlib.suppress(NodeError):
+            asked = [*params["peers"], *params["ping"]]
+            tailnet = _reach.tailnet(tailscaled.status(peers=True), prefs or tailscaled.prefs(), asked)
     return {
         "addresses": addresses,
         "macs": _netlink.own_macs(),
@@ -41,6 +46,7 @@ def gather(params: Params, ssh_keyscan: str | None) -> dict[str, t.Any]:
         "tcp": tcp,
         "ping": [{"address": address, "answers": why is None, "error": why} for address, why in zip(params["ping"], ping_errors)],
         "control_server": control_server,
+        "tailnet": tailnet,
         "forwarding_needs": _reach.closed_to_forwarding(prefs.get("AdvertiseRoutes") or [], own),
     }
 

@@ -63,6 +63,12 @@ options:
     description: Try a new connection to the control server that tailscaled's preferences name.
     type: bool
     default: false
+  peers:
+    description:
+      - Names, host names or addresses of nodes. This host's tailscaled is asked what it knows of them, and of the addresses in
+        O(ping); see RV(tailnet). An empty list asks for those in O(ping) alone.
+    type: list
+    elements: str
   tailscale_socket:
     description: The socket of tailscaled's LocalAPI.
     type: path
@@ -162,6 +168,42 @@ control_server:
     resolved:
       description: Whether this host can resolve the name of the control server.
       type: bool
+tailnet:
+  description:
+    - The tailnet as this host's tailscaled knows it from the control server, read after the connections were tried; V(null)
+      without O(peers), or if tailscaled does not answer.
+  returned: always
+  type: dict
+  contains:
+    online:
+      description: Whether tailscaled is connected to its control server. If not, what it knows may be out of date.
+      type: bool
+    peers:
+      description:
+        - The nodes that were asked for and that the control server has named as peers. A peer that is missing was deleted there,
+          is hidden by the access policy, or is in another tailnet.
+      type: list
+      elements: dict
+      sample:
+        - dns_name: pi.home.ts.net
+          hostname: pi
+          addresses: [100.64.0.2]
+          online: true
+          last_seen: null
+          key_expired: false
+          exit_node_option: false
+    routes:
+      description: >-
+        The routes that this node and its peers serve. A route that is advertised, but not served by any node, waits for approval,
+        or the access policy hides it.
+      type: list
+      elements: str
+      sample: [192.168.1.0/24]
+    advertised_routes:
+      description: The routes that this node offers to serve, from its own preferences.
+      type: list
+      elements: str
+      sample: [192.168.1.0/24]
 forwarding_needs:
   description:
     - The sysctls that prevent this host from forwarding traffic to the subnets that its tailscaled advertises. Checked only with

@@ -45,6 +45,7 @@ class Run:
     verified: bool = False
     findings: t.Sequence[str] = ()  # verify's, without those of hosts that were lost before
     with_findings: t.Collection[str] = ()  # the hosts concerned
+    said: t.Mapping[str, str] = dataclasses.field(default_factory=dict)  # what the tailnet says of hosts that were lost
 
     def in_state(self, state: str) -> list[Host]:
         return [host for host in self.hosts if host.state == state]
@@ -130,7 +131,8 @@ def _refused(run: Run) -> str:
 
 
 def _unreachable(run: Run) -> str:
-    return _listed("unreachable", [host.name for host in run.in_state(UNREACHABLE)], ", ")
+    lost = [host.name for host in run.in_state(UNREACHABLE)]
+    return _listed("unreachable", [f"{name} ({short(run.said[name])})" if run.said.get(name) else name for name in lost], ", ")
 
 
 def _failed(run: Run) -> str:

@@ -115,6 +115,8 @@ class Peer(t.NamedTuple):
     addresses: tuple[str, ...]
     online: bool
     expired: bool
+    last_seen: str = ""
+    id: str = ""
 
 
 class Controller(t.NamedTuple):
@@ -123,6 +125,8 @@ class Controller(t.NamedTuple):
     state: str = ""
     peers: tuple[Peer, ...] = ()
     suffix: str = ""
+    online: bool = True  # whether its control server keeps it up to date
+    expired: bool = False  # its own key
 
     def named(self, label: str) -> list[Peer]:
         """The machines with this name. Machines shared from another tailnet come after the tailnet's own."""
@@ -135,10 +139,13 @@ def parse_controller(text: str) -> Controller:
     status = _object(_json(text))
     peers = _object(status.get("Peer")).values()
     suffix = _object(status.get("CurrentTailnet")).get("MagicDNSSuffix")
+    own = _object(status.get("Self"))
     return Controller(
         _text(status.get("BackendState")),
         tuple(_peer(_object(peer)) for peer in (status.get("Self"), *peers)),
         _text(suffix).strip("."),
+        own.get("Online") is not False,
+        own.get("Expired") is True,
     )
 
 
@@ -152,7 +159,7 @@ def tailnet_addresses(controller: Controller, label: str) -> list[str]:
 
 def _peer(given: dict[str, t.Any]) -> Peer:
     dns_name, hostname = _text(given.get("DNSName")).strip("."), label_of(_text(given.get("HostName")))
-    addresses = given.get("TailscaleIPs")
+    addresses, last_seen = given.get("TailscaleIPs"), _text(given.get("LastSeen"))
     return Peer(
         first_label(dns_name) or hostname,
         hostname,
@@ -160,6 +167,8 @@ def _peer(given: dict[str, t.Any]) -> Peer:
         tuple(one for one in addresses if _is_address(one)) if isinstance(addresses, list) else (),
         given.get("Online") is True,
         given.get("Expired") is True,
+        last_seen if not last_seen.startswith("0001") else "",  # Go's zero time
+        _text(given.get("ID")),
     )
 
 

@@ -13,10 +13,12 @@ import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_access import (
     CONTROLLER,
+    HOST,
     INVENTORY,
     NAME,
     Controller,
     Destination,
+    Peer,
 )
 
 # The kinds of ssh's errors, in order of precedence. CLOSED is the only sign that a ProxyCommand leaves of other errors.
@@ -111,16 +113,26 @@ def _of_tailnet(attempts: t.Sequence[Attempt], controller: Controller, label: st
             "reached only from a machine in its tailnet; set tailsync_tailscale_command if the program is elsewhere"
         ]
     if controller.state != "Running":
-        return [f"Tailscale on this machine is not connected (its state is {controller.state}): tailscale up"]
+        return [_not_connected(controller)]
+    found = []
+    if not controller.online:
+        found.append(
+            f"This machine's own Tailscale has no connection to its control server ({command}), so what it knows of {label} may "
+            "be out of date, and a host that has started since may be missing from the tailnet: is the control server up?"
+        )
     peers = controller.named(label)
     if not peers:
-        return [_not_there(controller, label)]
+        return [*found, _not_there(controller, label, any(attempt.source == HOST for attempt in attempts))]
     if all(peer.expired for peer in peers):
-        return [f"The key of {label} in the tailnet has expired: renew it, or disable its expiry, in the admin console"]
+        return [*found, _expired(label, peers[0])]
     if not any(peer.online for peer in peers):
-        return [f"{label} is offline in the tailnet: is the machine on, and does Tailscale run on it?"]
+        since = max(peer.last_seen for peer in peers)
+        return [
+            *found,
+            f"{label} is offline in the tailnet{since and f' since {since}'}: is the machine on, does Tailscale run on it, and "
+            "can it reach the control server?",
+        ]
     by_tailnet = {attempt.source: attempt.kind for attempt in attempts if attempt.source in (NAME, CONTROLLER)}
-    found = []
     if by_tailnet.get(NAME) in (UNKNOWN_NAME, CLOSED):
         found.append(
             f"This machine cannot resolve the name {label}, although the tailnet has it: turn MagicDNS on on this controller "
@@ -134,17 +146,41 @@ def _of_tailnet(attempts: t.Sequence[Attempt], controller: Controller, label: st
     return found
 
 
-def _not_there(controller: Controller, label: str) -> str:
+def _not_connected(controller: Controller) -> str:
+    """The message for a controller that is itself not in the tailnet."""
+    if controller.state == "NeedsMachineAuth":
+        return "This machine waits for approval in its tailnet: approve it in the admin console"
+    why = ", because the key of its node has expired" if controller.expired else ""
+    return f"Tailscale on this machine is not connected (its state is {controller.state}){why}: tailscale up"
+
+
+def _expired(label: str, peer: Peer) -> str:
+    return (
+        f"The key of {label} in the tailnet has expired: renew it, or disable its expiry, in the admin console (Headscale: "
+        f"`headscale nodes expire --identifier {peer.id or 'ID'} --disable`), or log it in again over the LAN or a console"
+    )
+
+
+def _not_there(controller: Controller, label: str, joined: bool) -> str:
+    """The message for a node that is missing; `joined` if the host itself has named its address in a tailnet."""
     renamed = next((peer for peer in controller.peers if peer.hostname == label and peer.name != label), None)
     if renamed:
         where = ", ".join(renamed.addresses[:1])
+        state = " and its key has expired" if renamed.expired else "" if renamed.online else " and it is offline"
         return (
-            f"The tailnet has no machine {label}; a machine with that host name is called {renamed.name} there ({where}): set "
-            f"tailscale_hostname: {renamed.name} for this host, or rename it in the admin console"
+            f"The tailnet has no machine {label}; a machine with that host name is called {renamed.name} there ({where}){state}: "
+            f"set tailscale_hostname: {renamed.name} for this host, or rename it in the admin console (Headscale: `headscale "
+            f"nodes rename --identifier {renamed.id or 'ID'} {label}`)"
+        )
+    if joined:
+        return (
+            f"The tailnet of this machine has no machine {label}, although the host itself is in a tailnet: its node was deleted "
+            "at the control server (then restart tailscaled on the host, and log it in again with a key), it is in another "
+            "tailnet than this machine, or the access policy hides it from this machine"
         )
     return (
-        f"The tailnet of this machine has no machine {label}: the host has not joined it yet, has another name there "
-        "(tailscale_hostname), or the access policy hides it"
+        f"The tailnet of this machine has no machine {label}: the host has not joined it yet, was deleted there, has another "
+        "name there (tailscale_hostname), or the access policy hides it"
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import verify_folders, verify_mesh, verify_ports
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import verify_folders, verify_mesh, verify_ports, verify_tailnet
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.mesh import desired_state, model
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.verify_folders import Report
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import Attempt, ControlServer, Data, View, Views
@@ -26,6 +26,7 @@ def conclude(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
     outages = _outages(views)
     report.findings += outages.values()
     report.outages = outages
+    report.said = {name: said for name, said in ((name, verify_tailnet.said_of(views, name)) for name in outages) if said}
     report.hosts |= set(outages)
     there = [view for view in views.values() if view.name not in outages]
     for view in views.values():
@@ -33,6 +34,7 @@ def conclude(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
             report.add(_host_report(views, view), view.name)  # it answered this part, which may have the cause
     for view in there:
         report.add(_host_report(views, view), view.name)
+        report.add(verify_tailnet.report_of(views, view), view.name)
     silent = _silent_pairs(there)
     report.findings += silent.values()
     report.hosts = report.hosts.union(*silent)
@@ -46,25 +48,26 @@ def conclude(views: Views, from_controller: t.Iterable[Data] = ()) -> Report:
 
 
 def _outages(views: Views) -> dict[str, str]:
-    reasons = {view.name: cut_off(view) for view in views.values()}
+    reasons = {view.name: cut_off(views, view) for view in views.values()}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def cut_off(view: View) -> str | None:
+def cut_off(views: Views, view: View) -> str | None:
     """The reason why this host cannot be inspected, or is unreachable for its peers; else None."""
     if view.lost or not view.ssh.get("address"):
-        return _unreachable(view)
+        return _unreachable(views, view)
     if not view.runs:
-        state = view.node.get("backend_state")
-        return f"{view.name}: Tailscale is {state}, not Running" if state else f"{view.name}: Tailscale is not running"
+        return verify_tailnet.not_running(view)
     if not view.device_id:
         return f"{view.name}: {view.syncthing.get('msg') or 'Syncthing does not answer: no reason known'}"
     return None
 
 
-def _unreachable(view: View) -> str:
+def _unreachable(views: Views, view: View) -> str:
     if not view.ssh.get("address") and (view.ssh.get("msg") or not view.lost):
-        return f"{view.name} cannot be reached by SSH: {view.ssh.get('msg') or 'no address answered'}"
+        said = verify_tailnet.said_of(views, view.name)
+        reason = str(view.ssh.get("msg") or "no address answered")
+        return f"{view.name} cannot be reached by SSH: {reason}{said and f' ({said})'}"
     failed = [item["msg"] for item in (view.own, view.probed) if item.get("failed") and item.get("msg")]
     if failed:
         return f"{view.name} could not be inspected: {failed[0]}"
@@ -107,7 +110,10 @@ def _silent_pairs(there: t.Sequence[View]) -> dict[Pair, str]:
     """Pairs of hosts that cannot open a new connection to each other, each with its message."""
     found: dict[Pair, str] = {}
     for one, two in itertools.combinations(there, 2):
-        message = _unanswered_ping(one, two) or _unanswered_ping(two, one) or _no_new_connection(one, two)
+        if verify_tailnet.need_not_meet(one, two):
+            continue
+        message = verify_tailnet.strangers(one, two)
+        message = message or _unanswered_ping(one, two) or _unanswered_ping(two, one) or _no_new_connection(one, two)
         if message:
             found[frozenset((one.name, two.name))] = message
     return found
@@ -146,7 +152,8 @@ def _connections(view: View) -> list[str]:
         if connection.connected:
             lines.append(f"{view.name} -> {device['name']}: {connection.address} ({connection.type})")
         elif device["name"] not in view.managed:
-            lines.append(f"{view.name} -> {device['name']}: not connected (not managed by Ansible)")
+            said = verify_tailnet.said_of_device(view, device)
+            lines.append(f"{view.name} -> {device['name']}: not connected (not managed by Ansible{said and f'; {said}'})")
     return lines
 
 

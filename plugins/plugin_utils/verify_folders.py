@@ -28,6 +28,7 @@ class Report:
     lines: list[str] = dataclasses.field(default_factory=list)
     hosts: set[str] = dataclasses.field(default_factory=set)  # those that have findings
     outages: dict[str, str] = dataclasses.field(default_factory=dict)  # the findings of hosts that could not be inspected
+    said: dict[str, str] = dataclasses.field(default_factory=dict)  # what the tailnet says of those hosts
 
     def add(self, other: Report, host: str | None = None) -> None:
         if host and other.findings:

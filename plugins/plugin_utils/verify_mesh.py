@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import is_tailnet_address
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _settle
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import verify_tailnet
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.verify_folders import (
     Report,
     absent_holders,
@@ -96,6 +97,8 @@ def paused_by(other: View, view: View) -> bool:
 def _not_connected(view: View, device: Data) -> str:
     dials = ((address, view.dials.get(address)) for address in device.get("addresses") or ())
     errors = [f"{address}: {dial.error}" for address, dial in dials if dial and dial.error]
+    said = verify_tailnet.said_of_device(view, device)
+    errors += [said] if said else []
     return f"{view.name} is not connected to {device['name']}" + (f" ({'; '.join(errors)})" if errors else "")
 
 

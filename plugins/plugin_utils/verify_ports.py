@@ -16,7 +16,7 @@ import ipaddress
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import is_tailnet_address
-from ansible_collections.homelab.tailsync.plugins.plugin_utils import openings
+from ansible_collections.homelab.tailsync.plugins.plugin_utils import openings, verify_tailnet
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.verify_folders import Report
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.views import Attempt, Data, View, Views, read
 
@@ -33,8 +33,8 @@ def endpoints(views: Views, cut_off: t.Collection[str]) -> dict[str, dict[str, t
     """For each host, the data that the others need to probe it, and that it needs itself.
 
     C(addresses) are its own. All others probe C(ports) at the addresses C(probe), and C(ssh_ports) at C(declared), the address
-    in the inventory, if that is not one of them. C(sync) is its Syncthing's port, C(ping) its tailnet address, and C(peers) are
-    the devices that it shares folders with.
+    in the inventory, if that is not one of them. C(sync) is its Syncthing's port, C(ping) its tailnet address, C(peers) are the
+    devices that it shares folders with, C(label) is its name in the tailnet, and about C(ask) its own tailscaled is asked.
     """
     found = {}
     for view in views.values():
@@ -49,6 +49,8 @@ def endpoints(views: Views, cut_off: t.Collection[str]) -> dict[str, dict[str, t
             "ping": view.tailnet_address if there else None,
             "sync": view.sync_port if there else None,
             "peers": [device["name"] for device in view.wanted["devices"]],
+            "label": view.label,
+            "ask": verify_tailnet.asked(views, view),
         }
     return found
 
@@ -73,7 +75,9 @@ def targets(hosts: t.Mapping[str, Data], name: str) -> dict[str, t.Any]:
             tcp += [{**_probe(entry, entry["declared"], port), "patient": True} for port in entry["ssh_ports"]]
     peers = [others[peer] for peer in own["peers"] if peer in others]
     tcp += [{"address": entry["ping"], "port": entry["sync"]} for entry in peers if entry["ping"] and entry["sync"]]
-    return {"tcp": tcp, "ping": [entry["ping"] for entry in others.values() if entry["ping"]]}
+    # A host that was not reached is known by its name only.
+    asked = {*own["ask"], *(entry["label"] for entry in others.values() if not entry["ping"])}
+    return {"tcp": tcp, "ping": [entry["ping"] for entry in others.values() if entry["ping"]], "peers": sorted(asked)}
 
 
 def probes_of_controller(views: Views) -> list[dict[str, t.Any]]:

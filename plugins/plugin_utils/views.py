@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import typing as t
 
-from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import is_tailnet_address
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import first_label, is_tailnet_address, label_of
 from ansible_collections.homelab.tailsync.plugins.module_utils._syncthing import _disk, _settle
 from ansible_collections.homelab.tailsync.plugins.plugin_utils import openings
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.mesh import Model, desired_state, model
@@ -102,6 +102,47 @@ class ControlServer:
     error: str | None = None
     resolved: bool = True
     proxy: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """A node as another one knows it from the control server."""
+
+    dns_name: str = ""
+    hostname: str = ""
+    addresses: t.Sequence[str] = ()
+    online: bool = False
+    last_seen: str | None = None
+    key_expired: bool = False
+    exit_node_option: bool = False
+
+    @property
+    def name(self) -> str:
+        return first_label(self.dns_name) or label_of(self.hostname)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tailnet:
+    """What a host's tailscaled has been told by its control server, of the nodes that it was asked for."""
+
+    online: bool = False  # else it may be out of date
+    peers: t.Sequence[Data] = ()
+    routes: t.Sequence[str] = ()
+    advertised_routes: t.Sequence[str] = ()
+
+    @functools.cached_property
+    def known(self) -> list[Peer]:
+        return [read(Peer, peer) for peer in self.peers]
+
+    def at(self, address: str | None) -> Peer | None:
+        return next((peer for peer in self.known if address in peer.addresses), None)
+
+    def named(self, label: str) -> Peer | None:
+        return next((peer for peer in self.known if peer.name == label), None)
+
+    def once_named(self, label: str) -> Peer | None:
+        """The node with another name whose own host name is this one: an administrator renamed it, or its name was taken."""
+        return next((peer for peer in self.known if label_of(peer.hostname) == label and peer.name != label), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +242,16 @@ class View:
     def control_server(self) -> ControlServer | None:
         found = self.probed.get("control_server")
         return read(ControlServer, found) if found else None
+
+    @property
+    def label(self) -> str:
+        """The name that the inventory gives it in the tailnet."""
+        return label_of(str(self.variables.get("tailscale_hostname") or self.name))
+
+    @functools.cached_property
+    def tailnet(self) -> Tailnet | None:
+        found = self.probed.get("tailnet")
+        return read(Tailnet, found) if found else None
 
     @functools.cached_property
     def attempts(self) -> list[Attempt]:
@@ -310,9 +361,10 @@ def _view(name: str, seen: Data, mesh: Model, alive: bool) -> View:
     member = seen.get("member") or EMPTY
     # The result of the wait is newer than the first one.
     waited = seen.get("waited") or EMPTY
+    hostname = seen.get("hostname")
     return View(
         name=name,
-        variables=seen.get("declared") or EMPTY,
+        variables=seen.get("declared") or ({"tailscale_hostname": hostname} if isinstance(hostname, str) else EMPTY),
         mesh=mesh,
         lost=not alive,
         ssh=seen.get("ssh") or EMPTY,

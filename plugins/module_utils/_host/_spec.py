@@ -40,6 +40,7 @@ REACHABILITY: Spec = {
     "tcp": {"type": "list", "elements": "dict", "default": [], "options": ENDPOINT},
     "ping": {"type": "list", "elements": "str", "default": []},
     "control_server": {"type": "bool", "default": False},
+    "peers": {"type": "list", "elements": "str"},
     "tailscale_socket": {"type": "path", "default": SOCKET},
     "timeout": {"type": "int", "default": 3},
 }

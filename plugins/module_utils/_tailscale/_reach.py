@@ -13,13 +13,17 @@ import typing as t
 import urllib.parse
 from pathlib import Path
 
+from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import first_label, label_of
 from ansible_collections.homelab.tailsync.plugins.module_utils._host.boot import PROXIES
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._status import describe_peers, routes_of
 
 PING_TIMEOUT = 5  # seconds; the first packet to a peer takes a relay, and the connection to the relay may have to be opened first
 # The ports that tailscaled tries for a control server whose URL has no port (control/controlhttp): one of them is enough.
 DEFAULT_PORTS = {"https": (443, 80), "http": (80,)}
+# The facts of a peer that are returned; others would only make the result longer.
+PEER = ("dns_name", "hostname", "addresses", "online", "last_seen", "key_expired", "exit_node_option")
 
 
 class Reach(LocalAPI):
@@ -37,6 +41,25 @@ class Reach(LocalAPI):
                 return None
             error = str(answer["Err"])
         return error
+
+
+def tailnet(status: t.Mapping[str, t.Any], prefs: t.Mapping[str, t.Any], asked: t.Collection[str]) -> dict[str, t.Any]:
+    """The tailnet as this node knows it: whether the control server keeps it up to date, its routes, and the peers asked for.
+
+    A peer is asked for by an address, its name, or its host name, which an administrator's rename does not change.
+    """
+    wanted = {*asked, *map(label_of, asked)}
+    peers = describe_peers(status)
+    return {
+        "online": bool((status.get("Self") or {}).get("Online")),
+        "peers": [{key: peer[key] for key in PEER} for peer in peers if not wanted.isdisjoint(_called(peer))],
+        "routes": routes_of(status),
+        "advertised_routes": sorted(prefs.get("AdvertiseRoutes") or []),
+    }
+
+
+def _called(peer: t.Mapping[str, t.Any]) -> set[str]:
+    return {*peer["addresses"], first_label(peer["dns_name"]), label_of(peer["hostname"])} - {""}
 
 
 def closed_to_forwarding(routes: t.Iterable[str], own: t.Collection[str], root: Path = Path("/proc/sys/net")) -> list[str]:

@@ -94,6 +94,18 @@ def peers_of(status: Status) -> list[dict[str, t.Any]]:
     return list((status.get("Peer") or {}).values())
 
 
+def routes_of(status: Status) -> list[str]:
+    """The routes that nodes of the tailnet, this one included, serve according to the control server; 0.0.0.0/0 is an exit node.
+
+    Its own approved route a node may learn only with its next start (Headscale 0.29), its peers at once.
+    """
+    found = set()
+    for node in (status.get("Self") or {}, *peers_of(status)):
+        own = set(node.get("TailscaleIPs") or [])
+        found |= {route for route in node.get("AllowedIPs") or [] if route.partition("/")[0] not in own}
+    return sorted(found)
+
+
 def tags_of(status: Status) -> list[str]:
     return sorted((status.get("Self") or {}).get("Tags") or [])
 

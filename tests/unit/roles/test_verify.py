@@ -15,7 +15,6 @@ ROLES = pathlib.Path(__file__).resolve().parents[3] / "roles"
 # Variables with which the role firewall opens and closes no TCP port.
 OPENS_NOTHING = {
     "firewall_docker_interfaces",  # traffic between and from containers
-    "firewall_key_expiry_days",
     "firewall_logging",
     "firewall_multicast",  # UDP
     "firewall_proof_timeout",
@@ -38,7 +37,7 @@ def tasks() -> t.Iterator[dict[str, t.Any]]:
         yield from task.get("block", [task])
 
 
-def test_verify_uses_every_variable_of_the_firewall_about_ports() -> None:
+def test_verify_uses_every_variable_of_the_firewall_about_ports_and_keys() -> None:
     declared = {name for name in options("firewall") if name.startswith("firewall_")}
     taken = set(load("verify", "defaults/main.yml")["verify_firewall"])
     assert taken == declared - OPENS_NOTHING

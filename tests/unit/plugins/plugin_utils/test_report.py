@@ -190,6 +190,14 @@ def test_verify_finding_about_a_lost_host_is_not_told_twice() -> None:
     assert report.findings_of(conclusion, [host("nas"), host("vps")]) == conclusion["findings"]
 
 
+def test_what_the_tailnet_says_of_an_unreachable_host_is_told_with_it() -> None:
+    hosts = [host("nas"), Host("pi", state=report.UNREACHABLE), Host("vps", state=report.UNREACHABLE)]
+    said = {"pi": "the key of its node has expired, says tailscaled on nas", "nas": "its node is online"}
+    lines = report.lines(Run(hosts, verified=True, said=said))["lines"]
+    assert lines[1] == "unreachable: pi (the key of its node has expired, says tailscaled on nas), vps"
+    assert not [line for line in lines if "is online" in line]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
+import json
+import typing as t
+
 import pytest
+import tailnet_statuses as recorded
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_access import (
     CONTROLLER,
+    HOST,
     INVENTORY,
     NAME,
     Controller,
     Destination,
     Peer,
+    parse_controller,
 )
 from ansible_collections.homelab.tailsync.plugins.plugin_utils.ssh_advice import (
     Attempt,
@@ -97,3 +103,56 @@ def test_ssh_failure_is_shortened_to_its_last_line() -> None:
     )
     assert shorten_ssh_error(text) == "ssh: connect to host 10.0.0.1 port 22: Connection timed out"
     assert shorten_ssh_error("") == "no answer"
+
+
+def advice(status: t.Any, label: str = "pi", *attempts: Attempt) -> str:
+    tried = attempts or (Attempt(label, NAME, UNKNOWN), LAN_CLOSED)
+    return " ".join(causes(tried, parse_controller(json.dumps(status)), label, DESTINATION, ["tailscale"]))
+
+
+@pytest.mark.parametrize(
+    ("status", "label", "words"),
+    [
+        (
+            recorded.EXPIRED,
+            "vps",
+            ["The key of vps in the tailnet has expired", "headscale nodes expire --identifier 3 --disable"],
+        ),
+        (
+            recorded.RENAMED,
+            "vps",
+            ["is called vpsx there (100.64.0.3): set tailscale_hostname: vpsx", "headscale nodes rename --identifier 3 vps"],
+        ),
+        (recorded.OFFLINE, "pi", ["pi is offline in the tailnet since 2026-11-26T17:00:00Z", "can it reach the control server"]),
+        (recorded.DELETED_BY_NAS, "pi", ["has no machine pi", "was deleted there", "has not joined it yet"]),
+        (recorded.SERVER_DOWN, "pi", ["own Tailscale has no connection to its control server (tailscale status)"]),
+        (
+            recorded.status(recorded.node("nas", Expired=True), state="NeedsLogin"),
+            "pi",
+            ["its state is NeedsLogin), because the key of its node has expired: tailscale up"],
+        ),
+        (recorded.status(recorded.node("nas"), state="NeedsMachineAuth"), "pi", ["This machine waits for approval"]),
+    ],
+)
+def test_controller_says_what_its_tailnet_knows_of_the_host(status: t.Any, label: str, words: list[str]) -> None:
+    assert [word for word in words if word not in advice(status, label)] == []
+
+
+def test_renamed_machine_that_is_also_expired_or_offline_is_told_so() -> None:
+    for more, words in ({"Expired": True}, "and its key has expired"), ({"Online": False}, "and it is offline"):
+        renamed = recorded.node("vps", DNSName="vpsx.mesh.example.", **more)
+        assert words in advice(recorded.status(recorded.node("nas"), renamed), "vps")
+
+
+def test_host_that_believes_to_be_in_the_tailnet_was_deleted_there() -> None:
+    """The proof before the firewall closes: the host itself gave its address."""
+    said = advice(recorded.DELETED_BY_NAS, "pi", Attempt("pi", NAME, UNKNOWN), Attempt("100.64.0.2", HOST, TIMEOUT))
+    assert "its node was deleted at the control server" in said
+    assert "restart tailscaled on the host" in said
+    assert "not joined" not in said
+
+
+def test_healthy_tailnet_gives_no_cause() -> None:
+    said = advice(recorded.HEALTHY, "pi")
+    for word in ("expired", "offline", "deleted", "renamed", "control server", "approval"):
+        assert word not in said, said

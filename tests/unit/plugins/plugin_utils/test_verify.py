@@ -112,7 +112,7 @@ def test_old_syncthing_without_remote_state_gives_no_finding(views: Views) -> No
             True,
             "pi failed or could not be reached earlier in this run (its own message is above): it was not verified",
         ),
-        ("pi/node/backend_state", "NeedsLogin", "pi: Tailscale is NeedsLogin, not Running"),
+        ("pi/node/backend_state", "Stopped", "pi: Tailscale is Stopped, not Running"),
         (
             "pi/syncthing",
             {"msg": "Syncthing does not answer at http://127.0.0.1:8384: is its service running? (refused)"},

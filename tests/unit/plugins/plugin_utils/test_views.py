@@ -57,6 +57,15 @@ def test_registered_variables_are_collected_by_name() -> None:
     assert collected == {"nas": {"ssh": {"address": "nas"}}, "pi": {"ssh": {}}}
 
 
+def test_lost_host_has_the_name_that_the_inventory_gives_it() -> None:
+    """It ran no task of verify, so that it has no facts, and its peers are asked about it by that name."""
+    hostvars = {"pi": {"tailscale_hostname": "Pie", "__declared": {}}, "nas": {"__declared": {"tailscale_hostname": "nas"}}}
+    collected = filters.collect(["nas", "pi"], hostvars, {"declared": "__declared"})
+    assert collected == {"nas": {"declared": {"tailscale_hostname": "nas"}}, "pi": {"declared": {}, "hostname": "Pie"}}
+    found = views.of_run(collected, MESH, alive=["nas"])
+    assert (found["pi"].label, found["nas"].label) == ("pie", "nas")
+
+
 def test_folders_are_listed_for_each_host() -> None:
     assert verify.folders(MESH, ["nas", "stranger"]) == {"nas": [{"id": "documents", "path": "/srv/documents"}], "stranger": []}
 

@@ -8,6 +8,7 @@ import pathlib
 import typing as t
 
 import pytest
+import tailnet_statuses as recorded
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _reach
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
 
@@ -94,3 +95,65 @@ def test_first_ping_of_a_peer_is_repeated() -> None:
     assert Tailscaled(NodeError("timed out"), {}).ping("100.64.0.2") is None
     assert Tailscaled(NodeError("timed out"), NodeError("timed out")).ping("100.64.0.2") == "timed out"
     assert Tailscaled({"Err": "no matching peer"}, {"Err": "no matching peer"}).ping("100.64.0.2") == "no matching peer"
+
+
+# --- the tailnet as a node knows it -----------------------------------------------------------------
+
+
+def known(status: t.Any, *asked: str) -> list[str]:
+    return [peer["dns_name"] for peer in _reach.tailnet(status, {}, asked)["peers"]]
+
+
+def test_peer_is_found_by_address_name_or_host_name() -> None:
+    assert known(recorded.RENAMED, "100.64.0.3") == ["vpsx.mesh.example"]
+    assert known(recorded.RENAMED, "fd7a:115c:a1e0::3") == ["vpsx.mesh.example"]
+    assert known(recorded.RENAMED, "vpsx") == ["vpsx.mesh.example"]
+    assert known(recorded.RENAMED, "vps") == ["vpsx.mesh.example"], "its own host name is still the old one"
+    assert known(recorded.RENAMED, "VPS.example.com") == [], "a name with a domain is no host name"
+    assert known(recorded.RENAMED, "pi", "vps") == ["pi.mesh.example", "vpsx.mesh.example"]
+
+
+def test_peer_that_was_not_asked_for_is_not_returned() -> None:
+    """A tailnet may have hundreds of phones and exit nodes."""
+    assert known(recorded.HEALTHY) == []
+    assert known(recorded.HEALTHY, "nobody", "", "100.64.0.99") == []
+
+
+def test_facts_of_a_peer_are_those_that_explain_its_absence() -> None:
+    (peer,) = _reach.tailnet(recorded.EXPIRED, {}, ["vps"])["peers"]
+    assert peer == {
+        "dns_name": "vps.mesh.example",
+        "hostname": "vps",
+        "addresses": ["100.64.0.3", "fd7a:115c:a1e0::3"],
+        "online": True,
+        "last_seen": None,
+        "key_expired": True,
+        "exit_node_option": False,
+    }
+    (peer,) = _reach.tailnet(recorded.OFFLINE, {}, ["pi"])["peers"]
+    assert (peer["online"], peer["last_seen"]) == (False, "2026-11-26T17:00:00Z")
+
+
+def test_routes_are_those_of_the_node_and_its_peers_without_their_addresses() -> None:
+    assert _reach.tailnet(recorded.HEALTHY, {}, [])["routes"] == []
+    assert _reach.tailnet(recorded.APPROVED_BY_NAS, {}, [])["routes"] == ["192.168.7.0/24"]
+    assert _reach.tailnet(recorded.EXIT_NODE_BY_NAS, {}, [])["routes"] == ["0.0.0.0/0", "::/0"]
+    own = recorded.status(recorded.node("nas", "192.168.7.0/24"))
+    assert _reach.tailnet(own, {}, [])["routes"] == ["192.168.7.0/24"]
+
+
+def test_offered_routes_and_the_connection_to_the_control_server_are_returned() -> None:
+    found = _reach.tailnet(recorded.SERVER_DOWN, {"AdvertiseRoutes": ["::/0", "0.0.0.0/0"]}, [])
+    assert found["advertised_routes"] == ["0.0.0.0/0", "::/0"]
+    assert found["online"] is False
+    assert _reach.tailnet(recorded.HEALTHY, {"AdvertiseRoutes": None}, []) == {
+        "online": True,
+        "peers": [],
+        "routes": [],
+        "advertised_routes": [],
+    }
+
+
+@pytest.mark.parametrize("status", [recorded.DELETED_AND_RESTARTED, recorded.STARTED_WITHOUT_SERVER, {"BackendState": "NoState"}])
+def test_node_outside_the_tailnet_knows_nobody(status: t.Any) -> None:
+    assert _reach.tailnet(status, {}, ["pi"]) == {"online": False, "peers": [], "routes": [], "advertised_routes": []}
