@@ -231,6 +231,11 @@ def test_lost_host_is_looked_up_by_its_name_in_the_tailnet(views: Views) -> None
     assert verify.conclude(lost).said["pi"] == "the key of its node has expired, says tailscaled on nas"
 
 
+def test_host_is_not_quoted_about_itself(views: Views) -> None:
+    stopped = change(mesh(views, recorded.HEALTHY, HEALTHY_PI), "nas/syncthing", {"msg": "Syncthing does not answer"})
+    assert verify.conclude(stopped).said == {"nas": "its node nas is online, says tailscaled on pi"}
+
+
 def test_nobody_is_quoted_who_has_lost_the_control_server(views: Views) -> None:
     lost = seen(not_reached(views, "pi"), "nas", recorded.SERVER_DOWN)
     assert verify.conclude(lost).said == {}
@@ -285,8 +290,9 @@ def test_closed_port_of_the_control_server_is_reported_once(views: Views) -> Non
     assert finding.startswith("nas cannot open a new connection to its control server at 10.9.0.1 port 8443")
 
 
-def test_node_that_has_just_connected_again_is_no_finding(views: Views) -> None:
+def test_node_that_is_connected_at_one_of_two_moments_is_no_finding(views: Views) -> None:
     assert findings(change(mesh(views, recorded.HEALTHY, HEALTHY_PI), "nas/node/online", False)) == []
+    assert findings(change(mesh(views, recorded.SERVER_DOWN, HEALTHY_PI), "nas/node/online", True)) == []
 
 
 # --- routes -------------------------------------------------------------------------------------
