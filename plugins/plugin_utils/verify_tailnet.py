@@ -242,9 +242,11 @@ def _other_name(view: View) -> str:
 def _unapproved(views: Views, view: View) -> list[str]:
     """The routes that a node offers and that no host of the run has heard of. Its own tailscaled may not know of an approval."""
     net = view.tailnet
+    if net is None or not net.online or not net.advertised_routes:
+        return []
     others = [other for other in map(_current, views.values()) if other and other is not net]
     seen_as = [peer for peer in (other.at(view.tailnet_address) for other in others) if peer]
-    if net is None or not net.online or not seen_as:
+    if not seen_as:
         return []
     served = {route for other in (net, *others) for route in other.routes}
     is_exit_node = any(peer.exit_node_option for peer in seen_as)

@@ -134,8 +134,12 @@ class Tailnet:
     def known(self) -> list[Peer]:
         return [read(Peer, peer) for peer in self.peers]
 
+    @functools.cached_property
+    def _by_address(self) -> dict[str, Peer]:
+        return {address: peer for peer in self.known for address in peer.addresses}
+
     def at(self, address: str | None) -> Peer | None:
-        return next((peer for peer in self.known if address in peer.addresses), None)
+        return self._by_address.get(address or "")
 
     def named(self, label: str) -> Peer | None:
         return next((peer for peer in self.known if peer.name == label), None)

@@ -33,7 +33,7 @@ def test_key_that_expires_soon_is_a_finding_unless_that_is_declared(administrato
     administrator("key-expiry", f"{soon(3.5)} pi")
     output = found(play)
     assert "pi: the key of its node expires in 3 days" in output
-    assert "nas" not in output.partition("pi: the key of its node expires")[2].partition("PLAY RECAP")[0]
+    assert "nas: the key" not in output
     declared = play("playbooks/verify.yml", "--extra-vars", '{"firewall_key_expiry_days": 3}')
     assert declared.code == 0, declared.output
 
