@@ -194,8 +194,11 @@ def _apart(one: View, two: View) -> str | None:
 
 def report_of(views: Views, view: View) -> Report:
     report = Report()
-    found = [_control_lost(view), _expires(view), _other_name(view)]
-    report.findings += [f"{view.name}{text}" for text in found if text]
+    report.findings += [f"{view.name}{text}" for text in (_control_lost(view), _expires(view)) if text]
+    renamed = _other_name(view)
+    if renamed:
+        # A host that is open to its LAN is found there by the next run, whatever its name is.
+        (report.notes if view.firewall_is_absent else report.findings).append(f"{view.name}{renamed}")
     waiting = _unapproved(views, view)
     if waiting:
         routes = ",".join(view.tailnet.advertised_routes if view.tailnet else waiting)

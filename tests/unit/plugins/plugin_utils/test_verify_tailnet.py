@@ -185,6 +185,14 @@ def test_renamed_node_is_a_finding_with_both_ways_out(views: Views) -> None:
     assert "tailscale_hostname: attic" in finding
 
 
+def test_renamed_node_of_a_host_without_firewall_is_a_note(views: Views) -> None:
+    """Tailscale may be managed elsewhere, and the next run finds the host at its LAN address."""
+    renamed = status(node("nas", DNSName="attic.mesh.example."), node("pi"))
+    report = verify.conclude(mesh(change(views, "nas/variables/firewall_state", "absent"), renamed, HEALTHY_PI))
+    assert report.findings == []
+    assert report.notes[0].startswith("nas: the tailnet calls this host attic and not nas")
+
+
 def test_declared_name_is_no_finding_whatever_the_inventory_calls_it(views: Views) -> None:
     renamed = status(node("nas", DNSName="attic.mesh.example."), node("pi"))
     declared = change(views, "nas/variables/tailscale_hostname", "Attic")
