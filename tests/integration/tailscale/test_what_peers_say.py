@@ -147,6 +147,7 @@ def test_routes_are_a_note_until_they_are_approved(mesh: Mesh) -> None:
 
 def test_node_without_expiry_and_routes_has_neither_finding_nor_note(mesh: Mesh) -> None:
     mesh.server.ask("key-expiry", "never")
+    wait_for(lambda: not any(node.status()["Self"].get("KeyExpiry") for node in mesh.nodes.values()), "no expiry")
     report = verify.conclude(mesh.views(firewall_key_expiry_days=3650))
     assert (report.findings, report.notes) == ([], [])
 
