@@ -53,6 +53,17 @@ def test_a_policy_denies_one_port_or_hides_the_peers(server: Coordinator, make_n
     wait_for(lambda: pi.dial(address, listener) == "hello", "an answer over the tailnet", 20)
 
 
+def test_no_other_node_lets_a_jailed_one_in(server: Coordinator, make_node: MakeNode, listener: int) -> None:
+    nas, pi = join(make_node(), server, "nas"), join(make_node(), server, "pi")
+    address = nas.status()["TailscaleIPs"][0]
+    wait_for(lambda: pi.dial(address, listener) == "hello", "an answer over the tailnet", 20)
+    server.ask("jail", "pi")
+    wait_for(lambda: not pi.dial(address, listener, 1), "a jailed node")
+    assert nas.dial(pi.status()["TailscaleIPs"][0], listener) == "hello"
+    server.ask("jail", "")
+    wait_for(lambda: pi.dial(address, listener) == "hello", "an answer over the tailnet", 20)
+
+
 def test_peers_see_who_is_offline_and_whose_key_has_expired(server: Coordinator, make_node: MakeNode) -> None:
     nas, pi = join(make_node(), server, "nas"), join(make_node(), server, "pi")
     wait_for(lambda: peers(pi).get("nas", {}).get("Online"), "nas is online")
