@@ -104,7 +104,7 @@ def whose(prefs: Status, params: Params) -> str:
 def forbidden(login: Login, over_tailnet: bool, params: Params) -> str | None:
     """The reason not to try a login, because it would not help or would end the run's connection; None if there is none."""
     if login.cure:
-        return f"{login.reason}: {login.cure}. Nothing was changed"
+        return f"{login.reason}: {login.cure}"
     if not login.advice or not over_tailnet or params["accept_risk"]:
         return None
     return (

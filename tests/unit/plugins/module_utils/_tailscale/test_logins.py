@@ -240,7 +240,7 @@ def test_tags_of_a_new_headscale_node_are_compared_and_not_advertised() -> None:
 )
 def test_other_tags_of_a_headscale_node_are_refused(tags: list[str], words: str, key: str, check_mode: bool) -> None:
     daemon = at_headscale(tags=["tag:server"])
-    with pytest.raises(NodeError, match=f"this node has tag:server: .*{words}.* Nothing was changed") as failure:
+    with pytest.raises(NodeError, match=f"this node has tag:server: .*{words}") as failure:
         declare(daemon, check_mode, auth_key=key, tags=tags, shields_up=True)
     assert daemon.sent == []
     assert ask(daemon, tags=tags)["needs_login"]["refused"] == str(failure.value)
