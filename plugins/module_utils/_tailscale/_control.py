@@ -119,7 +119,9 @@ class Control:
         reason = _answers.short(_answers.without_secrets(_answers.reason(answer.text), self.secrets))
         if status in REDIRECTS:
             there = _answers.origin_of(answer.headers.get("Location", "")) or "another address"
-            raise ControlError(f"{where} redirects to {there} ({status}): set the address (base_url) to where the API is")
+            raise ControlError(
+                f"{where} redirects to {there} ({status}): set base_url (for the role tailscale_api_url) to where the API is"
+            )
         if status >= 400:
             self._raise(status, where, path, f": {reason}" if reason else "", answer)
         if not answer.text.strip() and answer.request.method == "DELETE":

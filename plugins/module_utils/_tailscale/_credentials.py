@@ -99,7 +99,8 @@ def _log_in_client(control: Control, params: Params) -> None:
         # Headscale until 0.29 asks for credentials at any path; 0.30 says "invalid client credentials".
         if params["api"] == "headscale" and (error.status == NOT_FOUND or "(401: Unauthorized)" in str(error)):
             raise ControlError(
-                f"{error}. This Headscale has no OAuth clients, which came with version 0.30: use its API key (api_token) instead"
+                f"{error}. This Headscale has no OAuth clients, which came with version 0.30: use its API key (api_token, for "
+                "the role tailscale_api_token) instead"
             ) from None
         raise
 

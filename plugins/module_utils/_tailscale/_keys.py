@@ -21,10 +21,10 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._error
 
 PREAUTHKEY = "/api/v1/preauthkey"
 MOST_ASKED = 50  # keys whose description is asked for one by one
-USER_ADVICE = "user is the ID or the name of a Headscale user: see `headscale users list`"
-
-
-NEEDS_USER = "Headscale before 0.28 needs user, also together with tags: see `headscale users list`"
+USER_ADVICE = "user (for the role tailscale_api_user) is the ID or the name of a Headscale user: see `headscale users list`"
+NEEDS_USER = (
+    "Headscale before 0.28 needs user (for the role tailscale_api_user), also together with tags: see `headscale users list`"
+)
 SECONDS = len("2026-11-24T12:00:00")
 GONE = (404, 410)
 NO_SUCH_METHOD = (405, 501)
@@ -240,7 +240,7 @@ def _asking() -> t.Iterator[None]:
     except ControlError as error:
         if error.status not in GONE or "page not found" not in str(error):
             raise
-        raise type(error)(f"{error}. If this is a Headscale, set api to headscale") from None
+        raise type(error)(f"{error}. If this is a Headscale, set api (for the role tailscale_api) to headscale") from None
 
 
 @contextlib.contextmanager

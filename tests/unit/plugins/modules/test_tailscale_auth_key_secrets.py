@@ -73,6 +73,6 @@ def test_password_of_a_netrc_file_does_not_replace_the_token(
 
 def test_redirected_request_names_the_address(server: ControlServer) -> None:
     server.script = [(301, {"Location": "https://me:secret@other.example.org/api?token=secret"}, "")]
-    with pytest.raises(ModuleFailed, match=r"redirects to https://other\.example\.org \(301\): set the address") as failure:
+    with pytest.raises(ModuleFailed, match=r"redirects to https://other\.example\.org \(301\): set base_url") as failure:
         mint(server, api_token=TOKEN)
     assert "secret" not in str(failure.value)
