@@ -37,7 +37,6 @@ options:
         Tailscale's own server counts as V(tailscale), and any other as V(headscale).
     type: str
     choices: [tailscale, headscale]
-    version_added: 1.0.0
   accept_risk:
     description:
       - The O(homelab.tailsync.tailscale_node#module:accept_risk) that M(homelab.tailsync.tailscale_node) would get, for
