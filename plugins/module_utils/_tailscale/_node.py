@@ -79,7 +79,7 @@ class Node:
 
     def join(self) -> Json:
         status = self.wait(_wait.STARTED)
-        if is_cut_off(status) and not self.check_mode:
+        if not self.check_mode and not self.wanted.origin.over_tailnet:
             status = self.look_again(status)
         prefs = self.api.prefs()
         plan = _plan.join(status, prefs, self.wanted)
@@ -148,10 +148,14 @@ class Node:
         return self.wait_shortly(_wait.decided(before), self.wanted.needs_peers)
 
     def look_again(self, status: Json) -> Json:
-        """The status of a node that is up without its control server, which may have deleted it: that is known at a new start."""
-        status = self.wait_shortly(_wait.decided({}), self.wanted.needs_peers) or status
-        unclear = is_cut_off(status) and not login_is_over(status) and login_error(status) is None
-        if not unclear or self.wanted.origin.over_tailnet:
+        """The status after a start without a key, if only that tells whether the node's login works; else the given one."""
+        # An earlier run may have repeated a login that had worked, with a spent key.
+        repeated = has_login(status) and refusal(status) is not None and not self.wanted.params["auth_key"]
+        if not repeated and is_cut_off(status):
+            status = self.wait_shortly(_wait.decided({}), self.wanted.needs_peers) or status
+        # A node that is up without its control server may have been deleted there.
+        deleted = is_cut_off(status) and not login_is_over(status) and login_error(status) is None
+        if not repeated and not deleted:
             return status
         return self.restart(self.api.prefs()) or self.api.status(peers=self.wanted.needs_peers)
 

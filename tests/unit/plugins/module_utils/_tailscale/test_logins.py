@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import NodeError
 from tailscale_call import ask, declare
-from tailscale_double import REFUSED, Daemon
+from tailscale_double import LOGIN_ERROR, REFUSED, Daemon
 
 KEY = "tskey-auth-good"
 HS_KEY = "hskey-auth-good"
@@ -25,7 +25,7 @@ def new_logins() -> dict[str, tuple[Daemon, dict[str, t.Any], str]]:
     expired = Daemon("Stopped")
     expired.state, expired.expiry = "NeedsLogin", EXPIRED
     lost = Daemon()
-    lost.health = [REFUSED]
+    lost.health, lost.deleted, lost.online = [REFUSED], True, False
     asleep = Daemon("Stopped")
     asleep.expiry = EXPIRED
     return {
@@ -77,9 +77,12 @@ def test_each_login_spends_its_single_use_key_once(why: str) -> None:
 @pytest.mark.parametrize("why", LOGINS)
 def test_new_login_without_a_key_is_an_error_with_the_reason(why: str) -> None:
     daemon, options, words = new_logins()[why]
+    words = "its login is over" if why == "refused since" else words
     with pytest.raises(NodeError, match=rf"{words}.* auth_key is empty.*tailscale_auth_key"):
         declare(daemon, **options)
-    assert [kind for kind, _sent in daemon.sent] == (["edit"] if why == "expired while down" else [])
+    # A refusal is not believed before a start without a key.
+    sent = {"expired while down": ["edit"], "refused since": ["start"]}
+    assert [kind for kind, _sent in daemon.sent] == sent.get(why, [])
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -278,6 +281,17 @@ def test_node_that_is_up_despite_a_refusal_has_joined() -> None:
     result = declare(daemon, auth_key=HS_KEY, hostname="attic")
     assert (result["joined"], daemon.health, daemon.preferences["Hostname"]) == (True, [], "attic")
     assert not declare(daemon, hostname="attic")["changed"]
+
+
+def test_login_that_has_worked_and_is_repeated_needs_no_key() -> None:
+    daemon = at_headscale()
+    daemon.health, daemon.online = [f"{LOGIN_ERROR}authkey already used"], False
+    with pytest.raises(NodeError, match="over the tailnet"):
+        declare(daemon, ssh_connection=TAILNET)
+    assert daemon.sent == []
+    result = declare(daemon)
+    assert (result["joined"], daemon.health, daemon.registrations) == (False, [], [])
+    assert not declare(daemon)["changed"]
 
 
 def test_refused_login_without_a_network_map_is_over() -> None:
