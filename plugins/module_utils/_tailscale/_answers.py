@@ -112,7 +112,7 @@ def without_secrets(text: str, secrets: t.Iterable[str]) -> str:
     """The text without these secrets, in the spellings that a server may repeat, and without anything in the form of one."""
     for secret in sorted({*secrets}, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
-            for spelling in {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}:
+            for spelling in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]):
                 text = text.replace(spelling, MASK)
     return SECRET_FORMS.sub(MASK, text)
 

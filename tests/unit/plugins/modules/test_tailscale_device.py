@@ -53,7 +53,7 @@ def tailnet(request: pytest.FixtureRequest) -> t.Iterator[Tailnet]:
     server, facts = ControlServer(name), APIS[name]["requests"]
     v2 = options.get("api") != "headscale" or "oauth_client_secret" in options
     listed = facts["list_devices" if name == "tailscale" else "v2_list_devices"] if v2 else facts["list_nodes"]
-    recorded = next(iter(listed["answer"].values()))[0]
+    (recorded, *_more), *_others = listed["answer"].values()
     ids = {"id": "2", "nodeId": "2"} if v2 else {"id": "2"}
     other = {"name": "pi.tail1234.ts.net", "hostname": "nas"} if v2 else {"givenName": "pi", "name": "nas"}
     machines = server.devices if v2 else server.nodes
