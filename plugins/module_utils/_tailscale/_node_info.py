@@ -37,6 +37,8 @@ def gather(api: LocalAPI, params: t.Mapping[str, t.Any], ssh_connection: str = "
             raise
         return {"node": unknown_node(), "peers": [], "needs_login": {"reason": str(error), "refused": None}}
     node = describe(status)
+    # A tailscaled that starts with an expired login gets no network map, but remembers its ID.
+    node["id"] = node["id"] or (prefs.get("Config") or {}).get("NodeID") or None
     return {
         "node": node,
         "peers": describe_peers(status),

@@ -72,6 +72,18 @@ def test_kind_of_the_control_server_may_be_given() -> None:
     assert "headscale nodes tag" in ask(Daemon(), tags=["tag:b"], api="headscale")["needs_login"]["refused"]
 
 
+def test_node_without_a_network_map_is_known_by_its_earlier_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise replace_node would remove the host's own machine, whose login expired before a restart of the host."""
+    node = expired()
+    node.preferences["Config"] = {"NodeID": "nOWN"}
+    without_map = {**node.status(), "Self": {"ID": "", "PublicKey": "nodekey:1"}}
+    monkeypatch.setattr(node, "status", lambda peers=False: without_map)
+    found = ask(node)
+    assert (found["node"]["id"], found["needs_login"]["refused"]) == ("nOWN", None)
+    node.preferences["Config"] = None  # after a logout
+    assert ask(node)["node"]["id"] is None
+
+
 def test_missing_tailscaled_counts_as_logged_out_with_missing_ok() -> None:
     daemon = Daemon()
     daemon.missing = True
