@@ -260,6 +260,16 @@ def test_key_is_created_and_revoked_with_the_token_of_a_ci_job(role: t.Any, serv
     assert [secret for secret in (KEY, TOKEN, IDENTITY, RUNNER_TOKEN) if secret in run.output] == []
 
 
+def test_hosts_with_long_names_do_not_revoke_each_others_keys(role: t.Any, server: ControlServer) -> None:
+    long = "storage-server-in-the-cellar-of-the-house-"
+    for hostname in (f"{long}1", f"{long}2", "pi"):
+        run = role(answers=[FORESEEN, JOINED], tailscale_hostname=hostname)
+        assert run.code == 0, run.output
+    described = [key["description"] for key in server.made]
+    assert (len(set(described)), described[2], max(map(len, described))) == (3, "tailsync for pi", 50), described
+    assert len(server.left) == 3, "the keys of other hosts were revoked"
+
+
 # --- a name that is taken ---------------------------------------------------------------------------
 
 OLD = {"nodeId": "nOLD", "name": "nas.tail1234.ts.net", "addresses": ["100.64.0.9"], "connectedToControl": False}
