@@ -15,7 +15,8 @@ author:
 description:
   - Removes the machine that has a name in the tailnet, so that another one can get the name, such as the same host after it was
     installed again. Control servers otherwise give C(nas-1) to a machine that asks for the taken name C(nas).
-  - A machine that is online is not removed; the module fails.
+  - A machine that is online is not removed; the module fails. With O(api=headscale) it asks twice, 45 seconds apart, because a
+    Headscale that has just started calls all machines offline until they have connected again.
   - Run it on the controller (C(delegate_to=localhost)), so that the long-lived secret is not sent to any host.
 extends_documentation_fragment:
   - homelab.tailsync.tailscale_api

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._common.tailnet import first_label, label_of
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _credentials
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._control import Control
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._errors import ControlError
 from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._options import HOSTNAME
 
@@ -20,6 +21,8 @@ Params = t.Mapping[str, t.Any]
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 GONE = (404, 410)
+# For seconds after its start, Headscale (0.29) calls all machines offline. tailscaled comes back within 45 s (backoff of 30 s).
+RECONNECT = 45.0
 
 
 def apply(params: Params, check_mode: bool) -> Json:
@@ -30,16 +33,10 @@ def apply(params: Params, check_mode: bool) -> Json:
         raise ControlError(f"name is {params['name']}: it is a machine's name in the tailnet, of letters, digits and dashes")
     control = _credentials.log_in(params)
     v2 = _credentials.uses_v2(params)
-    tailnet = quote(params["tailnet"].strip(), safe="")
-    listed = control.tailscale_devices(tailnet) if v2 else control.headscale_nodes()
-    found = [device for device in (from_tailscale if v2 else from_headscale)(listed) if device["name"] == name]
-    found = [device for device in found if device["id"] not in params["keep"]]
-    online = [device for device in found if device["online"]]
-    if online:
-        raise ControlError(
-            f"{name} is online in the tailnet ({(online[0]['addresses'] or [online[0]['id']])[0]}), so it is not removed: "
-            "switch that machine off or rename it, if its name is to be free"
-        )
+    found = _offline(control, params, name)
+    if found and not check_mode and params["api"] == "headscale":
+        control.sleep(RECONNECT)
+        found = _offline(control, params, name)
     for device in [] if check_mode else found:
         path = f"/api/v2/device/{quote(device['id'], safe='')}" if v2 else f"/api/v1/node/{quote(device['id'], safe='')}"
         try:
@@ -48,6 +45,22 @@ def apply(params: Params, check_mode: bool) -> Json:
             if error.status not in GONE:
                 raise
     return {"changed": bool(found), "devices": found}
+
+
+def _offline(control: Control, params: Params, name: str) -> list[Json]:
+    """The machines that have the name, but for those to keep. Raises ControlError if one is online."""
+    if _credentials.uses_v2(params):
+        listed = from_tailscale(control.tailscale_devices(quote(params["tailnet"].strip(), safe="")))
+    else:
+        listed = from_headscale(control.headscale_nodes())
+    found = [device for device in listed if device["name"] == name and device["id"] not in params["keep"]]
+    online = [device for device in found if device["online"]]
+    if online:
+        raise ControlError(
+            f"{name} is online in the tailnet ({(online[0]['addresses'] or [online[0]['id']])[0]}), so it is not removed: "
+            "switch that machine off or rename it, if its name is to be free"
+        )
+    return found
 
 
 def from_tailscale(answer: Json) -> list[Json]:

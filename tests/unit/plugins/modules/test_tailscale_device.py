@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _control
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale import _control, _device
 from control_double import KEY_OF_HEADSCALE, SECRET_OF_HEADSCALE, TOKEN, ControlServer
 from control_facts import APIS
 from module_call import ModuleFailed, call
@@ -46,6 +46,11 @@ class Tailnet(t.NamedTuple):
             del machine["lastSeen"]
 
 
+@pytest.fixture(autouse=True)
+def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_device, "RECONNECT", 0)
+
+
 @pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1].get('api')}-{sorted(kind[1])[-1]}")
 def tailnet(request: pytest.FixtureRequest) -> t.Iterator[Tailnet]:
     """An old machine nas (1), offline; and pi (2), whose host name is nas."""
@@ -78,6 +83,27 @@ def test_machine_that_is_online_is_not_removed(tailnet: Tailnet) -> None:
     with pytest.raises(ModuleFailed, match=r"^nas is online in the tailnet \(100\.64\.0\.1\), so it is not removed: switch"):
         tailnet.remove("nas")
     assert tailnet.deleted == []
+
+
+def test_machine_that_comes_back_after_a_start_of_headscale_is_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Headscale that has just started shows all machines as offline, and when they were last seen before its stop."""
+    server = ControlServer("headscale-0.28")
+    machine = {"id": "1", "givenName": "nas", "ipAddresses": ["100.64.0.1"], "online": False, "lastSeen": "2026-11-01T12:00:00Z"}
+    server.nodes[:] = [machine]
+    waits: list[float] = []
+
+    def connect(seconds: float) -> None:
+        waits.append(seconds)
+        machine["online"] = True
+
+    monkeypatch.setattr(_device, "RECONNECT", 45)
+    monkeypatch.setattr(_control.Control.__init__, "__defaults__", (connect,))
+    options: dict[str, t.Any] = {"api": "headscale", "api_token": KEY_OF_HEADSCALE, "base_url": server.url, "name": "nas"}
+    assert call("tailscale_device", check_mode=True, **options)["changed"]
+    with pytest.raises(ModuleFailed, match=r"^nas is online in the tailnet"):
+        call("tailscale_device", **options)
+    assert (waits, [method for method, _path in server.requests]) == ([45], ["GET"] * 3)
+    server.close()
 
 
 def test_machine_to_keep_is_not_removed(tailnet: Tailnet) -> None:
