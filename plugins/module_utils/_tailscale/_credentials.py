@@ -54,12 +54,15 @@ def check(params: Params) -> None:
 
 def _check_url(params: Params) -> None:
     url, api = params["base_url"], params["api"]
-    shown = shown_url(url)
+    try:
+        shown, path = shown_url(url), urlsplit(url).path.rstrip("/")
+    except ValueError:  # without the bracket at the end, say
+        raise ControlError("base_url has no valid address: IPv6 is written like http://[fd7a::1]:8080") from None
     if not re.match(r"https?://[^/\s]", url) or re.search(r"\s", url.strip()):
         raise ControlError(f"base_url is {shown}: it must be a URL that begins with https:// or http://")
-    path = urlsplit(url).path.rstrip("/")
-    if path.endswith(("/api/v1", "/api/v2", "/api")):
-        raise ControlError(f"base_url is {shown}: leave {path} out, because it is added")
+    added = next((end for end in ("/api/v1", "/api/v2", "/api") if path.endswith(end)), None)
+    if added:
+        raise ControlError(f"base_url is {shown}: leave {added} out at the end, because it is added")
     if api == "headscale" and is_tailscales(url):
         raise ControlError("base_url is Tailscale's own, and api is headscale: set base_url to your Headscale's address")
 

@@ -66,6 +66,14 @@ OIDC = {"client_id": "T1-k1", "audience": "api.tailscale.com/T1-k1"}
             {"tailscale_api_token": "x1", "tailscale_api_url": "https://me:s3cr3t@hs.example.org/api/v1"},
             ["tailscale_api_url is https://hs", "leave /api/v1 out"],
         ),
+        (
+            {"tailscale_api_token": "x1", "tailscale_api_url": "https://hs.example.org/headscale/api/"},
+            ["tailscale_api_url is https://hs.example.org/headscale/api/: leave /api out at the end"],
+        ),
+        (
+            {"tailscale_api_token": "x1", "tailscale_api_url": "http://me:s3cr3t@[fd7a::1:8080"},
+            ["tailscale_api_url has no valid address"],
+        ),
     ],
 )
 def test_impossible_key_is_refused_with_the_roles_names(changes: dict[str, t.Any], words: list[str]) -> None:
@@ -91,6 +99,8 @@ def test_impossible_key_is_refused_with_the_roles_names(changes: dict[str, t.Any
         {**HEADSCALE, "tailscale_api_token": "hskey-api-x", "tailscale_tags": None, "tailscale_api_user": "alice"},
         {**HEADSCALE, "tailscale_api_token": "hskey-api-x", "tailscale_tags": None, "tailscale_api_user": 1},
         {**HEADSCALE, "tailscale_oauth_client_secret": "hskey-client-x"},
+        {**HEADSCALE, "tailscale_api_token": "hskey-api-x", "tailscale_api_url": "http://[fd7a::1]:8080"},
+        {**HEADSCALE, "tailscale_api_token": "hskey-api-x", "tailscale_api_url": "https://example.org/headscale/"},
         {**HEADSCALE, "tailscale_tags": None},  # nobody has to log in
     ],
 )
