@@ -54,6 +54,7 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._statu
 )
 
 Params = t.Mapping[str, t.Any]
+NO_TAGS = "none (an empty list means that; leave tags, for the role tailscale_tags, out to keep those of the node)"
 
 
 class Login(t.NamedTuple):
@@ -88,7 +89,7 @@ def needed(status: Status, prefs: Status, params: Params) -> Login | None:
     # A node that is down does not know its tags.
     if tags is not None and status["BackendState"] == "Running" and tags != own:
         return Login(
-            f"tags are to be {listed(tags)}, but this node has {listed(own)}",
+            f"tags are to be {listed(tags) if tags else NO_TAGS}, but this node has {listed(own)}",
             "change them in the admin console or by its API, or run it with an auth_key from the LAN or a console",
             can_be_restored=True,
             cure=retagging(tags, node_id(status)) if whose(prefs, params) == HEADSCALE else "",

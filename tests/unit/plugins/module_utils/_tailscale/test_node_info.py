@@ -36,6 +36,7 @@ LOGINS: dict[str, tuple[t.Callable[[], Daemon], dict[str, t.Any], str | None]] =
     "expired": (expired, {}, "this node must log in again, because its key has expired"),
     "refused since": (refused, {}, "because the control server refused its last login (invalid authkey)"),
     "tags": (Daemon, {"tags": ["tag:b", "tag:a", "tag:b"]}, "tags are to be tag:a, tag:b, but this node has tag:server"),
+    "no tags": (Daemon, {"tags": []}, "tailscale_tags, out to keep those of the node), but this node has tag:server"),
     "login server": (Daemon, {"login_server": OTHER}, f"login_server is {OTHER}, but this node is logged in at"),
 }
 
