@@ -58,3 +58,22 @@ def test_reason_is_on_the_error_line(tmp_path: pathlib.Path) -> None:
     done = ansible_playbook("-i", "localhost,", "play.yml", cwd=tmp_path)
     line = next(line for line in (done.stdout + done.stderr).splitlines() if line.startswith("[ERROR]"))
     assert (done.returncode, REASON in line) == (2, True), line
+
+
+@pytest.mark.slow  # runs ansible-playbook
+@pytest.mark.parametrize(
+    ("stopped", "code"),
+    [
+        # As ansible.builtin.service answers in check mode where systemd does not run, as on Alpine.
+        ({"changed": True, "msg": "changing service enablement"}, 0),
+        ({"changed": False, "msg": "Could not find the requested service tailscaled: host"}, 0),
+        ({"changed": False, "msg": REASON}, 2),
+    ],
+)
+def test_only_a_service_that_could_not_be_stopped_ends_the_removal(tmp_path: pathlib.Path, stopped: t.Any, code: int) -> None:
+    path = CHECKOUT / "roles" / "tailscale" / "tasks" / "uninstall_package.yml"
+    explain = [task for task in yaml.safe_load(path.read_text(encoding="utf-8")) if "archive's service could" in task["name"]]
+    play = {"hosts": "localhost", "gather_facts": False, "vars": {"__tailscale_stopped": stopped}, "tasks": explain}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = ansible_playbook("-i", "localhost,", "play.yml", cwd=tmp_path)
+    assert (len(explain), done.returncode) == (1, code), done.stdout + done.stderr
