@@ -270,6 +270,14 @@ def test_hosts_with_long_names_do_not_revoke_each_others_keys(role: t.Any, serve
     assert len(server.left) == 3, "the keys of other hosts were revoked"
 
 
+def test_federated_identity_of_nothing_but_nulls_is_none(role: t.Any) -> None:
+    empty = {"client_id": None, "token": None, "audience": None}
+    run = role(answers=[FORESEEN, JOINED], tailscale_oidc=empty)
+    assert (run.code, run.keys) == (0, [KEY]), run.output
+    run = role(answers=[FORESEEN, REFUSED], tailscale_oidc=empty, tailscale_api_token="")
+    assert (run.code, [call["read"] for call in run.calls]) == (2, [False]), "it counts as a secret that creates keys"
+
+
 # --- a name that is taken ---------------------------------------------------------------------------
 
 OLD = {"nodeId": "nOLD", "name": "nas.tail1234.ts.net", "addresses": ["100.64.0.9"], "connectedToControl": False}
