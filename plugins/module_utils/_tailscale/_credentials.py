@@ -97,7 +97,7 @@ def log_in(params: Params) -> Control:
 
 def _log_in_client(control: Control, params: Params) -> None:
     try:
-        control.log_in(params["oauth_client_id"], params["oauth_client_secret"].strip())
+        control.log_in((params["oauth_client_id"] or "").strip() or None, params["oauth_client_secret"].strip())
     except ControlError as error:
         # Headscale until 0.29 asks for credentials at any path; 0.30 says "invalid client credentials".
         if params["api"] == "headscale" and (error.status == NOT_FOUND or "(401: Unauthorized)" in str(error)):
