@@ -169,11 +169,17 @@ def strangers(one: View, two: View) -> str | None:
 
 
 def need_not_meet(one: View, two: View) -> bool:
-    """Whether the access policy keeps two hosts apart that share nothing, which is a good policy and no finding."""
-    of_one, of_two = _current(one), _current(two)
-    if of_one is None or of_two is None or of_one.at(two.tailnet_address) or of_two.at(one.tailnet_address):
+    """Whether two hosts that share nothing are in two tailnets, or the access policy keeps them apart, which is no finding.
+
+    An address that both tailnets give out is no sign that they know each other.
+    """
+    if any(device["name"] == two.name for device in one.wanted["devices"]):
         return False
-    return not any(device["name"] == two.name for device in one.wanted["devices"])
+    suffixes = {view.node.get("magic_dns_suffix") for view in (one, two)} - {None, ""}
+    of_one, of_two = _current(one), _current(two)
+    if len(suffixes) > 1 or of_one is None or of_two is None:
+        return len(suffixes) > 1
+    return not (of_one.at(two.tailnet_address) or of_two.at(one.tailnet_address))
 
 
 def _apart(one: View, two: View) -> str | None:

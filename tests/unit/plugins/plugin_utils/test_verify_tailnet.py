@@ -96,6 +96,16 @@ def test_hosts_that_share_nothing_may_be_hidden_from_each_other(views: Views) ->
     assert [one for one in findings(apart) if "100.64" in one or "peer" in one] == []
 
 
+@pytest.mark.parametrize("server_of_pi", [True, False])
+def test_two_meshes_in_tailnets_with_the_same_addresses_are_no_finding(views: Views, server_of_pi: bool) -> None:
+    """Each Headscale counts from 100.64.0.1, so nas has another peer with the address that pi has in its own tailnet."""
+    folders = {"music": {"path": "/srv/music", "devices": ["nas", "phone"]}, "photos": {"path": "/p", "devices": ["pi", "phone"]}}
+    of_pi = {**status(node("pi", Online=server_of_pi)), "CurrentTailnet": {"MagicDNSSuffix": "other.example"}}
+    both = no_match(mesh(views, recorded.HEALTHY, of_pi), "pi", "nas")
+    both = {name: dataclasses.replace(view, mesh=model({**MESH, "folders": folders})) for name, view in both.items()}
+    assert [one for one in findings(both) if "100.64" in one or "tailnets" in one] == []
+
+
 def test_hosts_in_different_tailnets_are_told_apart(views: Views) -> None:
     """Half way through a move from one control server to another."""
     other = {**status(node("pi")), "CurrentTailnet": {"MagicDNSSuffix": "tail1234.ts.net"}}
