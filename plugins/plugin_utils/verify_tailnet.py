@@ -233,8 +233,10 @@ def _control_lost(view: View) -> str:
 
 def _expires(view: View) -> str:
     days, limit = view.node.get("key_expiry_days"), int(firewall.value_of(view.variables, "firewall_key_expiry_days", 14))
-    if days is None or days >= limit:
+    if days is None or not limit or days >= limit:
         return ""
+    if days < 0:
+        return f": the key of its node has expired ({view.node.get('key_expiry')}). {_renew(view)}, or {LOG_IN}"
     left = {0: "within a day", 1: "in 1 day"}.get(days, f"in {days} days")
     return (
         f": the key of its node expires {left} ({view.node.get('key_expiry')}), and then it leaves the tailnet. {_renew(view)}, "

@@ -154,6 +154,8 @@ def test_console_is_named_only_for_the_control_server_that_has_one(views: Views)
         (14, None, None),
         (13, 7, None),
         (3, 0, None),
+        (-3, 0, None),
+        (-3, None, "the key of its node has expired (2099-01-01T00:00:00Z)"),
         (29, 30, "expires in 29 days"),
         (None, 30, None),
     ],
