@@ -81,9 +81,9 @@ class Server:
 class Lab(Server):
     """The lab's coordinator with the manners of Tailscale or Headscale."""
 
-    def __init__(self, manners: str) -> None:
+    def __init__(self, manners: str, coordinator: t.Any = None) -> None:
         self.manners = manners
-        self.coordinator = Coordinator(manners)
+        self.coordinator = coordinator or Coordinator(manners)
         self.url, self.other_url = self.coordinator.url, self.coordinator.other_url
         self.secrets = []
         for place in ("", "other/"):
