@@ -24,9 +24,9 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._ufw._tables impo
 Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 
-def gather(module: t.Any) -> Json:
+def gather(module: t.Any, connect: t.Callable[[str], LocalAPI] = LocalAPI) -> Json:
     policy, options = module.params["ufw_policy"], module.params["tailscale_node"]
-    return {"ufw_policy": bool(policy) and ufw(module, policy), "tailscale_node": node(options) if options else None}
+    return {"ufw_policy": bool(policy) and ufw(module, policy), "tailscale_node": node(options, connect) if options else None}
 
 
 def ufw(module: t.Any, given: Json) -> bool:

@@ -8,6 +8,7 @@ Private to this collection: it may change in any release.
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
@@ -27,6 +28,9 @@ from ansible_collections.homelab.tailsync.plugins.module_utils._host import (
     tun,
     units,
 )
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
+
+Json = t.Dict[str, t.Any]  # noqa: UP006  (3.9 at run time)
 
 
 def runner(module: t.Any) -> t.Callable[..., tuple[int, str, str]]:
@@ -58,15 +62,31 @@ def remembered(execute: t.Callable[..., tuple[int, str, str]]) -> t.Callable[...
     return ask
 
 
+class Tailscaled(LocalAPI):
+    """Asks tailscaled each question only once: several topics read the same status and preferences."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.answers: dict[str, Json | None] = {}
+
+    def _request(self, method: str, path: str, *given: t.Any, **options: t.Any) -> Json | None:
+        if method != "GET":
+            return super()._request(method, path, *given, **options)
+        if path not in self.answers:
+            self.answers[path] = super()._request(method, path, *given, **options)
+        return self.answers[path]
+
+
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Gather all topics. `module` is an AnsibleModule, which ansible-core's fact collectors need."""
     execute, params = remembered(runner(module)), module.params
+    connect = functools.lru_cache(maxsize=None)(Tailscaled)  # one for each socket
     filters, around = packet_filter.gather(execute, params), system.gather(module)
     own = [address for addresses in filters["interfaces"].values() for address in addresses]
     packed = packages.gather(execute, around["pkg_mgr"])
     missing = set(params["packages"]) - packed.keys() if around["pkg_mgr"] == "apt" else set()
     return {
-        "tailscaled": tailscaled.gather(execute, params),
+        "tailscaled": tailscaled.gather(execute, params, connect=connect),
         "tun": tun.gather(),
         "kernel": kernel.gather(execute),
         "packet_filter": filters,
@@ -79,6 +99,6 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         "apt": apt.gather(around["pkg_mgr"], execute, bool(missing)),
         "files": files.gather(params["syncthing_user"]),
         "syncthing_unit": units.gather(execute, params["syncthing_user"]),
-        "as_declared": declared.gather(module),
+        "as_declared": declared.gather(module, connect),
         "control_servers": control.on_this_host(params["login_servers"], own),
     }

@@ -11,6 +11,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.homelab.tailsync.plugins.module_utils._host import _spec, apt, packages, system, topics
+from ansible_collections.homelab.tailsync.plugins.module_utils._tailscale._localapi import LocalAPI
+from tailscale_double import Daemon
 
 
 def test_output_that_is_not_utf_8_can_be_returned() -> None:
@@ -51,6 +53,21 @@ def commands(monkeypatch: pytest.MonkeyPatch, params: dict[str, t.Any], installe
     module = Module(params)
     topics.gather(module)
     return module.ran
+
+
+def test_node_that_is_as_declared_costs_two_reads_of_tailscaled_and_no_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon, asked = Daemon(), []
+
+    def answer(_api: LocalAPI, method: str, path: str, *_given: t.Any, **_options: t.Any) -> t.Any:
+        asked.append(f"{method} {path}")
+        return daemon.prefs() if path == "prefs" else daemon.status()
+
+    monkeypatch.setattr(LocalAPI, "_request", answer)
+    monkeypatch.setattr(system, "gather", lambda _module: {"pkg_mgr": "none"})
+    found = topics.gather(Module({"tailscale_node": {"hostname": "nas", "tags": ["tag:server"]}}))
+    assert found["as_declared"]["tailscale_node"]["backend_state"] == "Running"
+    assert found["tailscaled"]["node"]["status"]["BackendState"] == "Running"
+    assert asked == ["GET status?peers=false", "GET prefs"]
 
 
 @pytest.mark.parametrize(
