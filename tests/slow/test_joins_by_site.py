@@ -218,7 +218,7 @@ def test_renamed_and_retagged_hosts_are_refused_over_the_tailnet_and_a_lost_answ
 
 def test_they_converge_over_the_lan(tailscale: Mesh, over_the_lan: None) -> None:
     tailscale.server.coordinator.ask("rename", "attic nas")
-    tailscale.converges(2)
+    tailscale.converges(1, 2)  # the login whose answer was lost has worked, so that host may need no other
 
 
 def test_key_of_a_killed_run_is_revoked_by_the_next(tailscale: Mesh) -> None:
@@ -231,7 +231,7 @@ def test_key_of_a_killed_run_is_revoked_by_the_next(tailscale: Mesh) -> None:
     tailscale.converges(1)
 
 
-def test_moved_hosts_join_a_headscale_that_was_away_at_the_start(headscale: Mesh, tailscale: Mesh, over_the_lan: None) -> None:
+def test_moved_hosts_join_a_headscale_that_was_away_at_the_start(headscale: Mesh, over_the_lan: None) -> None:
     headscale.declare("nas", key=headscale.server.key())
     headscale.declare("pi", "by API key")
     headscale.declare("vps", key=headscale.server.key(tags=["tag:server"]), tags=["tag:server"])
@@ -270,6 +270,6 @@ def test_headscales_deleted_and_retagged_hosts_and_a_lost_answer(
     joins.assert_matches(joins.NO_ANSWER, headscale.failure(run, "nas"))
     lab_hosts["pi"].check_output("systemctl restart tailscaled")  # Headscale has not told it
     headscale.declare("vps", tags=["tag:other"])
-    headscale.converges(2, refused={"vps": joins.TAG_COMMAND})
+    headscale.converges(1, 2, refused={"vps": joins.TAG_COMMAND})
     headscale.server.coordinator.ask("retag", "vps tag:other")
     headscale.changes_nothing()
