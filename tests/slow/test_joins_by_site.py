@@ -67,7 +67,7 @@ class Mesh:
             token = self.folder / "token"
             token.write_text(given["oidc"].pop("token"), encoding="ascii")
             given["oidc"]["token_file"] = str(token)
-        names = {"base_url": "api_url"}
+        names = {"base_url": "api_url", "user": "api_user"}
         self.declared[host] = {
             "tailscale_auth_key": "",
             "tailscale_login_server": self.server.url,
