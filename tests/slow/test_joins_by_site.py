@@ -84,7 +84,8 @@ class Mesh:
         made = [key["key"] for key in self.server.coordinator.get("keys")]
         shown = [secret for secret in [*self.server.secrets, *made] if secret in run.output]
         assert not shown, "a secret was in the output"
-        assert not ANY_SECRET.search(run.output), "a secret was in the output"
+        found = ANY_SECRET.search(run.output)
+        assert not found, run.output[max(found.start() - 1500, 0) : found.end() + 200]
         print(f"{' '.join(options)}: {run.seconds:.0f} s, {run.code}, {run.changed}")
         return run
 
