@@ -26,6 +26,8 @@ SOCKETS = (
     "/var/snap/tailscale/common/socket/tailscaled.sock",
 )
 STATUS_TIMEOUT = 5  # seconds
+# Ansible prints the whole answer at -vvv, and who opens that address first has the node.
+NO_LOGIN_ADDRESS = 's|"AuthURL": *"[^"]*"|"AuthURL": ""|'
 # The source of an address. Addresses from the host itself are tried only for the error message.
 NAME, CONTROLLER, INVENTORY, HOST = "name", "controller", "inventory", "host"
 
@@ -212,7 +214,7 @@ def login_command(sockets: t.Iterable[str]) -> str:
         f'[ -S "$socket" ] || continue; echo; echo {NODE_MARKER}; '
         "if command -v tailscale >/dev/null 2>&1; then "
         '$wait tailscale --socket="$socket" status --json --peers=false 2>/dev/null; '
-        f'else $wait python3 -c {shlex.quote(python)} "$socket" 2>/dev/null; fi; '
+        f'else $wait python3 -c {shlex.quote(python)} "$socket" 2>/dev/null; fi | sed {shlex.quote(NO_LOGIN_ADDRESS)}; '
         "done; exit 0"
     )
     return f"/bin/sh -c {shlex.quote(script)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import shlex
+import socket
 import subprocess
 import types
 import typing as t
@@ -211,6 +212,21 @@ def test_remote_command_works_without_tailscale() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert ssh_access.parse_answer(done.stdout) == Answer("::1", "::1", port=22)
+
+
+def test_answer_of_a_login_has_no_address_at_which_somebody_could_log_the_node_in(
+    tmp_path: pathlib.Path, short_path: pathlib.Path
+) -> None:
+    status = {"BackendState": "NeedsLogin", "AuthURL": "https://login.example/a/0123456789", "Self": {"DNSName": "nas.x."}}
+    (tmp_path / "status").write_text(json.dumps(status, indent=2), encoding="ascii")
+    (tmp_path / "tailscale").write_text(f"#!/bin/sh\ncat {tmp_path}/status\n", encoding="ascii")
+    (tmp_path / "tailscale").chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(short_path / "socket"))
+        command = ssh_access.login_command([str(short_path / "socket")])
+        environment = {"PATH": f"{tmp_path}:/bin:/usr/bin", "SSH_CONNECTION": "::1 1 ::1 22"}
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, env=environment)
+    assert json.loads(done.stdout.partition(ssh_access.NODE_MARKER)[2]) == {**status, "AuthURL": ""}
 
 
 @pytest.mark.parametrize(
