@@ -196,7 +196,7 @@ def test_logged_out_expired_and_deleted_hosts_join_again(tailscale: Mesh, lab_ho
     tailscale.converges(3)
 
 
-def test_renamed_and_retagged_hosts_are_refused_over_the_tailnet_and_a_lost_answer_is_told(tailscale: Mesh) -> None:
+def test_renamed_and_retagged_hosts_are_refused_and_a_lost_answer_is_told(tailscale: Mesh) -> None:
     tailscale.server.coordinator.ask("rename", "nas attic")
     tailscale.declare("pi", "by OAuth", ["tag:other"])
     before, made = {name: tailscale.state(name) for name in ("nas", "pi")}, len(tailscale.server.coordinator.get("requests"))
