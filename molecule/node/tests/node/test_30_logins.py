@@ -49,15 +49,12 @@ def test_node_key_that_expires_soon_gives_a_warning_with_the_days(run_steps: t.A
     assert "WARNING" not in run_steps({"pi": [{"node": {"hostname": "pi"}}]}).output
 
 
-def test_expired_node_logs_in_with_an_auth_key_but_not_over_the_tailnet(
+def test_expired_node_that_no_peer_reaches_logs_in_with_an_auth_key(
     run_steps: t.Any, set_coordinator: t.Any, key: str, status: t.Any, lab_hosts: dict[str, Host], eventually: t.Any
 ) -> None:
     address = status("pi")["TailscaleIPs"]
     set_coordinator("key-expiry", f"{in_days(-1)} pi")
-    # Peers still reach the node once they have received the change.
-    assert eventually(lambda: lab_hosts["laptop"].run("ping -c 1 -W 1 %s", address[0]).rc == 0, 30)
-    (refused,) = run_steps({"pi": [{"node": joining(key)}]}, tailnet=True).of("pi")
-    assert "its key has expired. A new login would end the connection of this run" in refused["msg"]
+    assert eventually(lambda: lab_hosts["laptop"].run("ping -c 1 -W 1 %s", address[0]).rc != 0, 30), "peers drop it"
     steps = [
         {"info": True},
         {"node": {}},
