@@ -109,9 +109,13 @@ unit: setup  ## Unit tests: make unit ARGS="tests/unit/plugins/plugin_utils -k i
 artefacts: check-machine setup
 	@$(LAB) build
 
+# Joins mostly wait, and each test has its own server; the others share the one ufw and apt of their namespace.
+JOINS := tests/integration/coordinator tests/integration/tailscale
+INTEGRATION := pytest --numprocesses=2 $(JOINS) && exec pytest tests/integration $(JOINS:%=--ignore=%)
+
 .PHONY: integration
 integration: artefacts  ## The engines against real Syncthing and tailscaled on loopback, and real ufw
-	unshare --mount --net sh -c 'ip link set lo up && exec pytest $(or $(ARGS),tests/integration)'
+	unshare --mount --net sh -c 'ip link set lo up && $(if $(ARGS),exec pytest $(ARGS),$(INTEGRATION))'
 
 ANSIBLE_TEST = python tests/tools/run_ansible_test.py --work $(TAILSYNC_CACHE)/ansible-test-$(HERE)
 
