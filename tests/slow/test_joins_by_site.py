@@ -89,8 +89,9 @@ class Mesh:
         print(f"{' '.join(options)}: {run.seconds:.0f} s, {run.code}, {run.changed}")
         return run
 
-    def converges(self, *logins: int, refused: t.Mapping[str, str] = {}) -> None:
+    def converges(self, *logins: int, refused: t.Mapping[str, str] | None = None) -> None:
         """One run logs hosts in, and refuses others without a change; the next changes nothing and asks no API."""
+        refused = refused or {}
         before = {name: self.state(name) for name in refused}
         count = self.server.registered()
         # After a change of its address, a host's peers refuse it while their Syncthing takes the old connection for open (300 s).
